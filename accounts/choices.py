@@ -1,0 +1,65 @@
+"""Enumerations of people, tokens and tenants."""
+
+from django.db import models
+
+
+class Role(models.TextChoices):
+    """What a member of a tenant may do; the table is in `accounts.permissions`."""
+
+    OWNER = "owner", "Owner"
+    OPERATOR = "operator", "Operator"
+    TECHNICIAN = "technician", "Technician"
+    SUPPORT = "support", "Support"
+    VIEWER = "viewer", "Viewer"
+
+
+class TokenType(models.TextChoices):
+    """IdTokenEnumType of OCPP 2.0.1 §3.43; OCPP 1.6 idTags are ISO14443."""
+
+    CENTRAL = "Central", "Central"
+    EMAID = "eMAID", "eMAID"
+    ISO14443 = "ISO14443", "ISO14443 (RFID)"
+    ISO15693 = "ISO15693", "ISO15693 (RFID)"
+    KEY_CODE = "KeyCode", "Key code"
+    LOCAL = "Local", "Local"
+    MAC_ADDRESS = "MacAddress", "MAC address"
+    NO_AUTHORIZATION = "NoAuthorization", "No authorization"
+
+
+class TokenStatus(models.TextChoices):
+    """What an operator sets; Expired is derived from `expires_at`."""
+
+    ACCEPTED = "Accepted", "Accepted"
+    BLOCKED = "Blocked", "Blocked"
+
+
+class AuthorizationStatus(models.TextChoices):
+    """Answer to a token (OCPP 1.6 §7.2)."""
+
+    ACCEPTED = "Accepted", "Accepted"
+    BLOCKED = "Blocked", "Blocked"
+    EXPIRED = "Expired", "Expired"
+    INVALID = "Invalid", "Invalid"
+    CONCURRENT_TX = "ConcurrentTx", "Concurrent transaction"
+
+
+class OnboardingMode(models.TextChoices):
+    """What happens when a charger with an unknown identity connects."""
+
+    CLOSED = "closed", "Closed: refuse with 404 and list it"
+    PENDING = "pending", "Pending: register as Pending until an operator accepts"
+    ACCEPT = "accept", "Auto-accept: register and accept (insecure)"
+
+
+class AuthorizationMode(models.TextChoices):
+    """Who may charge."""
+
+    TOKEN = "token", "Known tokens"
+    ANY_TOKEN = "any_token", "Any token"
+
+
+class PricingMode(models.TextChoices):
+    """Whether sessions are priced."""
+
+    TARIFF = "tariff", "By tariff"
+    FREE = "free", "Free of charge"

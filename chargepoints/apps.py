@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class ChargepointsConfig(AppConfig):
+    name = "chargepoints"
+    label = "chargepoints"
+    verbose_name = "Charge points"

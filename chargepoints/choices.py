@@ -1,0 +1,97 @@
+"""Enumerations of charge points; values are the specification's literals, our own states are lower case."""
+
+from django.db import models
+
+
+class RegistrationStatus(models.TextChoices):
+    """Answer to BootNotification (OCPP 1.6 §7.36)."""
+
+    ACCEPTED = "Accepted", "Accepted"
+    PENDING = "Pending", "Pending"
+    REJECTED = "Rejected", "Rejected"
+
+
+class SecurityProfile(models.IntegerChoices):
+    """Security profiles of the OCPP security whitepaper §3."""
+
+    NONE = 0, "0: no authentication"
+    BASIC = 1, "1: key"
+    TLS_BASIC = 2, "2: TLS and key"
+    TLS_CERTIFICATE = 3, "3: TLS and client certificate"
+
+
+class ConnectorStatus(models.TextChoices):
+    """ChargePointStatus of OCPP 1.6 §7.7 and ConnectorStatusEnumType of 2.x."""
+
+    AVAILABLE = "Available", "Available"
+    PREPARING = "Preparing", "Preparing"
+    CHARGING = "Charging", "Charging"
+    SUSPENDED_EVSE = "SuspendedEVSE", "Suspended by charger"
+    SUSPENDED_EV = "SuspendedEV", "Suspended by vehicle"
+    FINISHING = "Finishing", "Finishing"
+    RESERVED = "Reserved", "Reserved"
+    UNAVAILABLE = "Unavailable", "Unavailable"
+    FAULTED = "Faulted", "Faulted"
+    OCCUPIED = "Occupied", "Occupied"
+    UNKNOWN = "", "Unknown"
+
+
+class CommandStatus(models.TextChoices):
+    """Life of a command."""
+
+    QUEUED = "queued", "Queued"
+    SENT = "sent", "Sent"
+    ACCEPTED = "accepted", "Accepted"
+    REJECTED = "rejected", "Rejected"
+    NOT_SUPPORTED = "not_supported", "Not supported"
+    FAILED = "failed", "Failed"
+    TIMED_OUT = "timed_out", "Timed out"
+    EXPIRED = "expired", "Expired"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+FINAL_COMMAND_STATUSES = frozenset(CommandStatus) - {CommandStatus.QUEUED, CommandStatus.SENT}
+
+
+class Via(models.TextChoices):
+    """Where an act came from."""
+
+    ADMIN = "admin", "Admin"
+    API = "api", "API"
+    CLI = "cli", "Command line"
+    GATEWAY = "gateway", "Charger"
+    JOB = "job", "Automatic"
+
+
+class ReservationStatus(models.TextChoices):
+    """Life of a reservation."""
+
+    REQUESTED = "requested", "Requested"
+    ACTIVE = "active", "Active"
+    REJECTED = "rejected", "Rejected"
+    USED = "used", "Used"
+    CANCELLED = "cancelled", "Cancelled"
+    EXPIRED = "expired", "Expired"
+
+
+class RefusalReason(models.TextChoices):
+    """Why a handshake was refused."""
+
+    UNKNOWN_IDENTITY = "unknown_identity", "Unknown identity"
+    BAD_IDENTITY = "bad_identity", "Unusable identity"
+    NO_CREDENTIALS = "no_credentials", "No key sent"
+    WRONG_KEY = "wrong_key", "Wrong key"
+    NO_KEY_SET = "no_key_set", "No key set for this charger"
+    SUBPROTOCOL = "subprotocol", "No common OCPP version"
+    SECURITY_PROFILE = "security_profile", "Security profile not met"
+    ARCHIVED = "archived", "Charger is archived"
+    TOO_MANY_ATTEMPTS = "too_many_attempts", "Too many attempts"
+
+
+class StatusReportKind(models.TextChoices):
+    """Which notification reported."""
+
+    FIRMWARE = "firmware", "Firmware update"
+    DIAGNOSTICS = "diagnostics", "Diagnostics upload"
+    LOG = "log", "Log upload"
+    SIGNED_FIRMWARE = "signed_firmware", "Signed firmware update"

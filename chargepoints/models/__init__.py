@@ -1,0 +1,36 @@
+"""Rows of charge points; one module per aggregate."""
+
+from chargepoints.models.commands import Command
+from chargepoints.models.connections import Connection, GatewayNode, RefusedConnection
+from chargepoints.models.events import (
+    BatchReceipt,
+    DataTransfer,
+    FrameAnomaly,
+    OcppMessage,
+    SecurityEvent,
+    StatusEvent,
+    StatusReport,
+)
+from chargepoints.models.reservations import Reservation
+from chargepoints.models.sites import ChargePoint, Connector, Evse, Location
+from chargepoints.models.variables import Variable
+
+__all__ = [
+    "BatchReceipt",
+    "ChargePoint",
+    "Command",
+    "Connection",
+    "Connector",
+    "DataTransfer",
+    "Evse",
+    "FrameAnomaly",
+    "GatewayNode",
+    "Location",
+    "OcppMessage",
+    "RefusedConnection",
+    "Reservation",
+    "SecurityEvent",
+    "StatusEvent",
+    "StatusReport",
+    "Variable",
+]

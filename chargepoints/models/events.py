@@ -1,0 +1,152 @@
+"""What chargers reported, and the log of all frames."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from chargepoints.choices import StatusReportKind
+from chargepoints.models.sites import ChargePoint
+from csms_project.common.models import TenantOwned
+
+
+class LogRow(TenantOwned):
+    """A row about a charge point that is written in bulk; the log tables carry no foreign key constraints."""
+
+    charge_point = models.ForeignKey(
+        ChargePoint, models.CASCADE, related_name="+", db_constraint=False, db_index=False
+    )
+    received_at = models.DateTimeField()
+    tenant = models.ForeignKey(
+        "accounts.Tenant", models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False
+    )
+
+    class Meta:
+        abstract = True
+
+
+class StatusEvent(LogRow):
+    """One StatusNotification."""
+
+    connector_number = models.PositiveIntegerField()
+    evse_number = models.PositiveIntegerField(default=0)
+    status = models.CharField(max_length=16)
+    error_code = models.CharField(max_length=50, blank=True)
+    info = models.CharField(max_length=255, blank=True)
+    vendor_id = models.CharField(max_length=255, blank=True)
+    vendor_error_code = models.CharField(max_length=50, blank=True)
+    at = models.DateTimeField(help_text="Charger's clock; arrival where it sent none.")
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["charge_point", "-id"], name="status_event_charge_point")]
+
+    def __str__(self) -> str:
+        return f"connector {self.connector_number} {self.status}"
+
+
+class OcppMessage(LogRow):
+    """One exchange on the wire: a CALL with its answer, or a frame that was no CALL.
+
+    On PostgreSQL partitioned by month of `received_at`.
+    """
+
+    sent_by_charger = models.BooleanField()
+    message_id = models.CharField(max_length=64, blank=True)
+    action = models.CharField(max_length=64, blank=True)
+    request = models.TextField(blank=True, help_text="Payload of the CALL or the raw frame, secrets redacted.")
+    response = models.TextField(blank=True, help_text="Payload of the answer, secrets redacted.")
+    error_code = models.CharField(max_length=64, blank=True)
+    error_description = models.CharField(max_length=255, blank=True)
+    answered_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-received_at", "-id"]
+        verbose_name = "message"
+        indexes = [
+            models.Index(fields=["charge_point", "-received_at", "-id"], name="message_charge_point"),
+            models.Index(fields=["tenant", "-received_at", "-id"], name="message_tenant"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action or 'frame'} {self.message_id}"
+
+
+class FrameAnomaly(LogRow):
+    """A frame that had to be repaired or could not be served; kept so that nothing is lost."""
+
+    action = models.CharField(max_length=64, blank=True)
+    message_id = models.CharField(max_length=64, blank=True)
+    frame = models.TextField(help_text="Secrets redacted.")
+    problem = models.CharField(max_length=500)
+    was_served = models.BooleanField(help_text="Repaired and stored; otherwise answered with a CALLERROR.")
+    resolved_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name_plural = "frame anomalies"
+        indexes = [models.Index(fields=["tenant", "-id"], name="anomaly_tenant")]
+
+    def __str__(self) -> str:
+        return f"{self.action}: {self.problem}"
+
+
+class SecurityEvent(LogRow):
+    """SecurityEventNotification (OCPP 1.6 security whitepaper A04)."""
+
+    type = models.CharField(max_length=50)
+    tech_info = models.CharField(max_length=255, blank=True)
+    at = models.DateTimeField(help_text="Charger's clock.")
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["charge_point", "-id"], name="security_event_charge_point"),
+            models.Index(fields=["tenant", "-id"], name="security_event_tenant"),
+        ]
+
+    def __str__(self) -> str:
+        return self.type
+
+
+class StatusReport(LogRow):
+    """Progress of a firmware update or an upload, as the charger reported it."""
+
+    kind = models.CharField(max_length=16, choices=StatusReportKind.choices)
+    status = models.CharField(max_length=40)
+    request_id = models.BigIntegerField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["charge_point", "-id"], name="report_charge_point")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.status}"
+
+
+class DataTransfer(LogRow):
+    """A vendor message from a charger (OCPP 1.6 §4.3)."""
+
+    vendor_id = models.CharField(max_length=255)
+    message_id = models.CharField(max_length=50, blank=True)
+    data = models.TextField(blank=True)
+    answer = models.CharField(max_length=20)
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["charge_point", "-id"], name="transfer_charge_point")]
+
+    def __str__(self) -> str:
+        return f"{self.vendor_id} {self.message_id}"
+
+
+class BatchReceipt(models.Model):
+    """Written with each batch of the gateway's writer: tells after a lost connection whether its COMMIT took place."""
+
+    id = models.UUIDField(primary_key=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["created_at"], name="receipt_created")]
+
+    def __str__(self) -> str:
+        return str(self.id)

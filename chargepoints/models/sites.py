@@ -1,0 +1,181 @@
+"""Locations, charge points, EVSEs and connectors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import models
+
+from accounts.choices import AuthorizationMode, PricingMode
+from accounts.models import validate_time_zone
+from chargepoints.choices import ConnectorStatus, RegistrationStatus, SecurityProfile
+from csms_project.common.models import TenantOwned, Timestamped
+
+
+def validate_identity(value: str) -> None:
+    """1–48 printable characters without “:” and “/” (OCPP-J 2.1 §3.1.1; our policy for 1.6)."""
+    if not 1 <= len(value) <= 48 or not value.isprintable() or any(mark in value for mark in ":/"):
+        raise ValidationError("An identity has 1 to 48 printable characters and neither “:” nor “/”.")
+
+
+class Location(TenantOwned, Timestamped):
+    """A site with chargers."""
+
+    name = models.CharField(max_length=100)
+    address = models.CharField(max_length=150, blank=True)
+    postal_code = models.CharField(max_length=12, blank=True)
+    city = models.CharField(max_length=80, blank=True)
+    country = models.CharField("country (ISO 3166 alpha-2)", max_length=2, blank=True)
+    latitude = models.DecimalField(max_digits=9, decimal_places=6, null=True, blank=True)
+    longitude = models.DecimalField(max_digits=9, decimal_places=6, null=True, blank=True)
+    time_zone = models.CharField(
+        max_length=64, blank=True, validators=[validate_time_zone], help_text="Empty: the tenant's time zone."
+    )
+    tariff = models.ForeignKey("transactions.Tariff", models.PROTECT, null=True, blank=True, related_name="+")
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "name"], name="location_unique",
+                violation_error_message="A location with this name exists already.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ChargePoint(TenantOwned, Timestamped):
+    """A charger as it connects: one WebSocket, one identity, one or more EVSEs."""
+
+    identity = models.CharField(
+        max_length=48, validators=[validate_identity], help_text="The last part of the URL that the charger connects to."
+    )
+    identity_key = models.CharField(max_length=48, unique=True, editable=False,
+        error_messages={"unique": "This identity is taken."})
+    name = models.CharField(max_length=100, blank=True)
+    location = models.ForeignKey(Location, models.PROTECT, null=True, blank=True, related_name="charge_points")
+    note = models.TextField(blank=True)
+    archived_at = models.DateTimeField(null=True, blank=True)
+
+    security_profile = models.PositiveSmallIntegerField(
+        choices=SecurityProfile.choices, default=SecurityProfile.BASIC
+    )
+    key_hash = models.CharField(max_length=200, blank=True, editable=False)
+    # A key that was sent to the charger and not yet proven: both work until the first login decides (OCPP 1.6 security whitepaper A01).
+    pending_key_hash = models.CharField(max_length=200, blank=True, editable=False)
+    registration_status = models.CharField(
+        max_length=8, choices=RegistrationStatus.choices, default=RegistrationStatus.ACCEPTED
+    )
+    accepted_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="First boot that was answered Accepted."
+    )
+    auto_configure = models.BooleanField(
+        null=True, blank=True, help_text="Read its configuration after a boot. Unknown: as the tenant says."
+    )
+    heartbeat_interval_s = models.PositiveIntegerField("heartbeat interval (s)", null=True, blank=True)
+    strict_schema = models.BooleanField(
+        default=False, help_text="Refuse messages that break the schema instead of repairing them."
+    )
+    authorization_mode = models.CharField(
+        max_length=10, choices=AuthorizationMode.choices, blank=True, help_text="Empty: as the tenant says."
+    )
+    pricing_mode = models.CharField(
+        max_length=6, choices=PricingMode.choices, blank=True, help_text="Empty: as the tenant says."
+    )
+    tariff = models.ForeignKey(
+        "transactions.Tariff", models.PROTECT, null=True, blank=True, related_name="+",
+        help_text="Empty: the location's, then the tenant's tariff.",
+    )
+
+    # Written by the charger.
+    vendor = models.CharField(max_length=50, blank=True, editable=False)
+    model = models.CharField(max_length=50, blank=True, editable=False)
+    serial_number = models.CharField(max_length=50, blank=True, editable=False)
+    box_serial_number = models.CharField(max_length=50, blank=True, editable=False)
+    firmware_version = models.CharField(max_length=50, blank=True, editable=False)
+    iccid = models.CharField(max_length=20, blank=True, editable=False)
+    imsi = models.CharField(max_length=20, blank=True, editable=False)
+    meter_type = models.CharField(max_length=25, blank=True, editable=False)
+    meter_serial_number = models.CharField(max_length=50, blank=True, editable=False)
+    ocpp_version = models.CharField(max_length=10, blank=True, editable=False)
+    boot_reason = models.CharField(max_length=20, blank=True, editable=False)
+    last_boot_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_seen_at = models.DateTimeField(null=True, blank=True, editable=False)
+    clock_offset_s = models.IntegerField(
+        "clock offset (s)", null=True, blank=True, editable=False, help_text="Charger's clock minus ours."
+    )
+    # Status of the charger itself (connector 0).
+    status = models.CharField(max_length=16, choices=ConnectorStatus.choices, blank=True, editable=False)
+    error_code = models.CharField(max_length=50, blank=True, editable=False)
+    status_info = models.CharField(max_length=255, blank=True, editable=False)
+    status_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_sample_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        ordering = ["identity"]
+        indexes = [models.Index(fields=["tenant", "identity"], name="charge_point_tenant")]
+
+    def __str__(self) -> str:
+        return self.name or self.identity
+
+    def clean(self) -> None:
+        self.identity_key = self.identity.casefold()
+        others = ChargePoint.objects.filter(identity_key=self.identity_key).exclude(pk=self.pk)
+        if others.exists():
+            # Identities are unique in the installation; a stranger's tenant is not named.
+            raise ValidationError({"identity": "This identity is taken."})
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.identity_key = self.identity.casefold()
+        fields = kwargs.get("update_fields")
+        if fields is not None and "identity" in fields:
+            kwargs["update_fields"] = [*fields, "identity_key"]
+        super().save(*args, **kwargs)
+
+
+class Evse(TenantOwned):
+    """A place where one vehicle charges at a time; connector n of OCPP 1.6 is EVSE n."""
+
+    charge_point = models.ForeignKey(ChargePoint, models.CASCADE, related_name="evses", db_index=False)
+    number = models.PositiveIntegerField()
+
+    class Meta:
+        ordering = ["charge_point", "number"]
+        verbose_name = "EVSE"
+        constraints = [models.UniqueConstraint(fields=["charge_point", "number"], name="evse_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.charge_point} EVSE {self.number}"
+
+
+class Connector(TenantOwned):
+    """A plug or socket with its live status."""
+
+    charge_point = models.ForeignKey(ChargePoint, models.CASCADE, related_name="connectors", db_index=False)
+    evse = models.ForeignKey(Evse, models.CASCADE, related_name="connectors")
+    number = models.PositiveIntegerField(help_text="Number within the EVSE; always 1 for OCPP 1.6.")
+    ocpp_number = models.PositiveIntegerField(help_text="The number that the charger itself uses (1.6 connectorId).")
+    standard = models.CharField(max_length=32, blank=True, help_text="For example IEC_62196_T2, IEC_62196_T2_COMBO, CHADEMO.")
+    max_power_w = models.PositiveIntegerField("maximum power (W)", null=True, blank=True)
+
+    status = models.CharField(max_length=16, choices=ConnectorStatus.choices, blank=True, editable=False)
+    error_code = models.CharField(max_length=50, blank=True, editable=False)
+    vendor_id = models.CharField(max_length=255, blank=True, editable=False)
+    vendor_error_code = models.CharField(max_length=50, blank=True, editable=False)
+    status_info = models.CharField(max_length=255, blank=True, editable=False)
+    status_at = models.DateTimeField(null=True, blank=True, editable=False, help_text="Charger's clock.")
+    status_received_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_sample_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        ordering = ["charge_point", "ocpp_number"]
+        constraints = [
+            models.UniqueConstraint(fields=["evse", "number"], name="connector_unique"),
+            models.UniqueConstraint(fields=["charge_point", "evse", "ocpp_number"], name="connector_ocpp_number"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.charge_point} connector {self.ocpp_number}"

@@ -1,0 +1,245 @@
+"""Settings: everything comes from the environment, with defaults that run on a laptop.
+
+A secret NAME may also be given as a file in NAME_FILE. What an operator may change at run time is a tenant
+setting in the database, not an environment variable.
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+from django.urls import reverse_lazy
+
+from csms_project.secrets import load_secret
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+TESTING = "pytest" in sys.modules
+VERSION = "0.1.0.dev0"
+
+# ---------------------------------------------------------------- data directory and secrets
+DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var")))
+PRODUCTION = env.bool("PRODUCTION", default=False)
+DEBUG = env.bool("DEBUG", default=False)
+_create = not PRODUCTION
+
+SECRET_KEY, *SECRET_KEY_FALLBACKS = load_secret("SECRET_KEY", data_dir=DATA_DIR, create=_create)
+CHARGER_KEY_PEPPERS = load_secret("CHARGER_KEY_PEPPER", data_dir=DATA_DIR, create=_create)
+FIELD_ENCRYPTION_KEYS = load_secret("FIELD_ENCRYPTION_KEYS", data_dir=DATA_DIR, create=_create)
+
+# ---------------------------------------------------------------- hosts and proxies
+ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=[] if PRODUCTION else ["*"])
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+PUBLIC_URL: str = env.str("PUBLIC_URL", default="")
+TRUSTED_PROXIES: list[str] = env.list("TRUSTED_PROXIES", default=[])
+if TRUSTED_PROXIES:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+METRICS_TOKEN: str = env.str("METRICS_TOKEN", default="")
+
+# ---------------------------------------------------------------- applications
+INSTALLED_APPS = [
+    "daphne",
+    "unfold",
+    "unfold.contrib.filters",
+    "unfold.contrib.forms",
+    "unfold.contrib.import_export",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "channels",
+    "rest_framework",
+    "rest_framework_api_key",
+    "rest_framework_simplejwt.token_blacklist",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "import_export",
+    "django_prometheus",
+    "django_structlog",
+    "csms_project",
+    "csms_project.common",
+    "csms_project.dashboard",
+    "accounts",
+    "chargepoints",
+    "transactions",
+    "ocpp_gateway",
+]
+MIDDLEWARE = [
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_structlog.middlewares.RequestMiddleware",
+    "accounts.middleware.TenantMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_prometheus.middleware.PrometheusAfterMiddleware",
+]
+ROOT_URLCONF = "csms_project.urls"
+ASGI_APPLICATION = "csms_project.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# ---------------------------------------------------------------- database
+DATABASE_URL: str = env.str("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'csms.sqlite3'}")
+if TESTING:
+    DATABASE_URL = env.str("TEST_DATABASE_URL", default="sqlite://:memory:")
+DATABASES: dict[str, dict[str, Any]] = {"default": env.db_url_config(DATABASE_URL)}
+SQLITE = "sqlite" in DATABASES["default"]["ENGINE"]
+POSTGRESQL = "postgresql" in DATABASES["default"]["ENGINE"]
+if SQLITE:
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-64000;",
+    }
+elif POSTGRESQL:
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    DATABASES["default"]["OPTIONS"] = {"connect_timeout": 5}
+    # A pool for the web's many threads; CONN_MAX_AGE=0 without one reconnects for each request.
+    if not TESTING:
+        DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": env.int("DATABASE_POOL", default=10)}
+else:
+    raise ImproperlyConfigured("DATABASE_URL must be a sqlite:// or a postgresql:// URL.")
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# ---------------------------------------------------------------- channel layer and cache
+REDIS_URL: str = env.str("TEST_REDIS_URL" if TESTING else "REDIS_URL", default="")
+CHANNEL_LAYERS: dict[str, dict[str, Any]] = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+if REDIS_URL:
+    # The pubsub layer: the core layer closes every charger's socket when Redis stops.
+    CHANNEL_LAYERS["default"] = {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [REDIS_URL], "prefix": env.str("REDIS_PREFIX", default="csms")},
+    }
+
+# ---------------------------------------------------------------- people
+AUTH_USER_MODEL = "accounts.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = reverse_lazy("admin:login")
+
+# ---------------------------------------------------------------- language and time
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_I18N = True
+USE_TZ = True
+
+# ---------------------------------------------------------------- static files
+STATIC_URL = "static/"
+STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(DATA_DIR / "static")))
+WHITENOISE_USE_FINDERS = not PRODUCTION
+WHITENOISE_AUTOREFRESH = DEBUG
+
+# ---------------------------------------------------------------- web security
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.bool("SECURE_COOKIES", default=PRODUCTION)
+SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=False)
+SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31536000 if PRODUCTION else 0)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = PRODUCTION
+DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+
+# ---------------------------------------------------------------- REST API
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rest_framework_simplejwt.authentication.JWTAuthentication",
+        "accounts.api.authentication.ApiKeyAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.api.permissions.RolePermission"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "csms_project.common.api.pagination.PagePagination",
+    "DEFAULT_FILTER_BACKENDS": [
+        "django_filters.rest_framework.DjangoFilterBackend",
+        "rest_framework.filters.OrderingFilter",
+    ],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "csms_project.common.api.problems.exception_handler",
+    "COERCE_DECIMAL_TO_STRING": True,
+    "PAGE_SIZE": 50,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SIMPLE_JWT = {
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=15),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=7),
+    "ROTATE_REFRESH_TOKENS": True,
+    "BLACKLIST_AFTER_ROTATION": True,
+    "UPDATE_LAST_LOGIN": True,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Charging station management system",
+    "DESCRIPTION": "REST API for charge points, sessions, tokens and tariffs.",
+    "VERSION": VERSION,
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+}
+
+# ---------------------------------------------------------------- first tenant, default tariff
+DEFAULT_TENANT = "default"
+TARIFF_PRICE_PER_KWH: Decimal = Decimal(env.str("TARIFF_PRICE_PER_KWH", default="0.40"))
+TARIFF_CURRENCY: str = env.str("TARIFF_CURRENCY", default="EUR")
+TARIFF_VAT_PERCENT: Decimal = Decimal(env.str("TARIFF_VAT_PERCENT", default="0"))
+
+# ---------------------------------------------------------------- OCPP gateway
+OCPP_PATH = "/ocpp/"
+OCPP_SUBPROTOCOLS = ["ocpp1.6"]
+OCPP_HEARTBEAT_INTERVAL_S = env.int("OCPP_HEARTBEAT_INTERVAL_S", default=300)
+OCPP_PENDING_INTERVAL_S = env.int("OCPP_PENDING_INTERVAL_S", default=60)
+OCPP_PING_INTERVAL_S = env.int("OCPP_PING_INTERVAL_S", default=30)
+OCPP_PONG_TIMEOUT_S = env.int("OCPP_PONG_TIMEOUT_S", default=20)
+OCPP_CALL_TIMEOUT_S = env.int("OCPP_CALL_TIMEOUT_S", default=30)
+OCPP_MAX_MESSAGE_BYTES = env.int("OCPP_MAX_MESSAGE_BYTES", default=1024 * 1024)
+OCPP_MESSAGE_RATE = env.float("OCPP_MESSAGE_RATE", default=100.0)
+OCPP_MESSAGE_BURST = env.int("OCPP_MESSAGE_BURST", default=400)
+OCPP_HANDSHAKE_TIMEOUT_S = env.int("OCPP_HANDSHAKE_TIMEOUT_S", default=10)
+# True: complete the handshake without a subprotocol and close at once, as OCPP-J 1.6 §3.2 words it.
+OCPP_ACCEPT_THEN_CLOSE = env.bool("OCPP_ACCEPT_THEN_CLOSE", default=False)
+OCPP_MAX_CONNECTORS = env.int("OCPP_MAX_CONNECTORS", default=100)
+OCPP_WRITER_QUEUE = env.int("OCPP_WRITER_QUEUE", default=5000)
+OCPP_WRITER_BATCH = env.int("OCPP_WRITER_BATCH", default=300)
+OCPP_WRITER_HOLD_S = env.int("OCPP_WRITER_HOLD_S", default=20)
+OCPP_NODE_LEASE_S = env.int("OCPP_NODE_LEASE_S", default=15)
+OCPP_STORE_MESSAGES = env.bool("OCPP_STORE_MESSAGES", default=True)
+OCPP_CHECK_RESPONSES = env.bool("OCPP_CHECK_RESPONSES", default=TESTING or DEBUG)
+OCPP_PERMESSAGE_DEFLATE = env.bool("OCPP_PERMESSAGE_DEFLATE", default=True)
+
+# ---------------------------------------------------------------- retention (days; 0 keeps for ever)
+RETENTION_MESSAGES_DAYS = env.int("RETENTION_MESSAGES_DAYS", default=90)
+RETENTION_METER_VALUES_DAYS = env.int("RETENTION_METER_VALUES_DAYS", default=730)
+RETENTION_STATUS_EVENTS_DAYS = env.int("RETENTION_STATUS_EVENTS_DAYS", default=365)
+RETENTION_REFUSED_DAYS = env.int("RETENTION_REFUSED_DAYS", default=30)

@@ -1,0 +1,1 @@
+"""Simulated charge points for demo, tests and load: a pure client over real sockets."""

@@ -1,0 +1,277 @@
+"""The connection side of a simulated charge point: handshake, registration, heartbeat, reconnecting."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import logging
+import random
+import ssl
+from collections.abc import Coroutine
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import quote
+
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidHandshake, InvalidStatus
+from websockets.typing import Subprotocol
+
+from ocpp_gateway.simulator.clock import Clock, Timer
+from ocpp_gateway.simulator.configuration import Configuration
+from ocpp_gateway.simulator.rpc import CallFailed, NoAnswer, Rpc
+from ocpp_gateway.simulator.stats import Stats
+from ocpp_gateway.wire import frames
+
+logger = logging.getLogger(__name__)
+
+MIN_RETRY_S, MAX_RETRY_S = 1, 3600
+MAX_BACKOFF_S = 30.0
+
+
+class HandshakeFailed(Exception):
+    """The CSMS could not be reached or refused the upgrade."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Station:
+    """What a charge point is and how it is set up. Times in seconds, simulated unless said otherwise.
+
+    url              without the identity, e.g. ws://127.0.0.1:8000/ocpp
+    answer_timeout_s real seconds
+    plug_in_s        from an accepted remote start to the plug; unplug_s from the stop to Available
+    """
+
+    url: str
+    identity: str
+    key: str = field(default="", repr=False)
+    connectors: int = 1
+    user_agent: str = "csms-simulator"
+    vendor: str = "Simulated"
+    model: str = "Sim-22"
+    serial_number: str = ""
+    firmware: str = "1.0.0"
+    power_w: int = 11_000
+    meter_interval_s: int = 60
+    transaction_data: bool = False
+    answer_timeout_s: float = 30.0
+    plug_in_s: float = 0.0
+    unplug_s: float = 0.0
+    reset_s: float = 2.0
+
+    @property
+    def address(self) -> str:
+        """The URL of this charge point, identity percent-encoded (OCPP-J 1.6 §3.1.1)."""
+        return f"{self.url.rstrip('/')}/{quote(self.identity, safe='')}"
+
+
+class Connection:
+    """Base of ChargePoint: everything that has no notion of a session.
+
+    accepted   the CSMS has accepted this charge point once; it then needs no new boot to reconnect
+    online     a socket is open
+    """
+
+    def __init__(
+        self, station: Station, *, clock: Clock | None, stats: Stats | None, rng: random.Random | None
+    ) -> None:
+        self.station = station
+        self.clock = clock or Clock()
+        self.stats = stats or Stats()
+        self.rng = rng or random.Random()
+        self.configuration = Configuration(
+            connectors=station.connectors,
+            meter_interval_s=station.meter_interval_s,
+            transaction_data=station.transaction_data,
+        )
+        self.accepted = False
+        self.rpc: Rpc | None = None
+        self._listener: asyncio.Task[None] | None = None
+        self._heartbeat: Timer | None = None
+        self._wanted = asyncio.Event()
+        self._wanted.set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # ---------------------------------------------------------------- hooks of ChargePoint
+    async def serve(self, rpc: Rpc, call: frames.Call) -> None:
+        """Answer a call of the CSMS."""
+        raise NotImplementedError
+
+    async def resume(self, *, booted: bool) -> None:
+        """Report what the CSMS does not know yet and deliver the queue."""
+        raise NotImplementedError
+
+    # ---------------------------------------------------------------- socket
+    @property
+    def online(self) -> bool:
+        return self.rpc is not None and not self.rpc.closed
+
+    async def connect(self) -> None:
+        """Open the socket. Raises HandshakeFailed."""
+        headers = {}
+        if self.station.key:
+            pair = f"{self.station.identity}:{self.station.key}".encode()
+            headers["Authorization"] = "Basic " + base64.b64encode(pair).decode()
+        try:
+            socket = await connect(
+                self.station.address,
+                subprotocols=[Subprotocol("ocpp1.6")],
+                additional_headers=headers,
+                user_agent_header=self.station.user_agent,
+                compression=None,
+                proxy=None,
+                open_timeout=self.station.answer_timeout_s,
+                ping_interval=self.configuration.integer("WebSocketPingInterval") or None,
+                ping_timeout=self.station.answer_timeout_s * 2,
+                close_timeout=2,
+            )
+        except InvalidStatus as error:
+            self.stats.errors[f"handshake:{error.response.status_code}"] += 1
+            raise HandshakeFailed(f"HTTP {error.response.status_code}") from error
+        except (OSError, InvalidHandshake, ssl.SSLError) as error:
+            self.stats.errors[f"connect:{type(error).__name__}"] += 1
+            raise HandshakeFailed(str(error)) from error
+        self.rpc = Rpc(
+            socket,
+            clock=self.clock,
+            stats=self.stats,
+            serve=self.serve,
+            answer_timeout_s=self.station.answer_timeout_s,
+        )
+        self.stats.connected += 1
+        self._listener = asyncio.create_task(self._listen(self.rpc))
+
+    async def _listen(self, rpc: Rpc) -> None:
+        try:
+            await rpc.listen()
+        finally:
+            self.stats.connected -= 1
+            if self._heartbeat is not None:
+                self._heartbeat.cancel()
+            if not rpc.closing:
+                self.stats.errors[f"disconnect:{rpc.close_code}"] += 1
+
+    async def disconnected(self) -> None:
+        """Wait until the socket is closed and all that hung on it is settled."""
+        if self._listener is not None:
+            await asyncio.shield(self._listener)
+
+    async def disconnect(self, *, cut: bool = False) -> None:
+        """Close the socket in good order, or just drop it."""
+        if self.rpc is not None:
+            if cut:
+                self.rpc.cut()
+            else:
+                await self.rpc.close()
+        await self.disconnected()
+
+    async def go_offline(self, *, cut: bool = True) -> None:
+        """Lose the network until `go_online`."""
+        self._wanted.clear()
+        await self.disconnect(cut=cut)
+
+    def go_online(self) -> None:
+        """Let `keep_connected` connect again."""
+        self._wanted.set()
+
+    async def keep_connected(self) -> None:
+        """Connect, boot if needed, and do so again whenever the socket is gone. Runs until cancelled."""
+        failures = 0
+        while True:
+            await self._wanted.wait()
+            try:
+                await self.connect()
+                failures = 0
+                await (self.resume(booted=False) if self.accepted else self.boot())
+                await self.disconnected()
+            except (HandshakeFailed, NoAnswer):
+                failures += 1
+                if self.online:
+                    await self.disconnect()
+            pause = min(2.0**failures, MAX_BACKOFF_S) * self.rng.uniform(0.5, 1.0)
+            await self.clock.sleep(pause if failures else 0.2, name="reconnect", real=True)
+
+    # ---------------------------------------------------------------- calls
+    async def call(self, action: str, payload: dict[str, Any]) -> dict[str, Any]:
+        """Send a CALL that is not transaction-related. Raises CallFailed, NoAnswer."""
+        if self.rpc is None or self.rpc.closed:
+            raise NoAnswer("offline")
+        return await self.rpc.call(action, payload)
+
+    async def notify(self, action: str, payload: dict[str, Any]) -> None:
+        """Send a CALL whose answer says nothing; when it fails there is nothing to be done."""
+        try:
+            await self.call(action, payload)
+        except (CallFailed, NoAnswer) as error:
+            logger.debug("simulator.notify_failed", extra={"action": action, "error": str(error)})
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let something run beside; what it raises is counted as an error of the simulator itself."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finish)
+
+    def _finish(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled() or task.exception() is None:
+            return
+        if not isinstance(task.exception(), NoAnswer | CallFailed):
+            self.stats.errors["internal"] += 1
+            logger.error("simulator.task_failed", exc_info=task.exception())
+
+    # ---------------------------------------------------------------- registration
+    async def boot(self) -> None:
+        """Send BootNotification until it is Accepted, then report all connectors (OCPP 1.6 §4.2)."""
+        self.accepted = False
+        while True:
+            answer = await self._boot_once()
+            interval = answer.get("interval")
+            wait = interval if isinstance(interval, int) and not isinstance(interval, bool) else 0
+            wait = min(max(wait, MIN_RETRY_S), MAX_RETRY_S)
+            if answer.get("status") == "Accepted":
+                break
+            await self.clock.sleep(wait, name="boot")
+        self.accepted = True
+        self.configuration["HeartbeatInterval"] = str(wait)
+        self.schedule_heartbeat()
+        await self.resume(booted=True)
+
+    async def _boot_once(self) -> dict[str, Any]:
+        payload = {
+            "chargePointVendor": self.station.vendor,
+            "chargePointModel": self.station.model,
+            "chargePointSerialNumber": (self.station.serial_number or self.station.identity)[:25],
+            "firmwareVersion": self.station.firmware,
+        }
+        try:
+            return await self.call("BootNotification", payload)
+        except CallFailed:
+            return {"interval": 10}
+        except NoAnswer:
+            if not self.online:
+                raise
+            return {"interval": 10}
+
+    def schedule_heartbeat(self) -> None:
+        """Start counting the heartbeat interval anew; 0 means no heartbeats."""
+        if self._heartbeat is not None:
+            self._heartbeat.cancel()
+        interval = self.configuration.integer("HeartbeatInterval")
+        if interval > 0:
+            self._heartbeat = self.clock.call_later(interval, self._beat, name="heartbeat")
+
+    def _beat(self) -> None:
+        if self.online and self.accepted:
+            self.spawn(self.notify("Heartbeat", {}))
+            self.schedule_heartbeat()
+
+    def take_key(self, key: str) -> None:
+        """Use another key from the next connection on."""
+        self.station = replace(self.station, key=key)
+
+    async def close(self) -> None:
+        """Close the socket and end all work beside."""
+        await self.disconnect()
+        for task in list(self._tasks):
+            task.cancel()
+        if self._heartbeat is not None:
+            self._heartbeat.cancel()

@@ -1,0 +1,70 @@
+"""Enumerations of sessions."""
+
+from django.db import models
+
+
+class TransactionState(models.TextChoices):
+    """Whether a session runs."""
+
+    ACTIVE = "active", "Active"
+    ENDED = "ended", "Ended"
+
+
+class EndKind(models.TextChoices):
+    """What ended a session."""
+
+    CHARGER = "charger", "Stopped by the charger"
+    SUPERSEDED = "superseded", "Superseded: the next session started and no stop came"
+    OPERATOR = "operator", "Closed by hand"
+    RULE = "rule", "Closed by the stale-session rule"
+    ORPHAN = "orphan", "Orphan stop: the start was never delivered"
+
+
+class Flag(models.TextChoices):
+    """Something about a session that somebody should look at; none blocks billing."""
+
+    METER_ANOMALY = "meter_anomaly", "Meter ran backwards or was reset"
+    METER_START_PLACEHOLDER = "meter_start_placeholder", "Meter start looks like a placeholder"
+    METER_IMPLAUSIBLE = "meter_implausible", "More energy than the time allows"
+    CLOCK_ANOMALY = "clock_anomaly", "Charger's clock was wrong"
+    STOP_BEFORE_START = "stop_before_start", "Ends before it starts"
+    POSSIBLE_DUPLICATE = "possible_duplicate", "May be a duplicate"
+    CONFLICTING_STOP = "conflicting_stop", "A second, different stop arrived"
+    LATE_STOP = "late_stop", "The stop came after the session was closed"
+    STALE = "stale", "Open for too long"
+    REFUSED_TOKEN = "refused_token", "Token was refused"
+    ORPHAN_STOP = "orphan_stop", "Stop without a start"
+    REPAIRED = "repaired", "A message had to be repaired"
+    OFFLINE = "offline", "Delivered after an offline period"
+    PRICING_FAILED = "pricing_failed", "Could not be priced"
+
+
+class StopReason(models.TextChoices):
+    """Reason of OCPP 1.6 §7.35."""
+
+    DE_AUTHORIZED = "DeAuthorized", "Deauthorized"
+    EMERGENCY_STOP = "EmergencyStop", "Emergency stop"
+    EV_DISCONNECTED = "EVDisconnected", "Vehicle disconnected"
+    HARD_RESET = "HardReset", "Hard reset"
+    LOCAL = "Local", "Local"
+    OTHER = "Other", "Other"
+    POWER_LOSS = "PowerLoss", "Power loss"
+    REBOOT = "Reboot", "Reboot"
+    REMOTE = "Remote", "Remote"
+    SOFT_RESET = "SoftReset", "Soft reset"
+    UNLOCK_COMMAND = "UnlockCommand", "Unlock command"
+
+
+class LedgerKind(models.TextChoices):
+    """What a ledger line explains."""
+
+    START = "start", "Started"
+    AUTHORIZATION = "authorization", "Authorization"
+    TARIFF = "tariff", "Tariff chosen"
+    STOP = "stop", "Stopped"
+    ENERGY = "energy", "Energy"
+    COST = "cost", "Cost"
+    ANOMALY = "anomaly", "Anomaly"
+    CLOSED = "closed", "Closed"
+    RECOMPUTED = "recomputed", "Recomputed"
+    NOTE = "note", "Note"
