@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 from zoneinfo import available_timezones
 
 from django.conf import settings
@@ -219,7 +219,6 @@ class ApiKey(AbstractAPIKey):
     class Meta(AbstractAPIKey.Meta):
         verbose_name = "API key"
         verbose_name_plural = "API keys"
-        default_related_name: ClassVar[str] = "+"
 
     def __str__(self) -> str:
         return self.name

@@ -15,8 +15,8 @@ from chargepoints.models import ChargePoint, Command, Connector, Evse, Reservati
 from csms_project.common.fields import FastJSONField, energy_field, money_field
 from csms_project.common.models import TenantOwned, Timestamped
 from transactions.choices import EndKind, Flag, LedgerKind, TransactionState
-from transactions.pricing import Tariff as PricingTariff
-from transactions.pricing import TariffError
+from transactions.pricing_tariff import Tariff as PricingTariff
+from transactions.pricing_tariff import TariffError
 
 
 class Tariff(TenantOwned, Timestamped):

@@ -30,7 +30,7 @@ def _default(value: object) -> str:
     raise TypeError(f"{type(value).__name__} is not JSON serializable")
 
 
-class FastJSONField(models.JSONField[Any, Any]):
+class FastJSONField(models.JSONField):
     """A JSON column written with orjson.
 
     `get_placeholder` keeps Django 5.2 off its UNNEST path for bulk inserts, which is four times slower for
