@@ -21,7 +21,7 @@ METER_STOP_IMPLAUSIBLE = "meter_stop_implausible"
 
 #: No connector delivers more; a faster rise of a register is not energy of this session.
 MAX_POWER_W = Decimal(1_000_000)
-#: More than this before the first reading, counted from a start register of exactly 0, is a lifetime register.
+#: A first register this far above a start of exactly 0 is a lifetime register.
 MAX_FROM_ZERO_WH = Decimal(500_000)
 #: Register and timestamp are rarely read at the same instant.
 CLOCK_GRAIN = timedelta(seconds=10)
@@ -145,11 +145,11 @@ def session_energy(
     - A rise faster than `max_power_w` is not energy.  If the register falls back later, the reading is
       ignored, `meter_anomaly`.  If it stays, counting goes on from the new level: `meter_start_placeholder`
       after a start register of 0, `meter_stop_implausible` when it is the meter stop that jumps, else
-      `meter_anomaly`.  More than `MAX_FROM_ZERO_WH` between a start of 0 and the first register is such a jump
-      at any speed.  With no reading to count from the energy is 0: the operator decides, nobody is overcharged.
+      `meter_anomaly`.  `MAX_FROM_ZERO_WH` above a start of 0 the first register is such a jump at any speed.
+      With no reading to count from the energy is 0: the operator decides, nobody is overcharged.
 
-    Readings before `started_at` and after `ended_at` are ignored.  When the charger's clock stood still or ran
-    backwards (or the times are not given), times are not used to judge a rise.
+    Readings before `started_at` and after `ended_at` are ignored.  When the charger's clock stood still or
+    ran backwards (or the times are not given), times are not used to judge a rise.
     Spec: OCPP 1.6 §4.10, §7.31.
     """
     clock_runs = _clock_runs(started_at, ended_at, readings)
@@ -174,7 +174,7 @@ def live_energy(
     started_at: datetime | None = None,
     max_power_w: Decimal = MAX_POWER_W,
 ) -> Energy:
-    """Energy of a running session: as `session_energy`, with no meter stop yet.  A late low reading never lowers it."""
+    """Energy of a running session: `session_energy` with no meter stop; a low reading never lowers it."""
     return session_energy(meter_start_wh, None, readings, started_at=started_at, max_power_w=max_power_w)
 
 
@@ -191,7 +191,7 @@ def energy_curve(
     return tuple(Reading(reading.at, level) for reading, level in zip(inside, levels, strict=True))
 
 
-# --- one meter value --------------------------------------------------------------------------------------------
+# --- one meter value ---
 
 
 def _find_register(samples: Sequence[Sample]) -> tuple[Register | None, str]:
@@ -269,7 +269,7 @@ def _sum(values: Iterable[Decimal]) -> Decimal:
     return total
 
 
-# --- one session ------------------------------------------------------------------------------------------------
+# --- one session ---
 
 
 @dataclass(frozen=True, slots=True)

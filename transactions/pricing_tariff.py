@@ -27,10 +27,22 @@ RESERVATIONS = ("RESERVATION", "RESERVATION_EXPIRES")
 MAX_NUMBER = Decimal(1_000_000_000)
 MAX_PLACES = 6
 
+#: ISO 4217: currencies whose minor unit is not a hundredth.
+_MINOR_UNITS = {
+    **dict.fromkeys("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF".split(), 0),
+    **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
+    **dict.fromkeys("CLF UYW".split(), 4),
+}
+
 _TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _DATE = re.compile(r"[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+
+
+def minor_units(currency: str) -> int:
+    """Decimals of amounts in a currency (ISO 4217)."""
+    return _MINOR_UNITS.get(currency, 2)
 
 
 class TariffError(ValueError):
@@ -126,6 +138,7 @@ class Tariff:
             for index, item in enumerate(_rows(snapshot.get("elements"), "elements"))
         ]
         low, high = (_parse_bound(snapshot.get(name), name) for name in ("min_price", "max_price"))
+        _check_places(currency, min_price=low, max_price=high)
         _check_bounds(low, high)
         return cls(currency, tuple(elements), low, high)
 
@@ -259,12 +272,21 @@ def _parse_bound(item: Any, path: str) -> Price | None:
     return Price(excl, incl)
 
 
+def _check_places(currency: str, **bounds: Price | None) -> None:
+    """A bound finer than the currency could not be met by any amount of it."""
+    for name, bound in bounds.items():
+        for part in ("excl_vat", "incl_vat"):
+            amount = getattr(bound, part, None)
+            if amount is not None and _places(amount) > minor_units(currency):
+                raise TariffError(f"{name}.{part}", f"{currency} has {minor_units(currency)} decimals.")
+
+
 def _check_bounds(low: Price | None, high: Price | None) -> None:
     if low is None or high is None:
         return
     if low.excl_vat > high.excl_vat:
         raise TariffError("max_price.excl_vat", "Must not be below min_price.")
-    # Where one side binds before VAT only, VAT could carry the minimum over the maximum.
+    # Where only one of them binds after VAT, VAT could carry the minimum over the maximum.
     if (low.incl_vat is None) != (high.incl_vat is None):
         raise TariffError(
             "max_price.incl_vat", "Give incl_vat for both min_price and max_price, or for none."
@@ -290,22 +312,35 @@ def _rows(items: Any, path: str) -> Sequence[Any]:
 
 def _number(value: Any, path: str) -> Decimal:
     """A decimal from 0, given as number or string; floats are read by their shortest decimal form."""
-    text = format(value, "f") if isinstance(value, Decimal) else str(value)
-    if isinstance(value, float) and "e" in text:
-        text = format(Decimal(text), "f")
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal | str):
-        raise TariffError(path, "Must be a number.")
-    if len(text) > 40 or not _NUMBER.fullmatch(text):
+    text = _plain(value)
+    if text is None or len(text) > 40 or not _NUMBER.fullmatch(text):
         raise TariffError(path, "Must be a number.")
     number = Decimal(text)
     if number < 0:
         raise TariffError(path, "Must not be negative.")
     if number >= MAX_NUMBER:
         raise TariffError(path, f"Must be below {MAX_NUMBER}.")
-    places = len(text.partition(".")[2].rstrip("0"))
-    if places > MAX_PLACES:
+    if _places(number) > MAX_PLACES:
         raise TariffError(path, f"Must not have more than {MAX_PLACES} decimals.")
     return abs(number)
+
+
+def _plain(value: Any) -> str | None:
+    """Digits without exponent, or None.  Bounded first: printing 1e999999999 would fill the memory."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return str(value) if abs(value) < 10**20 else None
+    if isinstance(value, float):
+        value = Decimal(str(value))
+    if isinstance(value, Decimal):
+        return format(value, "f") if value.is_finite() and -20 < value.adjusted() < 20 else None
+    return value if isinstance(value, str) else None
+
+
+def _places(number: Decimal) -> int:
+    """Decimals in use: 2 for 0.250."""
+    return len(format(number, "f").partition(".")[2].rstrip("0"))
 
 
 def _whole(value: Any, path: str, *, least: int) -> int:
