@@ -1,21 +1,19 @@
 """Prometheus metrics of the product, and helpers that are cheap enough for the hot path.
 
-Label values that a charger can choose (the action) are bounded: after `MAX_SERIES` combinations the rest is counted
-as "other", so that a stranger cannot fill the memory.
+Label values that a charger can choose (the action) are bounded: after `MAX_SERIES` combinations the rest is
+counted as "other", so that a stranger cannot fill the memory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client.metrics import MetricWrapperBase
 
-if TYPE_CHECKING:
-    from prometheus_client.metrics import MetricWrapperBase
-
-Child = TypeVar("Child", Counter, Gauge, Histogram)
+Child = TypeVar("Child", bound=MetricWrapperBase)
 
 MAX_SERIES = 500
 _FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -106,9 +104,5 @@ def add_energy(energy_wh: Decimal) -> None:
 
 def metric_names() -> list[str]:
     """Names of all metrics above, for the documentation and its test."""
-    from prometheus_client import metrics as kinds
-
-    found: list[MetricWrapperBase] = [
-        value for value in globals().values() if isinstance(value, kinds.MetricWrapperBase)
-    ]
-    return sorted(metric.describe()[0].name for metric in found)
+    found = [value for value in globals().values() if isinstance(value, MetricWrapperBase)]
+    return sorted(next(iter(metric.describe())).name for metric in found)
