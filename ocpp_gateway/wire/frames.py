@@ -131,7 +131,7 @@ def parse(text: str, *, version: str, limits: Limits = DEFAULT_LIMITS) -> Frame:
             message = tolerant.loads(text, limits)
         except tolerant.Undecodable as trouble:
             return _undecodable(trouble, version)
-    elif "\\u0000" in text:
+    elif "\\" in text and "\\u0000" in text:
         message = tolerant.clean(message)
     return _read(message, version)
 
