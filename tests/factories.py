@@ -1,0 +1,421 @@
+"""Factories of every model.  A row's tenant follows from the row it hangs on, so that tests name it once."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from factory import declarations, helpers
+from factory.django import DjangoModelFactory, Password
+
+from accounts import models as accounts
+from accounts.choices import AuthorizationStatus, Role
+from accounts.models import ApiKey
+from chargepoints import keys
+from chargepoints import models as chargepoints
+from chargepoints.choices import CommandStatus, ConnectorStatus, RefusalReason, StatusReportKind
+from csms_project.common import models as common
+from transactions import models as transactions
+from transactions.choices import EndKind, LedgerKind, TransactionState
+
+# The package is typed as if a factory gave a factory and a declaration were the value; Any is nearer the truth.
+Factory: Any = DjangoModelFactory
+LazyAttribute: Any = declarations.LazyAttribute
+LazyFunction: Any = declarations.LazyFunction
+SelfAttribute: Any = declarations.SelfAttribute
+Sequence: Any = declarations.Sequence
+SubFactory: Any = declarations.SubFactory
+
+PASSWORD = "correct horse battery"
+CHARGER_KEY = "0123456789abcdef0123456789abcdef01234567"
+#: A moment of the tests; nothing reads the machine's clock for a session.
+T0 = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+class TenantFactory(Factory):
+    class Meta:
+        model = accounts.Tenant
+
+    slug = Sequence(lambda n: f"tenant-{n}")
+    name = LazyAttribute(lambda o: o.slug.title())
+
+
+class UserFactory(Factory):
+    class Meta:
+        model = accounts.User
+        skip_postgeneration_save = True
+
+    username = Sequence(lambda n: f"user{n}")
+    email = LazyAttribute(lambda o: f"{o.username}@example.com")
+    password = Password(PASSWORD)
+
+
+class MembershipFactory(Factory):
+    class Meta:
+        model = accounts.Membership
+
+    tenant = SubFactory(TenantFactory)
+    user = SubFactory(UserFactory)
+    role = Role.VIEWER
+
+
+class DriverFactory(Factory):
+    class Meta:
+        model = accounts.Driver
+
+    tenant = SubFactory(TenantFactory)
+    name = Sequence(lambda n: f"Driver {n}")
+    email = Sequence(lambda n: f"driver{n}@example.com")
+
+
+class TokenGroupFactory(Factory):
+    class Meta:
+        model = accounts.TokenGroup
+
+    tenant = SubFactory(TenantFactory)
+    name = Sequence(lambda n: f"GROUP{n}")
+
+
+class IdTokenFactory(Factory):
+    class Meta:
+        model = accounts.IdToken
+
+    tenant = SubFactory(TenantFactory)
+    value = Sequence(lambda n: f"04A1B2C3{n:04d}")
+
+
+class ApiKeyFactory(Factory):
+    """The key itself, shown once in real life, is on `plain_key`."""
+
+    class Meta:
+        model = ApiKey
+
+    tenant = SubFactory(TenantFactory)
+    name = Sequence(lambda n: f"key {n}")
+    role = Role.OPERATOR
+
+    @classmethod
+    def _create(cls, model_class: Any, *args: Any, **kwargs: Any) -> Any:
+        row, plain = model_class.objects.create_key(*args, **kwargs)
+        row.plain_key = plain
+        return row
+
+
+class LocationFactory(Factory):
+    class Meta:
+        model = chargepoints.Location
+
+    tenant = SubFactory(TenantFactory)
+    name = Sequence(lambda n: f"Site {n}")
+    country = "DE"
+
+
+class ChargePointFactory(Factory):
+    """Without EVSEs; `connectors=n` makes n of them with one connector each."""
+
+    class Meta:
+        model = chargepoints.ChargePoint
+        skip_postgeneration_save = True
+
+    tenant = SubFactory(TenantFactory)
+    identity = Sequence(lambda n: f"CP{n:04d}")
+    key_hash = LazyFunction(lambda: keys.hash_key(CHARGER_KEY))
+    ocpp_version = "ocpp1.6"
+
+    @helpers.post_generation
+    def connectors(obj: chargepoints.ChargePoint, create: bool, extracted: int | None, **kwargs: Any) -> None:
+        for number in range(1, (extracted or 0) + 1):
+            ConnectorFactory(evse__charge_point=obj, evse__number=number)
+
+
+class EvseFactory(Factory):
+    class Meta:
+        model = chargepoints.Evse
+
+    charge_point = SubFactory(ChargePointFactory)
+    tenant = SelfAttribute("charge_point.tenant")
+    number = Sequence(lambda n: n + 1)
+
+
+class ConnectorFactory(Factory):
+    class Meta:
+        model = chargepoints.Connector
+
+    evse = SubFactory(EvseFactory)
+    charge_point = SelfAttribute("evse.charge_point")
+    tenant = SelfAttribute("evse.tenant")
+    number = 1
+    ocpp_number = SelfAttribute("evse.number")
+    status = ConnectorStatus.AVAILABLE
+
+
+class GatewayNodeFactory(Factory):
+    class Meta:
+        model = chargepoints.GatewayNode
+
+    id = LazyFunction(uuid.uuid4)
+    host = "gateway-1"
+    pid = Sequence(lambda n: n + 100)
+    version = "0.1.0"
+    started_at = LazyFunction(now)
+    lease_until = LazyFunction(lambda: now() + timedelta(minutes=1))
+
+
+class ConnectionFactory(Factory):
+    class Meta:
+        model = chargepoints.Connection
+
+    charge_point = SubFactory(ChargePointFactory)
+    tenant = SelfAttribute("charge_point.tenant")
+    node = SubFactory(GatewayNodeFactory)
+    token = LazyFunction(uuid.uuid4)
+    ocpp_version = "ocpp1.6"
+    security_profile = 1
+    remote_address = "192.0.2.10"
+    connected_at = LazyFunction(now)
+    last_frame_at = LazyFunction(now)
+
+
+class RefusedConnectionFactory(Factory):
+    class Meta:
+        model = chargepoints.RefusedConnection
+
+    identity = Sequence(lambda n: f"STRANGER{n}")
+    reason = RefusalReason.UNKNOWN_IDENTITY
+    remote_address = "192.0.2.20"
+    first_at = T0
+    last_at = T0
+
+
+class CommandFactory(Factory):
+    class Meta:
+        model = chargepoints.Command
+
+    charge_point = SubFactory(ChargePointFactory)
+    tenant = SelfAttribute("charge_point.tenant")
+    action = "reset"
+    payload = LazyFunction(lambda: {"kind": "Soft"})
+    status = CommandStatus.QUEUED
+    created_at = LazyFunction(now)
+    expires_at = LazyFunction(lambda: now() + timedelta(minutes=1))
+    timeout_s = 30
+
+
+class VariableFactory(Factory):
+    class Meta:
+        model = chargepoints.Variable
+
+    charge_point = SubFactory(ChargePointFactory)
+    tenant = SelfAttribute("charge_point.tenant")
+    name = Sequence(lambda n: f"Key{n}")
+    name_key = LazyAttribute(lambda o: o.name.casefold())
+    value = "1"
+    updated_at = T0
+
+
+class ReservationFactory(Factory):
+    class Meta:
+        model = chargepoints.Reservation
+
+    charge_point = SubFactory(ChargePointFactory)
+    tenant = SelfAttribute("charge_point.tenant")
+    reservation_id = Sequence(lambda n: n + 1)
+    id_token_value = "04A1B2C3"
+    expires_at = T0 + timedelta(hours=1)
+
+
+class LogRowFactory(Factory):
+    class Meta:
+        abstract = True
+
+    charge_point = SubFactory(ChargePointFactory)
+    tenant = SelfAttribute("charge_point.tenant")
+    received_at = T0
+
+
+class StatusEventFactory(LogRowFactory):
+    class Meta:
+        model = chargepoints.StatusEvent
+
+    connector_number = 1
+    evse_number = 1
+    status = ConnectorStatus.AVAILABLE
+    error_code = "NoError"
+    at = T0
+
+
+class OcppMessageFactory(LogRowFactory):
+    class Meta:
+        model = chargepoints.OcppMessage
+
+    sent_by_charger = True
+    message_id = Sequence(lambda n: f"m{n}")
+    action = "Heartbeat"
+    request = "{}"
+    response = '{"currentTime":"2026-03-02T10:00:00Z"}'
+    answered_at = T0
+
+
+class FrameAnomalyFactory(LogRowFactory):
+    class Meta:
+        model = chargepoints.FrameAnomaly
+
+    action = "MeterValues"
+    frame = '[2,"m","MeterValues",{}]'
+    problem = "connectorId is missing"
+    was_served = False
+
+
+class SecurityEventFactory(LogRowFactory):
+    class Meta:
+        model = chargepoints.SecurityEvent
+
+    type = "SettingSystemTime"
+    at = T0
+
+
+class StatusReportFactory(LogRowFactory):
+    class Meta:
+        model = chargepoints.StatusReport
+
+    kind = StatusReportKind.FIRMWARE
+    status = "Downloading"
+
+
+class DataTransferFactory(LogRowFactory):
+    class Meta:
+        model = chargepoints.DataTransfer
+
+    vendor_id = "com.example"
+    answer = "UnknownVendorId"
+
+
+class BatchReceiptFactory(Factory):
+    class Meta:
+        model = chargepoints.BatchReceipt
+
+    id = LazyFunction(uuid.uuid4)
+    created_at = T0
+
+
+def energy_tariff(price: str = "0.50", vat: str | None = None) -> list[dict[str, Any]]:
+    """OCPI elements: one price per kWh."""
+    return [{"price_components": [{"type": "ENERGY", "price": price, "vat": vat, "step_size": None}]}]
+
+
+class TariffFactory(Factory):
+    class Meta:
+        model = transactions.Tariff
+
+    tenant = SubFactory(TenantFactory)
+    name = Sequence(lambda n: f"Tariff {n}")
+    currency = "EUR"
+    elements = LazyFunction(energy_tariff)
+
+
+class TransactionFactory(Factory):
+    """An active session that started at T0 at a register of 1,000 Wh; with `ended=True` it took 10 kWh."""
+
+    class Meta:
+        model = transactions.Transaction
+
+    class Params:
+        ended = declarations.Trait(
+            state=TransactionState.ENDED,
+            end_kind=EndKind.CHARGER,
+            stop_reason="Local",
+            ended_at=SelfAttribute("_end"),
+            end_received_at=SelfAttribute("_end"),
+            meter_stop_wh=Decimal("11000.000"),
+            energy_wh=Decimal("10000.000"),
+            currency="EUR",
+            cost=Decimal("5.0000"),
+            cost_excl_vat=Decimal("5.0000"),
+            cost_vat=Decimal("0.0000"),
+        )
+        _end = LazyAttribute(lambda o: o.started_at + timedelta(hours=1))
+
+    connector = SubFactory(ConnectorFactory)
+    evse = LazyAttribute(lambda o: o.connector.evse if o.connector else None)
+    charge_point = LazyAttribute(lambda o: o.connector.charge_point if o.connector else ChargePointFactory())
+    tenant = SelfAttribute("charge_point.tenant")
+    connector_number = LazyAttribute(lambda o: o.connector.ocpp_number if o.connector else 1)
+    ocpp_version = "ocpp1.6"
+    ocpp_id = Sequence(lambda n: str(100_000 + n))
+    id_token_value = "04A1B2C3"
+    authorization_status = AuthorizationStatus.ACCEPTED
+    started_at = T0
+    start_received_at = SelfAttribute("started_at")
+    meter_start_wh = Decimal("1000.000")
+    meter_start_raw = "1000"
+    currency = "EUR"
+    tariff_snapshot = LazyFunction(lambda: {"currency": "EUR", "elements": energy_tariff()})
+
+
+class MeterLayoutFactory(Factory):
+    """The energy register and the power, as most chargers send them."""
+
+    class Meta:
+        model = transactions.MeterLayout
+        django_get_or_create = ("digest",)
+
+    digest = "energy-and-power"
+    columns = LazyFunction(
+        lambda: [
+            ["Energy.Active.Import.Register", "Wh", None, "Sample.Periodic", "Outlet", None],
+            ["Power.Active.Import", "W", None, "Sample.Periodic", "Outlet", None],
+        ]
+    )
+
+
+class MeterValueFactory(Factory):
+    """A reading of a session; pass `transaction`, `sampled_at` and `register_wh`."""
+
+    class Meta:
+        model = transactions.MeterValue
+
+    transaction = SubFactory(TransactionFactory)
+    charge_point = SelfAttribute("transaction.charge_point")
+    tenant = SelfAttribute("transaction.tenant")
+    connector_number = SelfAttribute("transaction.connector_number")
+    sampled_at = T0
+    received_at = SelfAttribute("sampled_at")
+    layout = SubFactory(MeterLayoutFactory)
+    register_wh = Decimal("1000.000")
+    values = LazyAttribute(lambda o: [str(o.register_wh), "11000"])
+
+
+class LedgerEntryFactory(Factory):
+    class Meta:
+        model = transactions.LedgerEntry
+
+    transaction = SubFactory(TransactionFactory)
+    tenant = SelfAttribute("transaction.tenant")
+    kind = LedgerKind.NOTE
+    text = "A note."
+    at = T0
+
+
+class EventFactory(Factory):
+    class Meta:
+        model = common.Event
+
+    tenant = SubFactory(TenantFactory)
+    kind = "transaction.started"
+    created_at = T0
+
+
+class AuditEntryFactory(Factory):
+    class Meta:
+        model = common.AuditEntry
+
+    tenant = SubFactory(TenantFactory)
+    actor_name = "somebody"
+    via = "api"
+    action = "tenant.change"
