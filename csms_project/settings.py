@@ -6,6 +6,7 @@ setting in the database, not an environment variable.
 
 from __future__ import annotations
 
+import logging
 import sys
 from datetime import timedelta
 from decimal import Decimal
@@ -16,6 +17,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 
+from csms_project import logs
 from csms_project.secrets import load_secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -122,7 +124,8 @@ elif POSTGRESQL:
     DATABASES["default"]["OPTIONS"] = {"connect_timeout": 5}
     # A pool for the web's many threads; CONN_MAX_AGE=0 without one reconnects for each request.
     if not TESTING:
-        DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": env.int("DATABASE_POOL", default=10)}
+        _pool_size = env.int("DATABASE_POOL", default=10)
+        DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": _pool_size}
 else:
     raise ImproperlyConfigured("DATABASE_URL must be a sqlite:// or a postgresql:// URL.")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -166,6 +169,8 @@ X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.bool("SECURE_COOKIES", default=PRODUCTION)
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=False)
+# Probes and scrapers ask a process directly, without TLS.
+SECURE_REDIRECT_EXEMPT = [r"^health$", r"^metrics$"]
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31536000 if PRODUCTION else 0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = PRODUCTION
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
@@ -243,3 +248,16 @@ RETENTION_MESSAGES_DAYS = env.int("RETENTION_MESSAGES_DAYS", default=90)
 RETENTION_METER_VALUES_DAYS = env.int("RETENTION_METER_VALUES_DAYS", default=730)
 RETENTION_STATUS_EVENTS_DAYS = env.int("RETENTION_STATUS_EVENTS_DAYS", default=365)
 RETENTION_REFUSED_DAYS = env.int("RETENTION_REFUSED_DAYS", default=30)
+
+# ---------------------------------------------------------------- logs
+# auto: readable lines in a terminal, JSON otherwise.
+LOG_LEVEL: str = env.str("LOG_LEVEL", default="INFO").upper()
+LOG_FORMAT: str = env.str("LOG_FORMAT", default="auto")
+if LOG_FORMAT not in {"auto", "console", "json"}:
+    raise ImproperlyConfigured("LOG_FORMAT must be auto, console or json.")
+if LOG_LEVEL not in logging.getLevelNamesMapping():
+    raise ImproperlyConfigured("LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL.")
+LOGGING = logs.configure(level=LOG_LEVEL, style=LOG_FORMAT)
+DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG
+# It would believe X-Forwarded-For from anybody; `csms_project.apps` binds the address instead.
+DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
