@@ -207,7 +207,7 @@ def _find_register(samples: Sequence[Sample]) -> tuple[Register | None, str]:
         wh, source = _quantised(found[0]), f"{found[1]}, {location}"
         if not 0 <= wh <= MAX_REGISTER_WH:
             return None, f"The register {wh} Wh is negative or has more than 12 digits before the point."
-        return Register(abs(wh), source), source
+        return Register(wh.copy_abs(), source), source
     return None, "No energy sample is a readable total of the outlet in Wh or kWh."
 
 

@@ -271,12 +271,11 @@ def _bounded(
     if bound.incl_vat is not None:
         to_incl = clamp(excl + vat, _rounded(Fraction(bound.incl_vat), tariff.currency))
         return to_excl, max(to_incl - to_excl, Decimal(0))
+    if to_excl == excl:
+        return excl, vat
     if rate is None and excl:
-        to_vat = _rounded(Fraction(vat) * Fraction(to_excl) / Fraction(excl), tariff.currency)
-    else:
-        change = _rounded(abs(Fraction(to_excl - excl)) * Fraction(rate or 0) / 100, tariff.currency)
-        to_vat = vat + change if is_minimum else vat - change
-    return to_excl, max(to_vat, Decimal(0))
+        return to_excl, _rounded(Fraction(vat) * Fraction(to_excl) / Fraction(excl), tariff.currency)
+    return to_excl, _rounded(Fraction(to_excl) * Fraction(rate or 0) / 100, tariff.currency)
 
 
 def _describe(bucket: _Bucket) -> str:

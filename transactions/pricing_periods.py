@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from transactions.energy import Reading, energy_curve
@@ -200,7 +201,7 @@ def _pieces(
         points.append((start.us + us * (level - start.wh) / wh, level))
     points.sort()
     power = wh * _HOUR_US / us if us else Fraction(0)
-    for (t0, e0), (t1, e1) in zip(points, points[1:], strict=False):
+    for (t0, e0), (t1, e1) in pairwise(points):
         if t1 > t0 or e1 > e0:
             yield Piece(
                 local=span.local(t0),

@@ -29,9 +29,13 @@ MAX_PLACES = 6
 
 #: ISO 4217: currencies whose minor unit is not a hundredth.
 _MINOR_UNITS = {
-    **dict.fromkeys("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF".split(), 0),
-    **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
-    **dict.fromkeys("CLF UYW".split(), 4),
+    code: places
+    for places, codes in (
+        (0, "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF"),
+        (3, "BHD IQD JOD KWD LYD OMR TND"),
+        (4, "CLF UYW"),
+    )
+    for code in codes.split(" ")
 }
 
 _TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
@@ -322,7 +326,7 @@ def _number(value: Any, path: str) -> Decimal:
         raise TariffError(path, f"Must be below {MAX_NUMBER}.")
     if _places(number) > MAX_PLACES:
         raise TariffError(path, f"Must not have more than {MAX_PLACES} decimals.")
-    return abs(number)
+    return number.copy_abs()
 
 
 def _plain(value: Any) -> str | None:
