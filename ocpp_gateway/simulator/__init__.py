@@ -1,1 +1,27 @@
-"""Simulated charge points for demo, tests and load: a pure client over real sockets."""
+"""Simulated charge points for demo, tests and load: a pure client over real sockets.
+
+`run(SimulationConfig(...))` simulates a fleet; a `ChargePoint` is driven step by step.
+"""
+
+from ocpp_gateway.simulator.charge_point import ChargePoint
+from ocpp_gateway.simulator.clock import Clock
+from ocpp_gateway.simulator.config import SimulationConfig
+from ocpp_gateway.simulator.faults import Fault, Faults, RandomFaults
+from ocpp_gateway.simulator.outbox import Session
+from ocpp_gateway.simulator.runner import run
+from ocpp_gateway.simulator.station import Station
+from ocpp_gateway.simulator.stats import Stats, Summary
+
+__all__ = [
+    "ChargePoint",
+    "Clock",
+    "Fault",
+    "Faults",
+    "RandomFaults",
+    "Session",
+    "SimulationConfig",
+    "Station",
+    "Stats",
+    "Summary",
+    "run",
+]

@@ -15,7 +15,7 @@ from ocpp_gateway.simulator.journal import Journal
 from ocpp_gateway.simulator.meter import EnergyMeter, sampled_values
 from ocpp_gateway.simulator.outbox import Entry, InvalidAnswer, Outbox, Session
 from ocpp_gateway.simulator.profiles import Profiles
-from ocpp_gateway.simulator.rpc import NoAnswer, Rpc
+from ocpp_gateway.simulator.rpc import CallFailed, NoAnswer, Rpc
 from ocpp_gateway.simulator.station import Connection, Station
 from ocpp_gateway.simulator.stats import Stats
 from ocpp_gateway.wire import frames
@@ -25,8 +25,8 @@ from ocpp_gateway.wire.timestamps import format_timestamp
 class ChargePoint(Connection):
     """A charge point over a real socket.
 
-    Drive it yourself (`connect`, `boot`, `authorize`, `start`, `meter`, `stop`, `close`) or let `keep_connected` run
-    beside. Its energy is counted in whole Wh: meter stop less meter start is what was delivered.
+    Drive it yourself (`connect`, `boot`, `authorize`, `start`, `meter`, `stop`, `close`) or let
+    `keep_connected` run beside. Energy is counted in whole Wh: meter stop less meter start was delivered.
 
     faults       asked before each transaction-related message
     on_started   called with each session that begins, wherever it was started
@@ -77,24 +77,23 @@ class ChargePoint(Connection):
             return str(entry.get("idTagInfo", {}).get("status", "Accepted"))
         return "Accepted" if self.configuration.flag("AllowOfflineTxForUnknownId") else "Invalid"
 
-    async def start(
-        self, connector: int, id_tag: str, *, wait: bool = True, length_s: float | None = None
-    ) -> Session:
+    async def start(self, connector: int, id_tag: str, *, wait: bool = True) -> Session:
         """Begin a session and wait for its acknowledgement; offline or with wait=False it is only queued."""
         plug = self.connectors[connector]
         if plug.session is not None:
             raise ValueError(f"connector {connector} is in use")
-        session = self._open_session(plug, id_tag, length_s)
+        wait = wait and self.online
+        session = self._open_session(plug, id_tag)
         entry = self._queue_start(session)
         if self.on_started is not None:
             self.on_started(session)
         await asyncio.sleep(0)  # lets StartTransaction go out before the status
         await self.set_status(connector, "Charging")
-        if wait and self.online:
+        if wait:
             await entry.done.wait()
         return session
 
-    def _open_session(self, plug: Connector, id_tag: str, length_s: float | None) -> Session:
+    def _open_session(self, plug: Connector, id_tag: str) -> Session:
         reserved = None
         if plug.reservation is not None:
             plug.reservation.expiry.cancel()
@@ -105,7 +104,6 @@ class ChargePoint(Connection):
             started_at=self.clock.now(),
             meter_start_wh=plug.meter.register_wh,
             reservation_id=reserved,
-            length_s=length_s,
         )
         plug.session, plug.claimed = session, False
         self.stats.charging += 1
@@ -175,6 +173,7 @@ class ChargePoint(Connection):
         session = plug.session
         if session is None:
             return None
+        wait = wait and self.online
         entry = self._queue_stop(plug, session, reason, id_tag)
         await asyncio.sleep(0)
         await self.set_status(connector, "Finishing")
@@ -182,7 +181,7 @@ class ChargePoint(Connection):
             self.spawn(self._release_later(plug))
         else:
             await self.release(plug)
-        if wait and self.online:
+        if wait:
             await entry.done.wait()
         return session
 
@@ -212,7 +211,12 @@ class ChargePoint(Connection):
         at = session.started_at if begin else session.stopped_at
         wh = session.meter_start_wh if begin else session.meter_stop_wh
         context = "Transaction.Begin" if begin else "Transaction.End"
-        value = {"value": str(wh), "context": context, "measurand": "Energy.Active.Import.Register", "unit": "Wh"}
+        value = {
+            "value": str(wh),
+            "context": context,
+            "measurand": "Energy.Active.Import.Register",
+            "unit": "Wh",
+        }
         return {"timestamp": format_timestamp(at or self.clock.now()), "sampledValue": [value]}
 
     async def _release_later(self, plug: Connector) -> None:
@@ -247,6 +251,8 @@ class ChargePoint(Connection):
             await self.call("StatusNotification", payload)
         except NoAnswer:
             plug.reported = ""
+        except CallFailed:
+            pass  # counted; sending the same status again would fail again
 
     async def resume(self, *, booted: bool) -> None:
         """After a boot all statuses, after a mere reconnect the changed ones (§4.9), then the queue."""
@@ -277,7 +283,7 @@ class ChargePoint(Connection):
     async def _repeat(self, rpc: Rpc, entry: Entry) -> dict[str, Any] | None:
         try:
             return await rpc.call(entry.action, entry.content())
-        except NoAnswer:
+        except (CallFailed, NoAnswer):
             return None
 
     def _acknowledge(self, entry: Entry, answer: dict[str, Any]) -> None:

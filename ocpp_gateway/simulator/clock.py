@@ -19,7 +19,7 @@ class Clock:
     """Simulated time: `speed` simulated seconds pass in one real second.
 
     origin   simulated time at creation, aware; default is the wall clock
-    Waits for the network (answers, reconnects, resends) are given in real seconds, all else in simulated ones.
+    Waits for the network (answers, reconnects, resends) are real seconds, all else simulated ones.
     """
 
     def __init__(self, *, speed: float = 1.0, origin: datetime | None = None) -> None:
@@ -37,15 +37,17 @@ class Clock:
         """Real seconds from an arbitrary zero, for latencies."""
         return time.monotonic()
 
-    def call_later(self, seconds: float, callback: Callable[[], None], *, name: str, real: bool = False) -> Timer:
+    def call_later(
+        self, seconds: float, callback: Callable[[], None], *, name: str, real: bool = False
+    ) -> Timer:
         """Call back after so many simulated (or real) seconds; `name` tells the timers of a test apart."""
         return asyncio.get_running_loop().call_later(seconds if real else seconds / self.speed, callback)
 
     async def sleep(self, seconds: float, *, name: str, real: bool = False) -> None:
         """Wait so many simulated (or real) seconds."""
-        done = asyncio.get_running_loop().create_future()
-        timer = self.call_later(seconds, lambda: done.done() or done.set_result(None), name=name, real=real)
+        done = asyncio.Event()
+        timer = self.call_later(seconds, done.set, name=name, real=real)
         try:
-            await done
+            await done.wait()
         finally:
             timer.cancel()

@@ -52,6 +52,11 @@ class Connector:
             return "Unavailable"
         return "Available" if self.reservation is None else "Reserved"
 
+    @property
+    def is_free(self) -> bool:
+        """A driver who just comes along may plug in here."""
+        return self.status == "Available" and self.can_start("")
+
     def can_start(self, id_tag: str) -> bool:
         """Say whether a session with this tag may begin now."""
         if self.number == 0 or self.session is not None or self.claimed or not self.operative:

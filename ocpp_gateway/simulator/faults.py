@@ -13,11 +13,15 @@ class Fault(enum.Enum):
     NONE = "none"
     IGNORE_ANSWER = "ignored_answers"
     """The answer arrives and is thrown away."""
+    CLOSE_ON_ANSWER = "closed_on_answer"
+    """The answer arrives, is thrown away, and the socket with it."""
     CLOSE_SOCKET = "closed_before_answer"
-    """The socket is closed as soon as the message has been written."""
+    """The socket is closed as soon as the message has been written; it may or may not arrive."""
     DUPLICATE = "duplicates"
     """The message is sent once more after its answer, under a new message id."""
 
+
+LOST_ANSWERS = (Fault.IGNORE_ANSWER, Fault.CLOSE_ON_ANSWER, Fault.CLOSE_SOCKET)
 
 JUNK_PREFIX = "junk-"
 
@@ -53,7 +57,12 @@ class RandomFaults(Faults):
     """Faults by probability, repeatable with the same generator."""
 
     def __init__(
-        self, rng: random.Random, *, lost_answers: float = 0.0, duplicates: float = 0.0, malformed: float = 0.0
+        self,
+        rng: random.Random,
+        *,
+        lost_answers: float = 0.0,
+        duplicates: float = 0.0,
+        malformed: float = 0.0,
     ) -> None:
         self._rng = rng
         self._lost_answers = lost_answers
@@ -62,7 +71,7 @@ class RandomFaults(Faults):
 
     def for_message(self, action: str) -> Fault:
         if self._rng.random() < self._lost_answers:
-            return Fault.IGNORE_ANSWER if self._rng.random() < 0.5 else Fault.CLOSE_SOCKET
+            return self._rng.choice(LOST_ANSWERS)
         if self._rng.random() < self._duplicates:
             return Fault.DUPLICATE
         return Fault.NONE

@@ -92,21 +92,25 @@ class Load:
 
 
 def sampled_values(
-    *, register_wh: int, power_w: int, soc: int | None, measurands: list[str], context: str = "Sample.Periodic"
+    *,
+    register_wh: int,
+    power_w: int,
+    soc: int | None,
+    measurands: list[str],
+    context: str = "Sample.Periodic",
 ) -> list[dict[str, str]]:
     """The sampled values of one reading as OCPP 1.6 §7.43 writes them, only the configured measurands."""
-
-    def value(text: str, measurand: str, unit: str, phase: str = "", location: str = "Outlet") -> dict[str, str]:
-        sample = {"value": text, "context": context, "measurand": measurand, "location": location, "unit": unit}
-        return {**sample, "phase": phase} if phase else sample
-
     phases = ("L1", "L2", "L3")
-    readings = {
-        "Energy.Active.Import.Register": [value(str(register_wh), "Energy.Active.Import.Register", "Wh")],
-        "Power.Active.Import": [value(str(power_w), "Power.Active.Import", "W")],
-        "Voltage": [value("230.0", "Voltage", "V", f"{phase}-N") for phase in phases],
-        "Current.Import": [value(f"{power_w / 690:.2f}", "Current.Import", "A", phase) for phase in phases],
+    amperes = f"{power_w / 690:.2f}"
+    readings: dict[str, list[dict[str, str]]] = {
+        "Energy.Active.Import.Register": [{"value": str(register_wh), "unit": "Wh"}],
+        "Power.Active.Import": [{"value": str(power_w), "unit": "W"}],
+        "Voltage": [{"value": "230.0", "unit": "V", "phase": f"{phase}-N"} for phase in phases],
+        "Current.Import": [{"value": amperes, "unit": "A", "phase": phase} for phase in phases],
+        "SoC": [] if soc is None else [{"value": str(soc), "unit": "Percent", "location": "EV"}],
     }
-    if soc is not None:
-        readings["SoC"] = [value(str(soc), "SoC", "Percent", location="EV")]
-    return [sample for measurand in measurands for sample in readings.get(measurand, ())]
+    return [
+        {"measurand": measurand, "context": context, "location": "Outlet", **reading}
+        for measurand in measurands
+        for reading in readings.get(measurand, ())
+    ]

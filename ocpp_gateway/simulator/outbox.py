@@ -27,7 +27,6 @@ class Session:
     started_at: datetime
     meter_start_wh: int
     reservation_id: int | None = None
-    length_s: float | None = None
     transaction_id: int | None = None
     tag_status: str = ""
     stopped_at: datetime | None = None

@@ -30,7 +30,7 @@ class Installed:
         return int(self.profile["stackLevel"])
 
     def limit_w(self, at: datetime, *, session_start: datetime | None) -> float | None:
-        """The limit at a time in W (A counted as 230 V times the phases), None where the profile is silent."""
+        """The limit at a time in W (A times 230 V times the phases), None where the profile is silent."""
         for edge, reject_after in (("validFrom", False), ("validTo", True)):
             bound = parse_timestamp(self.profile.get(edge))
             if bound is not None and (at > bound if reject_after else at < bound):
@@ -45,8 +45,8 @@ class Installed:
                 period = candidate
         if period is None:
             return None
-        limit = float(period["limit"])
-        return limit if schedule["chargingRateUnit"] == "W" else limit * _VOLTS * period.get("numberPhases", 3)
+        limit, phases = float(period["limit"]), period.get("numberPhases", 3)
+        return limit if schedule["chargingRateUnit"] == "W" else limit * _VOLTS * phases
 
     def _elapsed(self, at: datetime, schedule: dict[str, Any], session_start: datetime | None) -> float:
         kind = self.profile["chargingProfileKind"]
@@ -139,9 +139,9 @@ class Profiles:
         maximum_w: int,
         session_start: datetime | None,
     ) -> list[dict[str, Any]]:
-        """Periods of the composite schedule, looked up minute by minute; the hardware's maximum where unlimited."""
+        """Periods of the composite schedule, to the minute; the hardware's maximum where unlimited."""
         periods: list[dict[str, Any]] = []
-        for second in range(0, max(duration_s, 1), 60):
+        for second in range(0, min(max(duration_s, 1), _DAY_S), 60):
             limit_w = self.limit_w(connector, at + timedelta(seconds=second), session_start=session_start)
             watts = maximum_w if limit_w is None else min(limit_w, maximum_w)
             limit = float(watts) if unit == "W" else round(watts / (3 * _VOLTS), 1)

@@ -12,7 +12,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from ocpp_gateway.simulator.clock import Clock
-from ocpp_gateway.simulator.faults import JUNK_PREFIX, Fault
+from ocpp_gateway.simulator.faults import JUNK_PREFIX, LOST_ANSWERS, Fault
 from ocpp_gateway.simulator.stats import Stats
 from ocpp_gateway.wire import frames
 
@@ -68,7 +68,9 @@ class Rpc:
         self.closed = False
         self.closing = False
 
-    async def call(self, action: str, payload: dict[str, Any], *, fault: Fault = Fault.NONE) -> dict[str, Any]:
+    async def call(
+        self, action: str, payload: dict[str, Any], *, fault: Fault = Fault.NONE
+    ) -> dict[str, Any]:
         """Send a CALL and return the payload of its answer.
 
         Raises CallFailed, NoAnswer (AnswerLost when the fault asked for it).
@@ -77,10 +79,14 @@ class Rpc:
             answer, started = await self._send_call(action, payload)
             if fault is Fault.CLOSE_SOCKET:
                 self._stats.faults[fault.value] += 1
+                self._pending = None
                 self.cut()
                 raise AnswerLost(None)
             timer = self._clock.call_later(
-                self._answer_timeout_s, lambda: self._time_out(answer, action), name="answer", real=True
+                self._answer_timeout_s,
+                lambda: self._time_out(answer, action),
+                name=f"answer:{action}",
+                real=True,
             )
             try:
                 result = await answer
@@ -88,8 +94,10 @@ class Rpc:
                 timer.cancel()
                 self._pending = None
             self._stats.answered(action, self._clock.monotonic() - started)
-        if fault is Fault.IGNORE_ANSWER:
+        if fault in LOST_ANSWERS:
             self._stats.faults[fault.value] += 1
+            if fault is Fault.CLOSE_ON_ANSWER:
+                self.cut()
             raise AnswerLost(result)
         return result
 

@@ -87,6 +87,7 @@ class Connection:
         self.rpc: Rpc | None = None
         self._listener: asyncio.Task[None] | None = None
         self._heartbeat: Timer | None = None
+        self._boot_due: asyncio.Event | None = None
         self._wanted = asyncio.Event()
         self._wanted.set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -181,6 +182,9 @@ class Connection:
             try:
                 await self.connect()
                 failures = 0
+                if not self._wanted.is_set():
+                    await self.disconnect()
+                    continue
                 await (self.resume(booted=False) if self.accepted else self.boot())
                 await self.disconnected()
             except (HandshakeFailed, NoAnswer):
@@ -208,9 +212,10 @@ class Connection:
         """Let something run beside; what it raises is counted as an error of the simulator itself."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._finish)
+        task.add_done_callback(self.watch)
 
-    def _finish(self, task: asyncio.Task[None]) -> None:
+    def watch(self, task: asyncio.Task[None]) -> None:
+        """Done callback of a task: an exception that nobody expects is an error of the simulator itself."""
         self._tasks.discard(task)
         if task.cancelled() or task.exception() is None:
             return
@@ -221,19 +226,34 @@ class Connection:
     # ---------------------------------------------------------------- registration
     async def boot(self) -> None:
         """Send BootNotification until it is Accepted, then report all connectors (OCPP 1.6 §4.2)."""
+        if self._boot_due is not None:  # one is waiting for its retry: do not wait any longer
+            self._boot_due.set()
+            return
         self.accepted = False
+        self._boot_due = asyncio.Event()
+        try:
+            interval = await self._boot_until_accepted(self._boot_due)
+        finally:
+            self._boot_due = None
+        self.accepted = True
+        self.configuration["HeartbeatInterval"] = str(interval)
+        self.schedule_heartbeat()
+        await self.resume(booted=True)
+
+    async def _boot_until_accepted(self, due: asyncio.Event) -> int:
         while True:
             answer = await self._boot_once()
             interval = answer.get("interval")
             wait = interval if isinstance(interval, int) and not isinstance(interval, bool) else 0
             wait = min(max(wait, MIN_RETRY_S), MAX_RETRY_S)
             if answer.get("status") == "Accepted":
-                break
-            await self.clock.sleep(wait, name="boot")
-        self.accepted = True
-        self.configuration["HeartbeatInterval"] = str(wait)
-        self.schedule_heartbeat()
-        await self.resume(booted=True)
+                return wait
+            due.clear()
+            timer = self.clock.call_later(wait, due.set, name="boot")
+            try:
+                await due.wait()
+            finally:
+                timer.cancel()
 
     async def _boot_once(self) -> dict[str, Any]:
         payload = {

@@ -98,8 +98,9 @@ class Stats:
         latency = Latencies().add(self.latencies.values())
         return (
             f"{elapsed_s:6.0f} s  online {self.connected}/{chargers}  charging {self.charging}  "
-            f"sessions {self.sessions_completed}/{self.sessions_started}  energy {self.energy_wh / 1000:.1f} kWh  "
-            f"messages {self.messages}  p99 {latency.percentile(99) * 1000:.0f} ms  errors {sum(self.errors.values())}"
+            f"sessions {self.sessions_completed}/{self.sessions_started}  "
+            f"energy {self.energy_wh / 1000:.1f} kWh  messages {self.messages}  "
+            f"p99 {latency.percentile(99) * 1000:.0f} ms  errors {sum(self.errors.values())}"
         )
 
 
@@ -169,7 +170,11 @@ class Summary:
                 f"{action:<32}{stats.sent[action]:>9}{row['count']:>9.0f}"
                 f"{row['p50_ms']:>10.1f}{row['p99_ms']:>10.1f}{row['max_ms']:>10.1f}"
             )
-        for title, counts in (("commands", stats.commands), ("faults", stats.faults), ("errors", stats.errors)):
+        for title, counts in (
+            ("commands", stats.commands),
+            ("faults", stats.faults),
+            ("errors", stats.errors),
+        ):
             if counts:
                 lines += ["", title] + [f"  {kind:<30}{count:>9}" for kind, count in sorted(counts.items())]
         lines += ["", "no errors" if self.ok and not stats.errors else f"{sum(stats.errors.values())} errors"]

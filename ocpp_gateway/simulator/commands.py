@@ -1,0 +1,350 @@
+"""Answers to the calls of a CSMS (OCPP 1.6 §5) and what a charge point then does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from ocpp_gateway.simulator import firmware
+from ocpp_gateway.simulator.connector import Connector, Reservation
+from ocpp_gateway.wire.timestamps import format_timestamp, parse_timestamp
+
+if TYPE_CHECKING:
+    from ocpp_gateway.simulator.charge_point import ChargePoint
+
+Payload = dict[str, Any]
+
+
+class Refused(Exception):
+    """The call is answered with a CALLERROR."""
+
+    def __init__(self, code: str, description: str) -> None:
+        super().__init__(description)
+        self.code = code
+        self.description = description
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The payload of a CALLRESULT and what is done after it has been sent."""
+
+    payload: Payload
+    then: Coroutine[Any, Any, None] | None = None
+
+
+Handler = Callable[["ChargePoint", Payload], Answer]
+
+
+def answer(cp: ChargePoint, action: str, payload: Payload) -> Answer:
+    """Answer a call. Raises Refused for an unknown action or a payload that cannot be read."""
+    handler = HANDLERS.get(action)
+    if handler is None:
+        raise Refused("NotImplemented", f"{action} is not known here")
+    try:
+        return handler(cp, payload)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Refused("FormationViolation", f"{action}: {type(error).__name__} {error}"[:255]) from error
+
+
+def _status(status: str, then: Coroutine[Any, Any, None] | None = None) -> Answer:
+    return Answer({"status": status}, then)
+
+
+def _find(cp: ChargePoint, number: object) -> Connector | None:
+    if not isinstance(number, int) or isinstance(number, bool):
+        raise TypeError("connectorId is no integer")
+    return cp.connectors[number] if 0 <= number < len(cp.connectors) else None
+
+
+# ---------------------------------------------------------------- starting and stopping
+def remote_start(cp: ChargePoint, payload: Payload) -> Answer:
+    id_tag = str(payload["idTag"])
+    wanted = _find(cp, payload["connectorId"]) if "connectorId" in payload else None
+    if "connectorId" in payload and wanted is None:
+        return _status("Rejected")
+    candidates = [wanted] if wanted is not None else cp.connectors[1:]
+    plug = next((plug for plug in candidates if plug.can_start(id_tag)), None)
+    if plug is None or not cp.accepted or not cp.connectors[0].operative:
+        return _status("Rejected")
+    if "chargingProfile" in payload:
+        if payload["chargingProfile"]["chargingProfilePurpose"] != "TxProfile":
+            return _status("Rejected")
+        cp.profiles.install(connector=plug.number, profile=payload["chargingProfile"], at=cp.clock.now())
+    plug.claimed = True
+    return _status("Accepted", _start_remotely(cp, plug, id_tag))
+
+
+async def _start_remotely(cp: ChargePoint, plug: Connector, id_tag: str) -> None:
+    try:
+        if cp.configuration.flag("AuthorizeRemoteTxRequests") and await cp.authorize(id_tag) != "Accepted":
+            return
+        await cp.set_status(plug.number, "Preparing")
+        if cp.station.plug_in_s > 0:
+            await cp.clock.sleep(cp.station.plug_in_s, name="plug_in")
+        await cp.start(plug.number, id_tag, wait=False)
+    finally:
+        plug.claimed = False
+
+
+def remote_stop(cp: ChargePoint, payload: Payload) -> Answer:
+    wanted = payload["transactionId"]
+    for plug in cp.connectors[1:]:
+        if plug.session is not None and plug.session.transaction_id == wanted:
+            return _status("Accepted", _stop(cp, plug, "Remote"))
+    return _status("Rejected")
+
+
+async def _stop(cp: ChargePoint, plug: Connector, reason: str) -> None:
+    await cp.stop(plug.number, reason=reason, wait=False)
+
+
+def reset(cp: ChargePoint, payload: Payload) -> Answer:
+    reasons = {"Soft": "SoftReset", "Hard": "HardReset"}
+    return _status("Accepted", cp.reboot(reason=reasons[payload["type"]]))
+
+
+def unlock_connector(cp: ChargePoint, payload: Payload) -> Answer:
+    plug = _find(cp, payload["connectorId"])
+    if plug is None or plug.number == 0:
+        return _status("NotSupported")
+    return _status("Unlocked", _stop(cp, plug, "UnlockCommand") if plug.session is not None else None)
+
+
+# ---------------------------------------------------------------- availability, messages, configuration
+def change_availability(cp: ChargePoint, payload: Payload) -> Answer:
+    plug = _find(cp, payload["connectorId"])
+    operative = {"Operative": True, "Inoperative": False}[payload["type"]]
+    if plug is None:
+        return _status("Rejected")
+    plugs = cp.connectors if plug.number == 0 else [plug]
+    for each in plugs:
+        each.operative = operative
+    busy = not operative and any(each.session is not None for each in plugs)
+    return _status("Scheduled" if busy else "Accepted", _report_availability(cp, plugs))
+
+
+async def _report_availability(cp: ChargePoint, plugs: list[Connector]) -> None:
+    for plug in plugs:
+        if plug.session is None and not plug.claimed and plug.status != plug.idle_status:
+            await cp.set_status(plug.number, plug.idle_status)
+
+
+def trigger_message(cp: ChargePoint, payload: Payload) -> Answer:
+    plug = _find(cp, payload["connectorId"]) if "connectorId" in payload else None
+    if "connectorId" in payload and plug is None:
+        return _status("Rejected")
+    plugs = [plug] if plug is not None else cp.connectors
+    idle = {"status": "Idle"}
+    messages: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
+        "BootNotification": cp.boot,
+        "Heartbeat": lambda: cp.notify("Heartbeat", {}),
+        "StatusNotification": lambda: _report_all(cp, plugs),
+        "MeterValues": lambda: _meter_all(cp, plugs),
+        "DiagnosticsStatusNotification": lambda: cp.notify(
+            "DiagnosticsStatusNotification", {"status": "Idle"}
+        ),
+        "FirmwareStatusNotification": lambda: cp.notify("FirmwareStatusNotification", idle),
+    }
+    send = messages.get(payload["requestedMessage"])
+    return _status("NotImplemented") if send is None else _status("Accepted", send())
+
+
+async def _report_all(cp: ChargePoint, plugs: list[Connector]) -> None:
+    for plug in plugs:
+        await cp.report_status(plug)
+
+
+async def _meter_all(cp: ChargePoint, plugs: list[Connector]) -> None:
+    for plug in plugs:
+        if cp.queue_meter_values(plug.number, context="Trigger") is None and plug.number > 0:
+            reading = cp.reading(plug.number, context="Trigger")
+            await cp.notify("MeterValues", {"connectorId": plug.number, "meterValue": [reading]})
+
+
+def get_configuration(cp: ChargePoint, payload: Payload) -> Answer:
+    return Answer(cp.configuration.read(list(payload.get("key") or [])))
+
+
+def change_configuration(cp: ChargePoint, payload: Payload) -> Answer:
+    key, value = str(payload["key"]), str(payload["value"])
+    status = cp.configuration.change(key, value)
+    then = None
+    if status == "Accepted" and key.lower() == "heartbeatinterval":
+        cp.schedule_heartbeat()
+    elif status == "Accepted" and key.lower() == "authorizationkey":
+        cp.take_key(value)
+        then = cp.disconnect()
+    return _status(status, then)
+
+
+def clear_cache(cp: ChargePoint, payload: Payload) -> Answer:
+    return _status("Accepted" if cp.configuration.flag("AuthorizationCacheEnabled") else "Rejected")
+
+
+def data_transfer(cp: ChargePoint, payload: Payload) -> Answer:
+    _ = payload["vendorId"]
+    return _status("UnknownVendorId")
+
+
+# ---------------------------------------------------------------- firmware and diagnostics
+def get_diagnostics(cp: ChargePoint, payload: Payload) -> Answer:
+    _ = payload["location"]
+    name = f"diagnostics-{cp.clock.now():%Y%m%d%H%M%S}.log"
+    return Answer({"fileName": name}, firmware.upload_diagnostics(cp))
+
+
+def update_firmware(cp: ChargePoint, payload: Payload) -> Answer:
+    retrieve_at = _required_time(payload["retrieveDate"])
+    return Answer({}, firmware.update(cp, location=str(payload["location"]), retrieve_at=retrieve_at))
+
+
+# ---------------------------------------------------------------- reservations
+def reserve_now(cp: ChargePoint, payload: Payload) -> Answer:
+    plug = _find(cp, payload["connectorId"])
+    expires_at = _required_time(payload["expiryDate"])
+    number, id_tag, parent = payload["reservationId"], str(payload["idTag"]), payload.get("parentIdTag")
+    if plug is None or plug.number == 0:
+        return _status("Rejected")
+    held = plug.reservation
+    replaces = held is not None and held.reservation_id == number
+    refusal = {"Faulted": "Faulted", "Unavailable": "Unavailable"}.get(plug.status)
+    if refusal is not None or not (plug.status == "Available" or replaces) or plug.claimed:
+        return _status(refusal or "Occupied")
+    wait = max(0.0, (expires_at - cp.clock.now()).total_seconds())
+    if held is not None:
+        held.expiry.cancel()
+    expiry = cp.clock.call_later(wait, lambda: _expire(cp, plug, number), name="reservation")
+    plug.reservation = Reservation(number, id_tag, parent, expiry)
+    return _status("Accepted", cp.set_status(plug.number, "Reserved"))
+
+
+def _expire(cp: ChargePoint, plug: Connector, number: int) -> None:
+    if plug.reservation is not None and plug.reservation.reservation_id == number:
+        plug.reservation = None
+        cp.spawn(cp.release(plug))
+
+
+def cancel_reservation(cp: ChargePoint, payload: Payload) -> Answer:
+    number = payload["reservationId"]
+    for plug in cp.connectors[1:]:
+        if plug.reservation is not None and plug.reservation.reservation_id == number:
+            plug.reservation.expiry.cancel()
+            plug.reservation = None
+            return _status("Accepted", cp.release(plug))
+    return _status("Rejected")
+
+
+# ---------------------------------------------------------------- local list
+def get_local_list_version(cp: ChargePoint, payload: Payload) -> Answer:
+    enabled = cp.configuration.flag("LocalAuthListEnabled")
+    return Answer({"listVersion": cp.local_list_version if enabled else -1})
+
+
+def send_local_list(cp: ChargePoint, payload: Payload) -> Answer:
+    version, kind = int(payload["listVersion"]), payload["updateType"]
+    entries = payload.get("localAuthorizationList") or []
+    if not cp.configuration.flag("LocalAuthListEnabled"):
+        return _status("NotSupported")
+    if kind not in ("Full", "Differential") or len(entries) > cp.configuration.integer(
+        "SendLocalListMaxLength"
+    ):
+        return _status("Failed")
+    if kind == "Differential" and version <= cp.local_list_version:
+        return _status("VersionMismatch")
+    changed = {} if kind == "Full" else dict(cp.local_list)
+    for entry in entries:
+        tag = str(entry["idTag"]).lower()
+        if "idTagInfo" in entry:
+            changed[tag] = entry
+        else:
+            changed.pop(tag, None)
+    cp.local_list, cp.local_list_version = changed, version
+    return _status("Accepted")
+
+
+# ---------------------------------------------------------------- smart charging
+def set_charging_profile(cp: ChargePoint, payload: Payload) -> Answer:
+    plug, profile = _find(cp, payload["connectorId"]), payload["csChargingProfiles"]
+    purpose = profile["chargingProfilePurpose"]
+    if plug is None or (purpose == "ChargePointMaxProfile" and plug.number != 0):
+        return _status("Rejected")
+    if purpose == "TxProfile":
+        session = plug.session
+        wanted = profile.get("transactionId")
+        if session is None or (wanted is not None and wanted != session.transaction_id):
+            return _status("Rejected")
+    if profile["stackLevel"] > cp.configuration.integer("ChargeProfileMaxStackLevel"):
+        return _status("Rejected")
+    cp.draw(plug)
+    cp.profiles.install(connector=plug.number, profile=profile, at=cp.clock.now())
+    return _status("Accepted")
+
+
+def clear_charging_profile(cp: ChargePoint, payload: Payload) -> Answer:
+    for plug in cp.connectors[1:]:
+        cp.draw(plug)
+    cleared = cp.profiles.clear(
+        profile_id=payload.get("id"),
+        connector=payload.get("connectorId"),
+        purpose=payload.get("chargingProfilePurpose"),
+        stack_level=payload.get("stackLevel"),
+    )
+    return _status("Accepted" if cleared else "Unknown")
+
+
+def get_composite_schedule(cp: ChargePoint, payload: Payload) -> Answer:
+    plug, duration_s = _find(cp, payload["connectorId"]), int(payload["duration"])
+    if plug is None:
+        return _status("Rejected")
+    now, unit = cp.clock.now(), payload.get("chargingRateUnit", "W")
+    maximum_w = cp.station.power_w * (len(cp.connectors) - 1 if plug.number == 0 else 1)
+    periods = cp.profiles.composite(
+        connector=plug.number,
+        at=now,
+        duration_s=duration_s,
+        unit=unit,
+        maximum_w=maximum_w,
+        session_start=plug.session.started_at if plug.session is not None else None,
+    )
+    schedule = {"duration": duration_s, "chargingRateUnit": unit, "chargingSchedulePeriod": periods}
+    start = format_timestamp(now)
+    return Answer(
+        {
+            "status": "Accepted",
+            "connectorId": plug.number,
+            "scheduleStart": start,
+            "chargingSchedule": {**schedule, "startSchedule": start},
+        }
+    )
+
+
+def _required_time(value: object) -> datetime:
+    moment = parse_timestamp(value)
+    if moment is None:
+        raise ValueError("not a time")
+    return moment
+
+
+HANDLERS: dict[str, Handler] = {
+    "CancelReservation": cancel_reservation,
+    "ChangeAvailability": change_availability,
+    "ChangeConfiguration": change_configuration,
+    "ClearCache": clear_cache,
+    "ClearChargingProfile": clear_charging_profile,
+    "DataTransfer": data_transfer,
+    "GetCompositeSchedule": get_composite_schedule,
+    "GetConfiguration": get_configuration,
+    "GetDiagnostics": get_diagnostics,
+    "GetLocalListVersion": get_local_list_version,
+    "RemoteStartTransaction": remote_start,
+    "RemoteStopTransaction": remote_stop,
+    "ReserveNow": reserve_now,
+    "Reset": reset,
+    "SendLocalList": send_local_list,
+    "SetChargingProfile": set_charging_profile,
+    "TriggerMessage": trigger_message,
+    "UnlockConnector": unlock_connector,
+    "UpdateFirmware": update_firmware,
+}
