@@ -1,7 +1,7 @@
 """Logging: readable lines in a terminal, one JSON object a line otherwise.
 
 Code logs with `logging.getLogger(__name__)`: an event name and fields in `extra`. Values come from chargers
-and strangers, so control characters are escaped (nobody forges a line) and fields with secret names are masked.
+and strangers, so control characters are escaped (nobody forges a line) and secret fields are masked.
 """
 
 from __future__ import annotations

@@ -1,0 +1,76 @@
+"""Background jobs of charge points."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+
+from chargepoints import commands
+from chargepoints.models import (
+    BatchReceipt,
+    DataTransfer,
+    FrameAnomaly,
+    OcppMessage,
+    RefusedConnection,
+    SecurityEvent,
+    StatusEvent,
+    StatusReport,
+)
+from chargepoints.services import connections
+from csms_project.common.jobs import job
+from csms_project.common.retention import BATCH, CHUNK, purge
+
+HOUR_S = 3600
+#: A receipt matters only until its writer has reconnected.
+RECEIPT_AGE = timedelta(days=1)
+
+
+@job(every_s=5)
+def expire_commands(now: datetime) -> int:
+    """End the commands that were not sent, or not answered, in time."""
+    return commands.expire_due(now)
+
+
+@job(every_s=10)
+def forget_dead_nodes(now: datetime) -> int:
+    """Remove the connections of gateway processes whose lease has run out."""
+    return connections.forget_dead_nodes(now)
+
+
+@job(every_s=HOUR_S, batch=BATCH)
+def purge_messages(now: datetime) -> int:
+    """Retention of the message log and of what chargers sent beside it (RETENTION_MESSAGES_DAYS)."""
+    days = settings.RETENTION_MESSAGES_DAYS
+    # A message that could not be served may hold a session: it stays until somebody has looked at it.
+    open_anomalies = FrameAnomaly.objects.filter(was_served=False, resolved_at=None)
+    return (
+        purge(OcppMessage.objects.all(), days=days, now=now)
+        + purge(DataTransfer.objects.all(), days=days, now=now)
+        + purge(FrameAnomaly.objects.all(), days=days, now=now, keep=open_anomalies)
+    )
+
+
+@job(every_s=HOUR_S, batch=BATCH)
+def purge_status_events(now: datetime) -> int:
+    """Retention of status, firmware, upload and security reports (RETENTION_STATUS_EVENTS_DAYS)."""
+    days = settings.RETENTION_STATUS_EVENTS_DAYS
+    return sum(
+        purge(model.objects.all(), days=days, now=now) for model in (StatusEvent, StatusReport, SecurityEvent)
+    )
+
+
+@job(every_s=HOUR_S)
+def purge_refused_connections(now: datetime) -> int:
+    """Retention of refused handshakes, counted from the last one (RETENTION_REFUSED_DAYS)."""
+    if not settings.RETENTION_REFUSED_DAYS:
+        return 0
+    limit = now - timedelta(days=settings.RETENTION_REFUSED_DAYS)
+    return RefusedConnection.objects.filter(last_at__lt=limit).delete()[0]
+
+
+@job(every_s=HOUR_S, batch=CHUNK)
+def purge_receipts(now: datetime) -> int:
+    """Remove the writer's receipts of yesterday."""
+    old = BatchReceipt.objects.filter(created_at__lt=now - RECEIPT_AGE).order_by("created_at")
+    return BatchReceipt.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:CHUNK])).delete()[0]

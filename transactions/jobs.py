@@ -1,0 +1,37 @@
+"""Background jobs of sessions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.conf import settings
+
+from csms_project.common.jobs import job
+from csms_project.common.retention import BATCH, purge
+from transactions.choices import TransactionState
+from transactions.models import MeterValue
+
+HOUR_S = 3600
+
+
+@job(every_s=300)
+def flag_stale(now: datetime) -> int:
+    """Flag sessions that have been open for longer than their tenant expects."""
+    from transactions.services import closing
+
+    return closing.flag_stale(now)
+
+
+@job(every_s=300)
+def close_stale(now: datetime) -> int:
+    """Close stale sessions of tenants that have a rule for it."""
+    from transactions.services import closing
+
+    return closing.close_stale(now)
+
+
+@job(every_s=HOUR_S, batch=BATCH)
+def purge_meter_values(now: datetime) -> int:
+    """Retention of samples (RETENTION_METER_VALUES_DAYS); those of running sessions stay."""
+    running = MeterValue.objects.filter(transaction__state=TransactionState.ACTIVE)
+    return purge(MeterValue.objects.all(), days=settings.RETENTION_METER_VALUES_DAYS, now=now, keep=running)
