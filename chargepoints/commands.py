@@ -1,0 +1,392 @@
+"""The life of a command: queued → sent → one final state, which never changes again.
+
+Every step is one conditional update, so that two dispatchers, a late answer or a restart cannot disagree.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from django.db import IntegrityError
+from django.db.models import F, QuerySet
+from django.db.transaction import atomic, on_commit
+from django.utils import timezone
+
+from accounts.actors import require
+from accounts.permissions import Actor
+from chargepoints import errors, key_changes, keys
+from chargepoints.choices import CommandStatus, RegistrationStatus
+from chargepoints.command_specs import NEUTRAL, START_AND_STOP, clean, get_spec
+from chargepoints.models import ChargePoint, Command
+from chargepoints.redaction import redact
+from chargepoints.selectors import find_live_connection
+from chargepoints.waking import wake_node
+from csms_project.common import audit, crypto, events
+
+__all__ = [
+    "CONNECTION_LOST",
+    "CONNECTION_REPLACED",
+    "cancel",
+    "claim",
+    "complete",
+    "due_for",
+    "expire_due",
+    "fail_sent_on_closed",
+    "fail_sent_on_replaced",
+    "payload_of",
+    "queue",
+    "register_raw_checker",
+    "wake_node",
+]
+
+#: How long a command for an online charger may wait behind others.
+QUEUE_TIME_S = 60
+DEFAULT_TIMEOUT_S = 30
+MAX_TIMEOUT_S = 600
+MAX_EXPIRES_IN_S = 30 * 24 * 3600
+#: The dispatcher times commands out itself; the job that cleans up behind a dead one waits this much longer.
+TIMEOUT_GRACE = timedelta(seconds=30)
+
+CONNECTION_REPLACED = "ConnectionReplaced"
+CONNECTION_LOST = "ConnectionLost"
+
+_OPEN = (CommandStatus.QUEUED, CommandStatus.SENT)
+_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{0,128}")
+
+RawChecker = Callable[[str, str, Mapping[str, Any]], str | None]
+Effect = Callable[[Command], None]
+_raw_checker: RawChecker | None = None
+
+
+def register_raw_checker(checker: RawChecker | None) -> None:
+    """Take the gateway's schema check: `checker(version, action, payload)` returns what is wrong, or None."""
+    global _raw_checker
+    _raw_checker = checker
+
+
+# --- asking ---
+
+
+@atomic
+def queue(
+    *,
+    actor: Actor,
+    charge_point: ChargePoint,
+    action: str,
+    payload: Mapping[str, Any],
+    expires_in: int | None = None,
+    timeout_s: int | None = None,
+    idempotency_key: str = "",
+) -> Command:
+    """Order a charger to do something and wake the gateway that holds its socket.
+
+    The same idempotency key with the same order returns the command made the first time.
+
+    action      snake_case: one of ours; PascalCase: an OCPP action, sent verbatim after its schema check
+    expires_in  seconds to wait for an offline charger; None: it must be online now
+    timeout_s   seconds to wait for the charger's answer
+    Raises      PermissionRefused, UnknownAction, InvalidPayload, ChargePointArchived, ChargePointNotAccepted,
+                ChargePointOffline, IdempotencyConflict
+    """
+    spec = get_spec(action)
+    require(actor, spec.permission, charge_point)
+    cleaned = _checked(charge_point, action, payload)
+    limits = _limits(expires_in, timeout_s, idempotency_key)
+    shown = redact(cleaned)
+    if idempotency_key and (earlier := _find_earlier(charge_point, action, shown, idempotency_key)):
+        return earlier
+    _check_state(charge_point, action, cleaned)
+    connection = find_live_connection(charge_point)
+    if connection is None and expires_in is None:
+        raise errors.ChargePointOffline
+    now = timezone.now()
+    command = Command(
+        tenant_id=charge_point.tenant_id,
+        charge_point=charge_point,
+        action=action,
+        payload=shown,
+        secret_payload=crypto.encrypt(json.dumps(cleaned)) if shown != cleaned else "",
+        requested_by=actor.user,
+        requested_by_name=actor.name[:150],
+        requested_via=actor.via,
+        created_at=now,
+        expires_at=now + limits.expires_in,
+        waits_for_connection=expires_in is not None,
+        timeout_s=limits.timeout_s,
+        idempotency_key=idempotency_key,
+    )
+    try:
+        with atomic():
+            command.save(force_insert=True)
+    except IntegrityError:
+        # Two callers with one key at the same time: the other one was faster.
+        found = _find_earlier(charge_point, action, shown, idempotency_key)
+        if found is None:
+            raise
+        return found
+    audit.record(
+        actor,
+        spec.permission,
+        charge_point,
+        changes={"command": [None, command.pk], "action": [None, action], "payload": [None, shown]},
+    )
+    if connection is not None:
+        on_commit(partial(wake_node, connection.node_id, charge_point.pk))
+    return command
+
+
+def cancel(*, actor: Actor, command: Command) -> Command:
+    """Withdraw a command that was not sent yet.
+
+    Raises  PermissionRefused, CommandNotCancellable
+    """
+    require(actor, get_spec(command.action).permission, command)
+    with atomic():
+        cancelled = _finish(command.pk, CommandStatus.CANCELLED, source=(CommandStatus.QUEUED,))
+        if cancelled is None:
+            raise errors.CommandNotCancellable
+        audit.record(actor, "commands.cancel", cancelled, changes={"status": ["queued", "cancelled"]})
+    return cancelled
+
+
+class _Limits:
+    def __init__(self, expires_in: int | None, timeout_s: int | None) -> None:
+        self.timeout_s = DEFAULT_TIMEOUT_S if timeout_s is None else timeout_s
+        self.expires_in = timedelta(seconds=QUEUE_TIME_S if expires_in is None else expires_in)
+
+
+def _limits(expires_in: int | None, timeout_s: int | None, idempotency_key: str) -> _Limits:
+    problems = {}
+    if expires_in is not None and not 1 <= expires_in <= MAX_EXPIRES_IN_S:
+        problems["expires_in"] = f"Must be from 1 to {MAX_EXPIRES_IN_S} seconds."
+    if timeout_s is not None and not 1 <= timeout_s <= MAX_TIMEOUT_S:
+        problems["timeout_s"] = f"Must be from 1 to {MAX_TIMEOUT_S} seconds."
+    if not _IDEMPOTENCY_KEY.fullmatch(idempotency_key):
+        problems["idempotency_key"] = "Must be up to 128 printable ASCII characters without spaces."
+    if problems:
+        raise errors.InvalidPayload(problems)
+    return _Limits(expires_in, timeout_s)
+
+
+def _checked(charge_point: ChargePoint, action: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+    """The payload as it will be sent; a new authorization key must be one that can be used."""
+    cleaned = clean(action, payload) if action in NEUTRAL else _checked_raw(charge_point, action, payload)
+    new_key = key_changes.find_new_key(action, cleaned)
+    if new_key is not None:
+        try:
+            keys.check_key(new_key)
+        except keys.UnusableKey as error:
+            raise errors.InvalidPayload({"value": str(error)}) from error
+    return cleaned
+
+
+def _checked_raw(charge_point: ChargePoint, action: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(payload, Mapping):
+        raise errors.InvalidPayload({"payload": "Must be an object."})
+    if _raw_checker is None:
+        raise errors.UnknownAction("OCPP messages cannot be sent: no gateway is installed.")
+    problem = _raw_checker(charge_point.ocpp_version or "ocpp1.6", action, payload)
+    if problem:
+        raise errors.InvalidPayload({"payload": problem})
+    return dict(payload)
+
+
+def _check_state(charge_point: ChargePoint, action: str, payload: dict[str, Any]) -> None:
+    """Pending chargers may be configured but not started or stopped; rejected ones get nothing.
+
+    Spec: OCPP 1.6 §4.2; 2.0.1 B02.FR.05, B03.FR.03.
+    """
+    if charge_point.archived_at is not None:
+        raise errors.ChargePointArchived
+    if charge_point.registration_status == RegistrationStatus.REJECTED:
+        raise errors.ChargePointNotAccepted("The charge point is rejected: nothing is sent to it.")
+    if charge_point.registration_status != RegistrationStatus.ACCEPTED and action in START_AND_STOP:
+        raise errors.ChargePointNotAccepted
+    if charge_point.pending_key_hash and key_changes.find_new_key(action, payload) is not None:
+        raise errors.InvalidPayload(
+            {"key": "An earlier key change is open: the charger has to connect again first."}
+        )
+
+
+def _find_earlier(charge_point: ChargePoint, action: str, shown: Any, idempotency_key: str) -> Command | None:
+    if not idempotency_key:
+        return None
+    earlier: Command | None = Command.objects.filter(
+        tenant_id=charge_point.tenant_id, idempotency_key=idempotency_key
+    ).first()
+    if earlier is None:
+        return None
+    if (earlier.charge_point_id, earlier.action, earlier.payload) != (charge_point.pk, action, shown):
+        raise errors.IdempotencyConflict
+    return earlier
+
+
+# --- dispatching ---
+
+
+def due_for(charge_point_ids: Iterable[int]) -> list[Command]:
+    """Commands waiting to be sent to these charge points, oldest first.
+
+    Left out: what has expired, what a charger that is not accepted must not get, and commands of chargers
+    that have one outstanding.
+    """
+    now = timezone.now()
+    ids = list(charge_point_ids)
+    busy = Command.objects.filter(charge_point_id__in=ids, status=CommandStatus.SENT)
+    rows = (
+        Command.objects.filter(charge_point_id__in=ids, status=CommandStatus.QUEUED, expires_at__gt=now)
+        .exclude(charge_point__in=busy.values("charge_point"))
+        .exclude(charge_point__archived_at__isnull=False)
+        .exclude(charge_point__registration_status=RegistrationStatus.REJECTED)
+        .select_related("charge_point")
+        .order_by("id")
+    )
+    accepted = RegistrationStatus.ACCEPTED
+    return [
+        row
+        for row in rows
+        if row.action not in START_AND_STOP or row.charge_point.registration_status == accepted
+    ]
+
+
+def payload_of(command: Command) -> dict[str, Any]:
+    """What is to be sent, secrets in the clear; never log or store it.
+
+    Raises  crypto.InvalidToken  the encryption key is gone
+    """
+    if not command.secret_payload:
+        return dict(command.payload)
+    payload: dict[str, Any] = json.loads(crypto.decrypt(command.secret_payload))
+    return payload
+
+
+@atomic
+def claim(
+    command_id: int,
+    *,
+    connection_token: uuid.UUID,
+    message_id: uuid.UUID,
+    ocpp_action: str,
+    request: Mapping[str, Any],
+) -> Command | None:
+    """Mark a queued command as sent on this socket; None when somebody else has it or it is over.
+
+    request  the CALL's payload, secrets included; stored without them
+    """
+    now = timezone.now()
+    taken = Command.objects.filter(pk=command_id, status=CommandStatus.QUEUED, expires_at__gt=now).update(
+        status=CommandStatus.SENT,
+        sent_at=now,
+        attempts=F("attempts") + 1,
+        connection_token=connection_token,
+        message_id=message_id,
+        ocpp_action=ocpp_action,
+        request=redact(dict(request)),
+    )
+    if not taken:
+        return None
+    command: Command = Command.objects.select_related("charge_point").get(pk=command_id)
+    if key_changes.find_new_key(command.action, command.payload) is not None:
+        new_key = key_changes.find_new_key(command.action, payload_of(command))
+        assert new_key is not None
+        key_changes.sent(command, new_key)
+    return command
+
+
+@atomic
+def complete(
+    command_id: int,
+    *,
+    status: CommandStatus,
+    response: Any = None,
+    error: Mapping[str, Any] | None = None,
+    effects: Sequence[Effect] = (),
+) -> Command | None:
+    """Bring a command to its final state; None when it has one already (a late answer changes nothing).
+
+    response  the charger's payload verbatim; secrets are replaced
+    error     code, description, details
+    effects   what the answer means to us, run with the final row in the same transaction
+    """
+    return _finish(command_id, status, source=_OPEN, response=response, error=error, effects=effects)
+
+
+def fail_sent_on_replaced(charge_point_id: int, connection_token: uuid.UUID) -> int:
+    """Fail what was sent on other sockets of this charger than its live one; returns how many."""
+    rows = Command.objects.filter(charge_point_id=charge_point_id, status=CommandStatus.SENT)
+    return _fail(
+        rows.exclude(connection_token=connection_token), CONNECTION_REPLACED, "The charger connected anew."
+    )
+
+
+def fail_sent_on_closed(charge_point_id: int, connection_token: uuid.UUID) -> int:
+    """Fail what was sent on a socket that has ended; returns how many."""
+    rows = Command.objects.filter(
+        charge_point_id=charge_point_id, status=CommandStatus.SENT, connection_token=connection_token
+    )
+    return _fail(rows, CONNECTION_LOST, "The connection ended before the charger answered.")
+
+
+def expire_due(now: datetime) -> int:
+    """End what waited too long, and what was sent by a gateway that died; returns how many."""
+    late = Command.objects.filter(status=CommandStatus.QUEUED, expires_at__lte=now)
+    ended = [
+        _finish(pk, CommandStatus.EXPIRED, source=(CommandStatus.QUEUED,))
+        for pk in late.order_by("id").values_list("pk", flat=True)
+    ]
+    sent = Command.objects.filter(status=CommandStatus.SENT, sent_at__lte=now - TIMEOUT_GRACE)
+    for pk, sent_at, timeout_s in sent.order_by("id").values_list("pk", "sent_at", "timeout_s"):
+        if sent_at + timedelta(seconds=timeout_s) + TIMEOUT_GRACE <= now:
+            ended.append(_finish(pk, CommandStatus.TIMED_OUT, source=(CommandStatus.SENT,)))
+    return sum(1 for command in ended if command is not None)
+
+
+def _fail(rows: QuerySet[Any], code: str, description: str) -> int:
+    error = {"code": code, "description": description, "details": {}}
+    ended = [
+        _finish(pk, CommandStatus.FAILED, source=(CommandStatus.SENT,), error=error)
+        for pk in rows.order_by("id").values_list("pk", flat=True)
+    ]
+    return sum(1 for command in ended if command is not None)
+
+
+@atomic
+def _finish(
+    command_id: int,
+    status: CommandStatus,
+    *,
+    source: Sequence[CommandStatus],
+    response: Any = None,
+    error: Mapping[str, Any] | None = None,
+    effects: Sequence[Effect] = (),
+) -> Command | None:
+    changed = Command.objects.filter(pk=command_id, status__in=source).update(
+        status=status,
+        completed_at=timezone.now(),
+        response=redact(response),
+        error=dict(error) if error is not None else None,
+        secret_payload="",
+    )
+    if not changed:
+        return None
+    command: Command = Command.objects.select_related("charge_point").get(pk=command_id)
+    if command.sent_at is not None and key_changes.find_new_key(command.action, command.payload) is not None:
+        key_changes.ended(command)
+    for effect in effects:
+        effect(command)
+    events.record(
+        "command.completed",
+        tenant_id=command.tenant_id,
+        object_type="command",
+        object_id=command.pk,
+        charge_point=command.charge_point.identity,
+        data={"action": command.action, "status": command.status},
+        at=command.completed_at,
+    )
+    return command

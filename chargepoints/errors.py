@@ -1,0 +1,61 @@
+"""Exceptions of charge points; the docstring is the default message, written for the person who asked."""
+
+from __future__ import annotations
+
+
+class ChargePointsError(Exception):
+    """Something about a charge point or a command is wrong."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or self.__doc__)
+
+
+class Invalid(ChargePointsError):
+    """The given values are not valid.
+
+    errors  field → message, for forms and problem details
+    """
+
+    def __init__(self, errors: dict[str, str]) -> None:
+        super().__init__("; ".join(f"{field}: {message}" for field, message in errors.items()))
+        self.errors = errors
+
+
+class InvalidPayload(Invalid):
+    """The payload of a command is not valid."""
+
+
+class UnknownAction(ChargePointsError):
+    """There is no such command."""
+
+
+class ChargePointOffline(ChargePointsError):
+    """The charge point is offline; give expires_in to let the command wait for it."""
+
+
+class ChargePointNotAccepted(ChargePointsError):
+    """The charge point is not accepted: it may not start or stop sessions."""
+
+
+class ChargePointArchived(ChargePointsError):
+    """The charge point is archived."""
+
+
+class IdempotencyConflict(ChargePointsError):
+    """This idempotency key was used for another command."""
+
+
+class CommandNotCancellable(ChargePointsError):
+    """The command was sent already or has ended."""
+
+
+class IdentityTaken(Invalid):
+    """This identity is taken."""
+
+
+class HasSessions(ChargePointsError):
+    """The charge point has sessions and cannot be deleted; archive it instead."""
+
+
+class AlreadyRegistered(ChargePointsError):
+    """A charge point with this identity is registered already."""

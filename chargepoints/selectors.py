@@ -1,0 +1,100 @@
+"""Reads of charge points across models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
+
+from accounts.models import Tenant
+from accounts.permissions import Actor
+from chargepoints.models import ChargePoint, Connection, RefusedConnection, Variable
+
+
+def live_connections() -> QuerySet[Connection]:
+    """Connections whose gateway process is alive: online is nothing else."""
+    rows: QuerySet[Connection] = Connection.objects.filter(node__lease_until__gt=timezone.now())
+    return rows
+
+
+def find_live_connection(charge_point: ChargePoint) -> Connection | None:
+    """The charge point's socket, or None while it is offline."""
+    return live_connections().filter(charge_point=charge_point).first()
+
+
+def charge_points_with_status(tenant: Tenant | None) -> QuerySet[ChargePoint]:
+    """Charge points with what a list shows: `is_online`, location, connection, EVSEs and connectors.
+
+    A constant number of queries for any number of rows.
+    """
+    online = live_connections().filter(charge_point=OuterRef("pk"))
+    rows: QuerySet[ChargePoint] = (
+        ChargePoint.objects.for_tenant(tenant)
+        .annotate(is_online=Exists(online))
+        .select_related("tenant", "location", "connection", "connection__node", "tariff")
+        .prefetch_related("connectors__evse", "evses__connectors")
+    )
+    return rows
+
+
+def list_connections(tenant: Tenant | None) -> QuerySet[Connection]:
+    """Who is connected now, the newest first."""
+    rows: QuerySet[Connection] = (
+        Connection.objects.for_tenant(tenant)
+        .filter(node__lease_until__gt=timezone.now())
+        .select_related("charge_point", "charge_point__location", "node")
+        .order_by("-connected_at", "pk")
+    )
+    return rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnlineCounts:
+    """Charge points that are not archived."""
+
+    total: int
+    online: int
+    offline: int
+    pending: int
+    faulted: int
+
+
+def online_counts(tenant: Tenant | None) -> OnlineCounts:
+    """How many charge points there are, by what an operator asks first; one query."""
+    online = live_connections().filter(charge_point=OuterRef("pk"))
+    counts = (
+        ChargePoint.objects.for_tenant(tenant)
+        .filter(archived_at=None)
+        .annotate(is_online=Exists(online))
+        .aggregate(
+            total=Count("pk"),
+            online=Count("pk", filter=Q(is_online=True)),
+            pending=Count("pk", filter=~Q(registration_status="Accepted")),
+            faulted=Count("pk", filter=Q(status="Faulted")),
+        )
+    )
+    return OnlineCounts(offline=counts["total"] - counts["online"], **counts)
+
+
+def refusals_for(actor: Actor) -> QuerySet[RefusedConnection]:
+    """Refused handshakes that an actor may see: of its own chargers, and of strangers in the default tenant.
+
+    A stranger belongs to nobody yet; the default tenant takes chargers in, so its people see them.
+    """
+    rows = RefusedConnection.objects.select_related("charge_point").order_by("-last_at")
+    if actor.tenant is None:
+        return rows if actor.is_superuser else rows.none()
+    visible = Q(tenant=actor.tenant)
+    if actor.tenant.slug == settings.DEFAULT_TENANT or actor.is_superuser:
+        visible |= Q(tenant=None)
+    return rows.filter(visible)
+
+
+def variables_of(charge_point: ChargePoint) -> QuerySet[Variable]:
+    """Configuration as the charger last reported it, by name."""
+    rows: QuerySet[Variable] = Variable.objects.filter(charge_point=charge_point).order_by(
+        "component", "evse_number", "connector_number", "name_key"
+    )
+    return rows
