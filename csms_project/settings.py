@@ -13,15 +13,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 
 from csms_project import logs
+from csms_project.environment import Environment, read_secret
 from csms_project.secrets import load_secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
+env = Environment()
 TESTING = "pytest" in sys.modules
 VERSION = "0.1.0.dev0"
 
@@ -42,7 +42,7 @@ PUBLIC_URL: str = env.str("PUBLIC_URL", default="")
 TRUSTED_PROXIES: list[str] = env.list("TRUSTED_PROXIES", default=[])
 if TRUSTED_PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-METRICS_TOKEN: str = env.str("METRICS_TOKEN", default="")
+METRICS_TOKEN: str = read_secret("METRICS_TOKEN")
 
 # ---------------------------------------------------------------- applications
 INSTALLED_APPS = [
@@ -111,8 +111,9 @@ DATABASE_URL: str = env.str("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'csm
 if TESTING:
     DATABASE_URL = env.str("TEST_DATABASE_URL", default="sqlite://:memory:")
 DATABASES: dict[str, dict[str, Any]] = {"default": env.db_url_config(DATABASE_URL)}
-SQLITE = "sqlite" in DATABASES["default"]["ENGINE"]
-POSTGRESQL = "postgresql" in DATABASES["default"]["ENGINE"]
+_engine: str = DATABASES["default"].get("ENGINE", "")
+SQLITE = "sqlite" in _engine
+POSTGRESQL = "postgresql" in _engine
 if SQLITE:
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
@@ -214,11 +215,14 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
 }
 
-# ---------------------------------------------------------------- first tenant, default tariff
+# ---------------------------------------------------------------- first tenant and admin, default tariff
 DEFAULT_TENANT = "default"
-TARIFF_PRICE_PER_KWH: Decimal = Decimal(env.str("TARIFF_PRICE_PER_KWH", default="0.40"))
+# Used by `up` when there is no admin yet; an empty password means a generated one.
+CSMS_ADMIN_USERNAME: str = env.str("CSMS_ADMIN_USERNAME", default="admin")
+CSMS_ADMIN_PASSWORD: str = read_secret("CSMS_ADMIN_PASSWORD")
+TARIFF_PRICE_PER_KWH: Decimal = env.get_value("TARIFF_PRICE_PER_KWH", cast=Decimal, default=Decimal("0.40"))
 TARIFF_CURRENCY: str = env.str("TARIFF_CURRENCY", default="EUR")
-TARIFF_VAT_PERCENT: Decimal = Decimal(env.str("TARIFF_VAT_PERCENT", default="0"))
+TARIFF_VAT_PERCENT: Decimal = env.get_value("TARIFF_VAT_PERCENT", cast=Decimal, default=Decimal(0))
 
 # ---------------------------------------------------------------- OCPP gateway
 OCPP_PATH = "/ocpp/"
