@@ -288,7 +288,7 @@ def clean(action: str, payload: Mapping[str, Any]) -> dict[str, Any]:
     cleaned: dict[str, Any] = {}
     for field in spec.fields:
         value = payload.get(field.name)
-        if value is None or (value in ("", []) and not _may_be_empty(field)):
+        if value is None or _is_empty(field, value):
             value = field.default
         if value is None:
             if field.required:
@@ -303,9 +303,12 @@ def clean(action: str, payload: Mapping[str, Any]) -> dict[str, Any]:
     return cleaned
 
 
-def _may_be_empty(field: FieldSpec) -> bool:
-    # An empty value is one: it clears a configuration key (OCPP 1.6 §5.4).
-    return field.name == "value"
+def _is_empty(field: FieldSpec, value: Any) -> bool:
+    """What a form sends for an argument that was left out."""
+    if field.type == "strings":
+        return bool(value == [])
+    # An empty configuration value is one: it clears the key (OCPP 1.6 §5.4).
+    return bool(value == "") and field.name != "value"
 
 
 def _problem(field: FieldSpec, value: Any) -> str:

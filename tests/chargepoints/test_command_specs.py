@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -128,9 +129,5 @@ def test_clean_any_json_is_checked_without_surprise(action: str, payload: dict[s
     fields = {field.name: value for field in NEUTRAL[action].fields}
 
     for candidate in (payload, fields, payload | fields):
-        try:
-            cleaned = clean(action, candidate)
-        except InvalidPayload as error:
-            assert error.errors
-        else:
-            assert cleaned.keys() <= fields.keys()
+        with suppress(InvalidPayload):
+            assert clean(action, candidate).keys() <= fields.keys()
