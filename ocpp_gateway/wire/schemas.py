@@ -184,6 +184,9 @@ def _patch(version: str, schemas: dict[tuple[str, bool], Schema]) -> None:
         _bound_integers(schema)
     if version == V16:
         _patch_units(schemas)
+    else:
+        # Chargers close a report with an empty list (2.0.1 §2.12 wants the field left out); nothing is lost.
+        schemas["NotifyReport", False]["properties"]["reportData"].pop("minItems", None)
 
 
 def _patch_units(schemas: dict[tuple[str, bool], Schema]) -> None:
