@@ -270,7 +270,7 @@ def _bounded(
     to_excl = clamp(excl, _rounded(Fraction(bound.excl_vat), tariff.currency))
     if bound.incl_vat is not None:
         to_incl = clamp(excl + vat, _rounded(Fraction(bound.incl_vat), tariff.currency))
-        return to_excl, max(to_incl - to_excl, Decimal(0))
+        return to_excl, to_incl - to_excl
     if to_excl == excl:
         return excl, vat
     if rate is None and excl:

@@ -314,6 +314,11 @@ def test_session_energy_impossible_stop_is_flagged_and_not_billed() -> None:
     assert flags(found) == (7000, METER_STOP_IMPLAUSIBLE)
 
 
+def test_session_energy_register_read_seconds_before_its_timestamp_is_no_jump() -> None:
+    first = [Reading(START + timedelta(seconds=1), Decimal(2000))]
+    assert session_energy(Decimal(1000), None, first, started_at=START).anomalies == ()
+
+
 def test_session_energy_power_limit_is_the_callers() -> None:
     pairs = readings((60, 50_000))
     found = session_energy(Decimal(1), None, pairs, started_at=START, max_power_w=Decimal(22_000))

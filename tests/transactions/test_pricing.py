@@ -225,6 +225,13 @@ def test_price_of_no_vat_differs_from_vat_zero() -> None:
     assert lines[0].amount == lines[1].amount == 1
 
 
+def test_price_quantities_of_a_split_amount_sum_to_the_whole() -> None:
+    thirds = tariff(*(element(component("ENERGY", "1"), max_duration=1800 * n) for n in (1, 2, 3)))
+    priced = price(thirds, usage("0.002", 90))
+    assert len(priced.lines) == 3
+    assert sum(line.quantity for line in priced.lines) == Decimal("0.000002")
+
+
 def test_price_by_kwh_cuts_exactly_at_the_threshold() -> None:
     tiers = tariff(
         element(component("ENERGY", "0.10"), max_kwh="1.5"),
@@ -323,6 +330,16 @@ def test_price_with_maximum_of_mixed_rates_lowers_the_vat_in_proportion() -> Non
     priced = price(bounded, usage(10_000, 60))
     assert totals(priced) == ("10.00", "11.50")
     assert priced.lines[-1].vat_percent is None
+
+
+def test_price_where_vat_alone_passes_the_maximum_lowers_the_vat() -> None:
+    bounds: dict[str, Any] = {
+        "min_price": {"excl_vat": 5, "incl_vat": 5},
+        "max_price": {"excl_vat": 6, "incl_vat": 6},
+    }
+    priced = price(tariff(element(component("FLAT", "4", "100")), **bounds), usage(0, 60))
+    assert [line.kind for line in priced.lines] == ["FLAT", "MIN_PRICE", "MAX_PRICE"]
+    assert totals(priced) == ("5.00", "6.00")
 
 
 def test_price_bound_is_a_line_of_its_own() -> None:
