@@ -17,7 +17,11 @@ from ocpp_gateway.simulator.runner import run
 T = TypeVar("T")
 
 
-def run_until_signal(work: Callable[[asyncio.Event], Awaitable[T]]) -> T:
+def run_until_signal(
+    work: Callable[[asyncio.Event], Awaitable[T]],
+    *,
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
+) -> T:
     """Run a coroutine that ends soon after its event is set, which SIGINT and SIGTERM do.
 
     A second signal ends the process the hard way.
@@ -35,7 +39,8 @@ def run_until_signal(work: Callable[[asyncio.Event], Awaitable[T]]) -> T:
             loop.add_signal_handler(number, on_signal, number)
         return await work(stop)
 
-    return asyncio.run(main())
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        return runner.run(main())
 
 
 def simulate(config: SimulationConfig, *, as_json: bool) -> int:

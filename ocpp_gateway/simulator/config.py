@@ -116,7 +116,8 @@ def _probability(text: str) -> float:
     return value
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """An integer above zero. Raises ValueError."""
     value = int(text)
     if value < 1:
         raise ValueError(f"{text!r} is not above zero")
@@ -132,9 +133,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=DEFAULT_URL,
         help=f"OCPP endpoint without the identity (default {DEFAULT_URL})",
     )
-    add("--chargers", type=_positive, help="number of charge points (default 1, or all of --keys)")
+    add("--chargers", type=positive, help="number of charge points (default 1, or all of --keys)")
     add("--prefix", default="SIM", help="identities are PREFIX0001, PREFIX0002, …")
-    add("--connectors", type=_positive, default=1, metavar="K", help="connectors per charge point")
+    add("--connectors", type=positive, default=1, metavar="K", help="connectors per charge point")
     add("--duration", type=float, metavar="S", help="real seconds to run (default: until interrupted)")
     add(
         "--arrival-rate",
@@ -144,8 +145,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="12/h, 2/min, gap 30s, 0: none",
     )
     add("--session-length", type=parse_range, default=(60.0, 180.0), metavar="MIN-MAX", help="seconds")
-    add("--power", type=_positive, default=11_000, metavar="W", help="power of the plateau")
-    add("--meter-interval", type=_positive, default=10, metavar="S", help="MeterValueSampleInterval")
+    add("--power", type=positive, default=11_000, metavar="W", help="power of the plateau")
+    add("--meter-interval", type=positive, default=10, metavar="S", help="MeterValueSampleInterval")
     add(
         "--tags",
         type=read_tags,

@@ -159,6 +159,7 @@ class Csms:
     async def _talk(self, socket: ServerConnection) -> None:
         self.sockets += 1
         self._socket = socket
+        self._changed.set()
         try:
             async for text in socket:
                 assert isinstance(text, str)
