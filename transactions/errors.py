@@ -1,0 +1,29 @@
+"""Exceptions of sessions; the docstring is the default message, written for the person who asked."""
+
+from __future__ import annotations
+
+
+class TransactionsError(Exception):
+    """Something about a session is wrong."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or self.__doc__)
+
+
+class TransactionNotActive(TransactionsError):
+    """The session has ended already."""
+
+
+class NotRecomputable(TransactionsError):
+    """A stop without a start has no figures to compute from."""
+
+
+class Invalid(TransactionsError):
+    """The given values are not valid.
+
+    errors  field → message, for forms and problem details
+    """
+
+    def __init__(self, errors: dict[str, str]) -> None:
+        super().__init__("; ".join(f"{field}: {message}" for field, message in errors.items()))
+        self.errors = errors

@@ -1,0 +1,47 @@
+"""The price of a session from its own row: energy, times and the tariff's snapshot.  Reads nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from transactions import pricing
+from transactions.energy import Reading
+from transactions.models import Transaction
+
+#: The columns hold 10 digits before the point.
+MAX_COST = Decimal(10) ** 10
+
+
+def price_until(row: Transaction, readings: Sequence[Reading], until: datetime) -> pricing.Priced:
+    """The bill of a session if it ended at this moment, with the energy that it has.
+
+    Raises  TariffError  no snapshot, or one that cannot be read, or a total that no column holds
+    """
+    if row.tariff_snapshot is None:
+        raise pricing.TariffError("tariff", "The session has no tariff.")
+    usage = pricing.Usage(
+        started_at=row.started_at,
+        # An end before the start is a clock that was set: no time was used.
+        ended_at=max(until, row.started_at),
+        time_zone=row.time_zone,
+        meter_start_wh=row.meter_start_wh,
+        energy_wh=row.energy_wh,
+        readings=readings,
+    )
+    priced = pricing.price(pricing.Tariff.parse(row.tariff_snapshot), usage)
+    if priced.total >= MAX_COST:
+        raise pricing.TariffError("total", f"{priced.total} {priced.currency} is too large.")
+    return priced
+
+
+def needs_readings(snapshot: dict[str, Any] | None) -> bool:
+    """Whether readings change the cost under this tariff; an unreadable one needs none, it has no cost."""
+    if snapshot is None:
+        return False
+    try:
+        return pricing.needs_readings(pricing.Tariff.parse(snapshot))
+    except pricing.TariffError:
+        return False
