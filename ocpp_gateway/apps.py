@@ -5,3 +5,9 @@ class OcppGatewayConfig(AppConfig):
     name = "ocpp_gateway"
     label = "ocpp_gateway"
     verbose_name = "OCPP gateway"
+
+    def ready(self) -> None:
+        from chargepoints import commands
+        from ocpp_gateway.dispatcher import raw_problem
+
+        commands.register_raw_checker(raw_problem)

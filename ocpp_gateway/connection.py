@@ -145,13 +145,19 @@ class Connection:
         """Our open CALL, if any."""
         return self._outstanding
 
-    def begin_call(self, *, action: str, timeout_s: float, token: Any = None) -> Outstanding:
-        """Open a CALL of ours under a new id; raises CallInProgress while another is open."""
+    def begin_call(
+        self, *, action: str, timeout_s: float, token: Any = None, message_id: str | None = None
+    ) -> Outstanding:
+        """Open a CALL of ours, under a new id unless one is given; raises CallInProgress while another is open."""
         if self._outstanding is not None:
             raise CallInProgress
         now = self._clock()
         self._outstanding = Outstanding(
-            message_id=self._new_id(), action=action, begun_at=now, deadline=now + timeout_s, token=token
+            message_id=message_id or self._new_id(),
+            action=action,
+            begun_at=now,
+            deadline=now + timeout_s,
+            token=token,
         )
         return self._outstanding
 

@@ -25,7 +25,8 @@ class Flag(models.TextChoices):
 
     METER_ANOMALY = "meter_anomaly", "Meter ran backwards or was reset"
     METER_START_PLACEHOLDER = "meter_start_placeholder", "Meter start looks like a placeholder"
-    METER_IMPLAUSIBLE = "meter_implausible", "More energy than the time allows"
+    METER_STOP_IMPLAUSIBLE = "meter_stop_implausible", "Meter stop is more than the time allows"
+    METER_UNREADABLE = "meter_unreadable", "A meter register cannot be used"
     CLOCK_ANOMALY = "clock_anomaly", "Charger's clock was wrong"
     STOP_BEFORE_START = "stop_before_start", "Ends before it starts"
     POSSIBLE_DUPLICATE = "possible_duplicate", "May be a duplicate"

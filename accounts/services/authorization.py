@@ -1,0 +1,89 @@
+"""Whether a token may charge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Q
+
+from accounts.choices import AuthorizationMode, AuthorizationStatus, TokenStatus, TokenType
+from accounts.models import IdToken, Tenant
+
+TokenKey = tuple[int, str]  # tenant id, case-folded value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorization:
+    """The answer to a token.
+
+    expires_at   the card's expiry, None if it has none; never in the past together with Accepted
+    group_name   parentIdTag / groupIdToken, "" if none
+    """
+
+    status: AuthorizationStatus
+    token: IdToken | None = None
+    expires_at: datetime | None = None
+    group_name: str = ""
+
+    @property
+    def is_accepted(self) -> bool:
+        """Energy may flow."""
+        return self.status is AuthorizationStatus.ACCEPTED
+
+
+def token_key(tenant_id: int, value: str) -> TokenKey:
+    """How tokens are looked up: within the tenant, without regard to case (OCPP 1.6 §7.28)."""
+    return tenant_id, value.casefold()
+
+
+def load_tokens(keys: Iterable[TokenKey]) -> dict[TokenKey, list[IdToken]]:
+    """The tokens with these values; one query for all."""
+    wanted = set(keys)
+    found: dict[TokenKey, list[IdToken]] = {key: [] for key in wanted}
+    if not wanted:
+        return found
+    by_tenant: dict[int, list[str]] = {}
+    for tenant_id, value in wanted:
+        by_tenant.setdefault(tenant_id, []).append(value)
+    condition = Q()
+    for tenant_id, values in by_tenant.items():
+        condition |= Q(tenant_id=tenant_id, value_key__in=values)
+    for token in IdToken.objects.filter(condition).select_related("group", "tariff").order_by("id"):
+        found[token.tenant_id, token.value_key].append(token)
+    return found
+
+
+def authorize(
+    *,
+    tenant: Tenant,
+    mode: str,
+    candidates: Iterable[IdToken],
+    now: datetime,
+    type: str = TokenType.ISO14443,
+) -> Authorization:
+    """Decide about a token from the rows that carry its value.
+
+    Precedence: unknown, blocked, expired (concurrent sessions are the caller's matter). A token of the same type
+    is preferred, because chargers mix types within one session. In the mode “any token” an unknown one is
+    accepted; a blocked or expired one never is.
+    Spec: OCPP 1.6 §4.1, §7.2; 2.0.1 C01.
+    """
+    rows = sorted(candidates, key=lambda row: row.type != type)
+    if not rows:
+        accepted = mode == AuthorizationMode.ANY_TOKEN
+        return Authorization(
+            status=AuthorizationStatus.ACCEPTED if accepted else AuthorizationStatus.INVALID
+        )
+    token = rows[0]
+    status = token.status_at(now)
+    group = token.group
+    if group is not None and group.status == TokenStatus.BLOCKED and tenant.group_block_applies:
+        status = AuthorizationStatus.BLOCKED
+    return Authorization(
+        status=status,
+        token=token,
+        expires_at=token.expires_at,
+        group_name=group.name if group is not None else "",
+    )

@@ -1,0 +1,150 @@
+"""The unit of work of messages from chargers: what they read and write of charge points and tokens.
+
+Acts say beforehand what they will need (`want_…`), so that one query per model serves a whole batch; a row that
+nobody wanted is read when it is asked for, so that wanting is never a matter of correctness.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from django.conf import settings
+
+from accounts.models import IdToken
+from accounts.services.authorization import TokenKey, load_tokens
+from chargepoints.models import ChargePoint, Connector, Evse
+from csms_project.common.unit_of_work import UnitOfWork
+
+Request = TypeVar("Request", contravariant=True)
+Work = TypeVar("Work", bound="StationBatch", contravariant=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FromCharger:
+    """What every request of a charger carries."""
+
+    charge_point_id: int
+    tenant_id: int
+    received_at: datetime
+    message_id: str = ""
+    ocpp_version: str = "ocpp1.6"
+    # What had to be mended in the message before it could be read.
+    repairs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Act(Generic[Request, Work]):
+    """A domain act: what a request needs, and what it does to the batch."""
+
+    decide: Callable[[Any, Any], Any]
+    want: Callable[[Any, Any], None] = lambda request, batch: None
+
+
+class StationBatch(UnitOfWork):
+    """Charge points, connectors and tokens of one batch; locks in the order charge point → connector."""
+
+    def __init__(self, *, now: datetime) -> None:
+        super().__init__()
+        self.now = now
+        self._wanted_charge_points: set[int] = set()
+        self._wanted_connectors: set[int] = set()
+        self._wanted_tokens: set[TokenKey] = set()
+        self._charge_points: dict[int, ChargePoint | None] = {}
+        self._connectors: dict[int, dict[int, Connector]] = {}
+        self._tokens: dict[TokenKey, list[IdToken]] = {}
+
+    # -- wanting
+
+    def want_charge_point(self, charge_point_id: int) -> None:
+        """Its row will be read or changed."""
+        self._wanted_charge_points.add(charge_point_id)
+
+    def want_connectors(self, charge_point_id: int) -> None:
+        """Its connectors will be read or changed."""
+        self._wanted_connectors.add(charge_point_id)
+
+    def want_token(self, key: TokenKey) -> None:
+        """A token will be decided about."""
+        self._wanted_tokens.add(key)
+
+    def load(self) -> None:
+        """Read what was wanted: at most one query per model."""
+        self._load_charge_points(self._wanted_charge_points - self._charge_points.keys())
+        self._load_connectors(self._wanted_connectors - self._connectors.keys())
+        self._tokens.update(load_tokens(self._wanted_tokens - self._tokens.keys()))
+
+    def _load_charge_points(self, ids: Iterable[int]) -> None:
+        ids = set(ids)
+        if not ids:
+            return
+        rows = (
+            ChargePoint.objects.filter(pk__in=ids)
+            .select_related("tenant", "tenant__default_tariff", "location", "location__tariff", "tariff")
+            .select_for_update(no_key=True, of=("self",))
+            .order_by("pk")
+        )
+        self._charge_points.update(dict.fromkeys(ids))
+        self._charge_points.update({row.pk: row for row in rows})
+
+    def _load_connectors(self, ids: Iterable[int]) -> None:
+        ids = set(ids)
+        if not ids:
+            return
+        rows = (
+            Connector.objects.filter(charge_point_id__in=ids)
+            .select_related("evse")
+            .select_for_update(no_key=True, of=("self",))
+            .order_by("charge_point_id", "pk")
+        )
+        self._connectors.update({pk: {} for pk in ids})
+        for row in rows:
+            self._connectors[row.charge_point_id].setdefault(row.ocpp_number, row)
+
+    # -- reading
+
+    def charge_point(self, charge_point_id: int) -> ChargePoint:
+        """Its row; raises ChargePoint.DoesNotExist when it was deleted under an open socket."""
+        if charge_point_id not in self._charge_points:
+            self._load_charge_points([charge_point_id])
+        row = self._charge_points[charge_point_id]
+        if row is None:
+            raise ChargePoint.DoesNotExist(f"charge point {charge_point_id}")
+        return row
+
+    def connectors(self, charge_point_id: int) -> dict[int, Connector]:
+        """Its connectors by the number that the charger uses."""
+        if charge_point_id not in self._connectors:
+            self._load_connectors([charge_point_id])
+        return self._connectors[charge_point_id]
+
+    def tokens(self, key: TokenKey) -> list[IdToken]:
+        """The tokens with this value."""
+        if key not in self._tokens:
+            self._tokens.update(load_tokens([key]))
+        return self._tokens[key]
+
+    # -- 1.6 connectors appear when the charger first names them
+
+    def connector(self, charge_point_id: int, number: int) -> Connector | None:
+        """Connector `number` of a 1.6 charger, made on its first appearance.
+
+        None for 0 (the charger itself) and beyond OCPP_MAX_CONNECTORS, so that a mad charger cannot fill the table.
+        """
+        rows = self.connectors(charge_point_id)
+        if number in rows:
+            return rows[number]
+        if not 0 < number <= settings.OCPP_MAX_CONNECTORS:
+            return None
+        tenant_id = self.charge_point(charge_point_id).tenant_id
+        evse, _ = Evse.objects.get_or_create(
+            charge_point_id=charge_point_id, number=number, defaults={"tenant_id": tenant_id}
+        )
+        rows[number], _ = Connector.objects.get_or_create(
+            evse=evse,
+            number=1,
+            defaults={"tenant_id": tenant_id, "charge_point_id": charge_point_id, "ocpp_number": number},
+        )
+        return rows[number]

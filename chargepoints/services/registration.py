@@ -1,0 +1,111 @@
+"""Boots and heartbeats."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.conf import settings
+
+from chargepoints.choices import RegistrationStatus, Via
+from chargepoints.models import ChargePoint, Command
+from chargepoints.services.batch import Act, FromCharger, StationBatch
+from csms_project.common.events import event
+from csms_project.common.models import Event
+
+MIN_INTERVAL_S = 10
+MAX_CLOCK_OFFSET_S = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boot(FromCharger):
+    """A charge point has started; `details` maps our field names to what it said of itself."""
+
+    details: dict[str, str] = field(default_factory=dict)
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Booted:
+    """Answer to a boot; `interval_s` is the heartbeat interval, or the time to wait before booting again."""
+
+    status: RegistrationStatus
+    interval_s: int
+    at: datetime
+
+
+def want_boot(request: Boot, batch: StationBatch) -> None:
+    """A boot changes its charge point."""
+    batch.want_charge_point(request.charge_point_id)
+
+
+def decide_boot(request: Boot, batch: StationBatch) -> Booted:
+    """Store what the charger says of itself and tell whether it is registered.
+
+    A repeat is harmless. A boot in the middle of a session does not close it.  Spec: OCPP 1.6 §4.2
+    """
+    row = batch.charge_point(request.charge_point_id)
+    _note_firmware_change(request, row, batch)
+    for name, value in request.details.items():
+        setattr(row, name, value)
+    row.boot_reason = request.reason[:20]
+    row.last_boot_at = row.last_seen_at = request.received_at
+    row.ocpp_version = request.ocpp_version
+    changed = [*request.details, "boot_reason", "last_boot_at", "last_seen_at", "ocpp_version"]
+    status = RegistrationStatus(row.registration_status)
+    if status is RegistrationStatus.ACCEPTED and row.accepted_at is None:
+        row.accepted_at = request.received_at
+        changed.append("accepted_at")
+    batch.change(row, *changed)
+    batch.add(_event("charge_point.booted", row, request, {"status": status.value, "reason": request.reason}))
+    if status is RegistrationStatus.ACCEPTED and _auto_configure(row):
+        batch.add(_read_configuration(row, request))
+    return Booted(status=status, interval_s=heartbeat_interval_s(row), at=request.received_at)
+
+
+def heartbeat_interval_s(row: ChargePoint) -> int:
+    """Seconds between heartbeats, or until the next boot while not accepted; never 0, which some take for a 0 ms timer."""
+    if row.registration_status != RegistrationStatus.ACCEPTED:
+        return max(MIN_INTERVAL_S, settings.OCPP_PENDING_INTERVAL_S)
+    own = row.heartbeat_interval_s or row.tenant.heartbeat_interval_s
+    return max(MIN_INTERVAL_S, own or settings.OCPP_HEARTBEAT_INTERVAL_S)
+
+
+def _auto_configure(row: ChargePoint) -> bool:
+    return row.tenant.auto_configure if row.auto_configure is None else row.auto_configure
+
+
+def _read_configuration(row: ChargePoint, request: Boot) -> Command:
+    return Command(
+        tenant_id=row.tenant_id,
+        charge_point=row,
+        action="get_configuration",
+        payload={},
+        requested_by_name="after boot",
+        requested_via=Via.JOB,
+        created_at=request.received_at,
+        expires_at=request.received_at + timedelta(minutes=10),
+        timeout_s=settings.OCPP_CALL_TIMEOUT_S,
+    )
+
+
+def _note_firmware_change(request: Boot, row: ChargePoint, batch: StationBatch) -> None:
+    new = request.details.get("firmware_version", "")
+    if row.firmware_version and new and new != row.firmware_version:
+        data = {"old": row.firmware_version, "new": new}
+        batch.add(_event("charge_point.firmware_changed", row, request, data))
+
+
+def _event(kind: str, row: ChargePoint, request: Boot, data: dict[str, str]) -> Event:
+    return event(
+        kind,
+        tenant_id=row.tenant_id,
+        object_type="charge_point",
+        object_id=row.pk,
+        charge_point=row.identity,
+        data=data,
+        at=request.received_at,
+    )
+
+
+BOOT: Act[Boot, StationBatch] = Act(decide_boot, want_boot)

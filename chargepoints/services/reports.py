@@ -1,0 +1,117 @@
+"""Reports that are stored and acknowledged: security events, firmware and upload progress, vendor messages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from chargepoints.choices import StatusReportKind
+from chargepoints.models import DataTransfer, SecurityEvent, StatusReport
+from chargepoints.services.batch import Act, FromCharger, StationBatch
+from csms_project.common.events import event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress(FromCharger):
+    """A step of a firmware update or an upload (OCPP 1.6 §4.4, §4.5; security whitepaper L01, N01)."""
+
+    kind: StatusReportKind
+    status: str
+    request_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecurityReport(FromCharger):
+    """SecurityEventNotification (OCPP 1.6 security whitepaper A04); the type is free text."""
+
+    type: str
+    at: datetime | None
+    tech_info: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VendorMessage(FromCharger):
+    """DataTransfer from a charger (OCPP 1.6 §4.3)."""
+
+    vendor_id: str
+    vendor_message_id: str
+    data: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VendorAnswer:
+    """Answer to a vendor message."""
+
+    status: str
+    data: str | None = None
+
+
+def decide_progress(request: Progress, batch: StationBatch) -> None:
+    """Store one report; every status is acknowledged."""
+    batch.add(
+        StatusReport(
+            tenant_id=request.tenant_id,
+            charge_point_id=request.charge_point_id,
+            received_at=request.received_at,
+            kind=request.kind,
+            status=request.status,
+            request_id=request.request_id,
+        )
+    )
+    _tell(request, batch, f"charge_point.{request.kind}_status", {"status": request.status})
+
+
+def decide_security_event(request: SecurityReport, batch: StationBatch) -> None:
+    """Store a security event."""
+    batch.add(
+        SecurityEvent(
+            tenant_id=request.tenant_id,
+            charge_point_id=request.charge_point_id,
+            received_at=request.received_at,
+            type=request.type,
+            tech_info=request.tech_info,
+            at=request.at or request.received_at,
+        )
+    )
+    _tell(request, batch, "charge_point.security_event", {"type": request.type})
+
+
+def decide_vendor_message(request: VendorMessage, batch: StationBatch) -> VendorAnswer:
+    """Store a vendor message; we know no vendor yet, so the answer is UnknownVendorId without data."""
+    answer = VendorAnswer(status="UnknownVendorId")
+    batch.add(
+        DataTransfer(
+            tenant_id=request.tenant_id,
+            charge_point_id=request.charge_point_id,
+            received_at=request.received_at,
+            vendor_id=request.vendor_id,
+            message_id=request.vendor_message_id,
+            data=request.data,
+            answer=answer.status,
+        )
+    )
+    return answer
+
+
+def _tell(request: FromCharger, batch: StationBatch, kind: str, data: dict[str, str]) -> None:
+    station = batch.charge_point(request.charge_point_id)
+    batch.add(
+        event(
+            kind,
+            tenant_id=request.tenant_id,
+            object_type="charge_point",
+            object_id=request.charge_point_id,
+            charge_point=station.identity,
+            data=data,
+            at=request.received_at,
+        )
+    )
+
+
+def _want_station(request: FromCharger, batch: StationBatch) -> None:
+    batch.want_charge_point(request.charge_point_id)
+
+
+PROGRESS: Act[Progress, StationBatch] = Act(decide_progress, _want_station)
+SECURITY_EVENT: Act[SecurityReport, StationBatch] = Act(decide_security_event, _want_station)
+VENDOR_MESSAGE: Act[VendorMessage, StationBatch] = Act(decide_vendor_message)

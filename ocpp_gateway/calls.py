@@ -1,0 +1,188 @@
+"""CALLs of chargers as works of the writer, and the rows of the message log."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from django.conf import settings
+from django.utils import timezone
+
+from chargepoints.models import FrameAnomaly, OcppMessage
+from csms_project.common import metrics
+from ocpp_gateway.action import Action
+from ocpp_gateway.link import Link
+from ocpp_gateway.wire import frames, schemas
+from ocpp_gateway.wire.errors import ErrorCode, spell_code
+from ocpp_gateway.wire.redact import redact_payload, redact_text
+from transactions.services.batch import SessionBatch
+
+if TYPE_CHECKING:
+    from ocpp_gateway.connection import Arrived
+    from ocpp_gateway.consumers import Socket
+
+MAX_RAW = 20_000  # characters of an unreadable frame that are kept
+
+
+class CallWork:
+    """One CALL of a charger: read, decided and answered in the writer's batch."""
+
+    __slots__ = ("_answer", "_link", "_payload", "_result", "action", "arrived", "name", "owner", "socket")
+
+    def __init__(self, *, socket: Socket, arrived: Arrived, action: Action, payload: dict[str, Any], link: Link) -> None:
+        self.socket = socket
+        self.owner: object = link.charge_point_id
+        self.arrived = arrived
+        self.action = action
+        self.name = arrived.call.action
+        self._payload = payload
+        self._link = link
+        self._answer = ""
+        self._result: Any = None
+
+    def __repr__(self) -> str:
+        return f"{self.name} {self.arrived.call.message_id} of charge point {self._link.charge_point_id}"
+
+    def want(self, batch: SessionBatch) -> None:
+        """Read the payload and say what the act needs."""
+        request = self.action.read(self._link, self._payload)
+        self.action.act.want(request, batch)
+        self._result = request
+
+    def run(self, batch: SessionBatch) -> None:
+        """Decide, write the answer, log the exchange."""
+        done = self.action.act.decide(self._result, batch)
+        payload = self.action.write(done)
+        if settings.OCPP_CHECK_RESPONSES:
+            check_answer(self._link.ocpp_version, self.name, payload)
+        self._answer = frames.result(self._link.message_id, payload)
+        self._result = done
+        if settings.OCPP_STORE_MESSAGES:
+            batch.add(exchange(link=self._link, action=self.name, request=self.arrived.call.payload, response=payload))
+        if self._link.repairs:
+            batch.add(anomaly(link=self._link, call=self.arrived.call, problem="; ".join(self._link.repairs), served=True))
+
+    def deliver(self) -> None:
+        """Send the answer: everything is durable."""
+        metrics.count_message(self._link.ocpp_version, self.name)
+        self.socket.settled(self.name, self._result)
+        self.socket.answer(self.arrived, self._answer)
+
+    def fail(self, error: Exception) -> None:
+        """Our own fault: say so, keep the frame for the operator."""
+        metrics.count_message(self._link.ocpp_version, self.name, "error")
+        self.socket.note(anomaly(link=self._link, call=self.arrived.call, problem=type(error).__name__, served=False))
+        code = spell_code(ErrorCode.INTERNAL_ERROR, self._link.ocpp_version)
+        text = frames.error(self._link.message_id, code, "The message could not be processed; it was kept.")
+        self.socket.answer(self.arrived, text)
+
+    def give_up(self) -> None:
+        """Storage is away: no answer, so that the charger keeps the message; the socket closes."""
+        metrics.count_message(self._link.ocpp_version, self.name, "held")
+        self.socket.abandon(self.arrived)
+
+
+class ReadyWork:
+    """An answer that is known already and waits its turn behind those that are being stored."""
+
+    __slots__ = ("_text", "arrived", "owner", "socket")
+
+    def __init__(self, *, socket: Socket, arrived: Arrived | None, text: str) -> None:
+        self.socket = socket
+        self.owner: object = socket.charge_point_id
+        self.arrived = arrived
+        self._text = text
+
+    def want(self, batch: SessionBatch) -> None:
+        """Nothing."""
+
+    def run(self, batch: SessionBatch) -> None:
+        """Nothing."""
+
+    def deliver(self) -> None:
+        """Send it."""
+        self.socket.answer(self.arrived, self._text)
+
+    def fail(self, error: Exception) -> None:
+        """Cannot happen to it alone."""
+        self.deliver()
+
+    def give_up(self) -> None:
+        """The socket closes."""
+        if self.arrived is not None:
+            self.socket.abandon(self.arrived)
+
+
+def check_answer(version: str, action: str, payload: dict[str, Any]) -> None:
+    """Raise on an answer of ours that breaks the specification; on in tests and while debugging."""
+    violation = schemas.check_response(version, action, payload, strict=True)
+    if violation is not None:
+        raise AssertionError(f"{action}: {violation.path} {violation.description}")
+
+
+def exchange(
+    *,
+    link: Link,
+    action: str,
+    request: Any,
+    response: Any = None,
+    error_code: str = "",
+    error_description: str = "",
+    sent_by_charger: bool = True,
+    answered_at: datetime | None = None,
+) -> OcppMessage:
+    """One row of the message log, without secrets."""
+    return OcppMessage(
+        tenant_id=link.tenant_id,
+        charge_point_id=link.charge_point_id,
+        received_at=link.received_at,
+        sent_by_charger=sent_by_charger,
+        message_id=link.message_id[:64],
+        action=action[:64],
+        request=_text(action, request),
+        response=_text(action, response),
+        error_code=error_code[:64],
+        error_description=error_description[:255],
+        answered_at=answered_at or timezone.now(),
+    )
+
+
+def raw_frame(*, link: Link, text: str, problem: str, code: str | None) -> OcppMessage:
+    """The row of a frame that could not be read."""
+    return OcppMessage(
+        tenant_id=link.tenant_id,
+        charge_point_id=link.charge_point_id,
+        received_at=link.received_at,
+        sent_by_charger=True,
+        message_id=link.message_id[:64],
+        request=storable(redact_text(text)) if len(text) <= MAX_RAW else f"({len(text)} characters, not kept)",
+        error_code=(code or "ignored")[:64],
+        error_description=problem[:255],
+        answered_at=link.received_at,
+    )
+
+
+def anomaly(*, link: Link, call: frames.Call, problem: str, served: bool) -> FrameAnomaly:
+    """The row of a frame that had to be mended or could not be served; nothing is lost."""
+    return FrameAnomaly(
+        tenant_id=link.tenant_id,
+        charge_point_id=link.charge_point_id,
+        received_at=link.received_at,
+        action=call.action[:64],
+        message_id=call.message_id[:64],
+        frame=_text(call.action, call.payload),
+        problem=problem[:500],
+        was_served=served,
+    )
+
+
+def storable(text: str) -> str:
+    """Text that PostgreSQL takes: no NUL, no lone surrogates."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+
+
+def _text(action: str, payload: Any) -> str:
+    if payload is None:
+        return ""
+    return orjson.dumps(redact_payload(action, payload)).decode()

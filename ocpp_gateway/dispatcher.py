@@ -1,0 +1,213 @@
+"""Queued commands become CALLs, and their answers outcomes."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any, Protocol
+
+from django.utils import timezone
+
+from chargepoints import commands
+from chargepoints.choices import CommandStatus
+from chargepoints.models import Command
+from csms_project.common import metrics
+from ocpp_gateway import calls
+from ocpp_gateway.connection import CallInProgress, Connection, Outstanding
+from ocpp_gateway.link import Link
+from ocpp_gateway.outcome import CannotSend, Outcome, outcome_of_error
+from ocpp_gateway.v16 import commands as v16_commands
+from ocpp_gateway.wire import frames, schemas
+from ocpp_gateway.wire.errors import V16
+from ocpp_gateway.writer import CallableWork, Writer
+from transactions.services.batch import SessionBatch
+
+logger = logging.getLogger(__name__)
+
+# version → (our command → CALL, CALLRESULT → outcome)
+VERSIONS: dict[str, tuple[Callable[..., Any], Callable[..., Outcome]]] = {
+    V16: (v16_commands.to_call, v16_commands.read_answer)
+}
+
+
+class Wire(Protocol):
+    """The socket of a charger, as far as sending commands goes."""
+
+    charge_point_id: int
+    tenant_id: int
+    version: str
+    token: uuid.UUID
+    state: Connection
+
+    def push(self, text: str) -> None: ...
+
+
+class Sent:
+    """A CALL of ours on its way."""
+
+    __slots__ = ("command_id", "request", "sent_at")
+
+    def __init__(self, *, command_id: int, request: dict[str, Any], sent_at: datetime) -> None:
+        self.command_id, self.request, self.sent_at = command_id, request, sent_at
+
+
+class Dispatcher:
+    """Sends what is due to the sockets of this process; one outstanding CALL per charge point."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self._claiming: set[int] = set()
+
+    def look(self, wires: Iterable[Wire]) -> None:
+        """Look for queued commands of these chargers. A wake-up is only a hint: this is also called every second."""
+        idle = {
+            wire.charge_point_id: wire
+            for wire in wires
+            if wire.state.outstanding is None and wire.charge_point_id not in self._claiming
+        }
+        if not idle:
+            return
+        self._claiming |= idle.keys()
+
+        def claim(batch: SessionBatch) -> list[tuple[Wire, Command, str, dict[str, Any], str]]:
+            claimed = []
+            for command in commands.due_for(list(idle)):
+                wire = idle.get(command.charge_point_id)
+                if wire is None or any(item[0] is wire for item in claimed):
+                    continue
+                if (call := self._claim(wire, command)) is not None:
+                    claimed.append((wire, command, *call))
+            return claimed
+
+        work = CallableWork(claim, then=lambda claimed: self._send(idle, claimed))
+        work.failed = lambda: self._claiming.difference_update(idle)
+        self._writer.submit(work)
+
+    @staticmethod
+    def _claim(wire: Wire, command: Command) -> tuple[str, dict[str, Any], str] | None:
+        to_call, _ = VERSIONS[wire.version]
+        try:
+            action, payload = to_call(command.action, commands.payload_of(command))
+        except (CannotSend, commands.crypto.InvalidToken) as error:
+            problem = str(error) or "the encryption key of this command is gone"
+            error_data = {"code": "CannotSend", "description": problem, "details": {}}
+            commands.complete(command.pk, status=CommandStatus.FAILED, error=error_data)
+            return None
+        message_id = uuid.uuid4()
+        claimed = commands.claim(
+            command.pk, connection_token=wire.token, message_id=message_id, ocpp_action=action, request=payload
+        )
+        return (action, payload, str(message_id)) if claimed is not None else None
+
+    def _send(
+        self, idle: dict[int, Wire], claimed: list[tuple[Wire, Command, str, dict[str, Any], str]]
+    ) -> None:
+        self._claiming.difference_update(idle)
+        for wire, command, action, payload, message_id in claimed:
+            sent = Sent(command_id=command.pk, request=payload, sent_at=timezone.now())
+            try:
+                wire.state.begin_call(
+                    action=action, timeout_s=command.timeout_s, token=sent, message_id=message_id
+                )
+            except CallInProgress:
+                logger.error("dispatcher.call_in_progress", extra={"command": command.pk})
+                continue
+            wire.push(frames.call(message_id, action, payload))
+
+    # -- answers
+
+    def answered(self, wire: Wire, frame: frames.CallResult | frames.CallError | frames.Malformed) -> bool:
+        """Take an answer of the charger; false when nobody waits for it."""
+        outstanding = wire.state.match_answer(frame)
+        if outstanding is None:
+            return False
+        self._complete(wire, outstanding, self._outcome(wire, outstanding, frame), frame)
+        return True
+
+    @staticmethod
+    def _outcome(
+        wire: Wire, outstanding: Outstanding, frame: frames.CallResult | frames.CallError | frames.Malformed
+    ) -> Outcome:
+        if isinstance(frame, frames.CallError):
+            return outcome_of_error(calls.storable(frame.code), calls.storable(frame.description), frame.details)
+        if isinstance(frame, frames.Malformed):
+            return _failed("InvalidAnswer", frame.description)
+        _, read_answer = VERSIONS[wire.version]
+        if outstanding.action in schemas.actions(wire.version):
+            violation = schemas.check_response(wire.version, outstanding.action, frame.payload)
+            if violation is not None:
+                return _failed("InvalidAnswer", f"{violation.path}: {violation.description}")
+        return read_answer(outstanding.action, outstanding.token.request, frame.payload)
+
+    def timed_out(self, wire: Wire, now: float) -> bool:
+        """End our open CALL when its deadline has come; a late answer will be ignored."""
+        outstanding = wire.state.expired(now)
+        if outstanding is None:
+            return False
+        error = {"code": "Timeout", "description": "The charger did not answer in time.", "details": {}}
+        self._complete(wire, outstanding, Outcome(status=CommandStatus.TIMED_OUT, error=error), None)
+        return True
+
+    def closed(self, wire: Wire, *, replaced: bool) -> None:
+        """End our open CALL when the socket ends."""
+        outstanding = wire.state.abandon_call()
+        if outstanding is None:
+            return
+        code = commands.CONNECTION_REPLACED if replaced else commands.CONNECTION_LOST
+        text = "The charger connected anew." if replaced else "The connection ended before the charger answered."
+        self._complete(wire, outstanding, _failed(code, text), None)
+
+    def _complete(
+        self,
+        wire: Wire,
+        outstanding: Outstanding,
+        outcome: Outcome,
+        frame: frames.CallResult | frames.CallError | frames.Malformed | None,
+    ) -> None:
+        sent: Sent = outstanding.token
+        response = frame.payload if isinstance(frame, frames.CallResult) else None
+        metrics.count_command(outstanding.action, outcome.status)
+
+        def complete(batch: SessionBatch) -> None:
+            commands.complete(
+                sent.command_id,
+                status=outcome.status,
+                response=response,
+                error=outcome.error,
+                effects=outcome.effects,
+            )
+
+        self._writer.submit(CallableWork(complete, owner=wire.charge_point_id, then=lambda _: self.look([wire])))
+        link = Link(wire.charge_point_id, wire.tenant_id, wire.version, sent.sent_at, outstanding.message_id)
+        error = outcome.error or {}
+        self._writer.note(
+            calls.exchange(
+                link=link,
+                action=outstanding.action,
+                request=sent.request,
+                response=response if response is not None else error.get("details"),
+                error_code=str(error.get("code", "")),
+                error_description=str(error.get("description", "")),
+                sent_by_charger=False,
+            )
+        )
+
+
+def _failed(code: str, description: str) -> Outcome:
+    return Outcome(
+        status=CommandStatus.FAILED, error={"code": code, "description": description[:1000], "details": {}}
+    )
+
+
+def raw_problem(version: str, action: str, payload: Any) -> str | None:
+    """What is wrong with a raw command before it is queued: unknown action, wrong direction, schema."""
+    if version not in VERSIONS:
+        version = V16
+    if action not in schemas.actions(version):
+        return f"“{action}” is no action of {version}."
+    violation = schemas.check_request(version, action, dict(payload), strict=True)
+    return None if violation is None else f"{violation.path}: {violation.description}".lstrip(": ")
+
+

@@ -1,0 +1,258 @@
+"""One gateway process: its writer, its sockets, its lease, and what it does every second."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket as sockets
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from channels.layers import get_channel_layer
+from django.conf import settings
+from django.utils import timezone
+
+from chargepoints.services import connections
+from csms_project.common import metrics
+from ocpp_gateway.dispatcher import Dispatcher
+from ocpp_gateway.wire import schemas
+from ocpp_gateway.writer import CallableWork, Writer
+from transactions.services.batch import SessionBatch
+
+if TYPE_CHECKING:
+    from ocpp_gateway.consumers import Socket
+
+logger = logging.getLogger(__name__)
+
+TICK_S = 1.0
+LOOK_S = 3.0
+CLOSE_REPLACED = 4000
+CLOSE_RESTART = 1012
+
+
+def group_of(node_id: uuid.UUID) -> str:
+    """The channel layer group of a node (group names take no spaces; hex is safe)."""
+    return f"gateway.{node_id.hex}"
+
+
+class Node:
+    """Everything that the sockets of one process share."""
+
+    def __init__(self) -> None:
+        self.id = uuid.uuid4()
+        self.started_at = timezone.now()
+        self.writer = Writer(
+            limit=settings.OCPP_WRITER_QUEUE,
+            batch=settings.OCPP_WRITER_BATCH,
+            hold_s=settings.OCPP_WRITER_HOLD_S,
+        )
+        self.dispatcher = Dispatcher(self.writer)
+        self.sockets: dict[int, Socket] = {}
+        self.is_stopping = False
+        self.lease_ok_at = 0.0
+        self._looked_at = 0.0
+        self._seen: dict[int, Socket] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._started: asyncio.Task[None] | None = None
+
+    # -- life
+
+    async def start(self) -> None:
+        """Start the writer and the loops; called by the server, or by the first socket under other servers."""
+        if self._started is None:
+            self._started = asyncio.get_running_loop().create_task(self._start())
+        await asyncio.shield(self._started)
+
+    async def _start(self) -> None:
+        for version in settings.OCPP_SUBPROTOCOLS:
+            schemas.warm(version)
+        loop = asyncio.get_running_loop()
+        self.writer.start(loop)
+        self._renew_lease()
+        self._tasks = [loop.create_task(self._tick_forever()), loop.create_task(self._listen_forever())]
+
+    async def stop(self) -> None:
+        """Stop reading, store what was read, send the answers, close the sockets with 1012, end the lease."""
+        if self.is_stopping:
+            return
+        self.is_stopping = True
+        deadline = time.monotonic() + settings.OCPP_WRITER_HOLD_S
+        while self.writer.depth and self.writer.storage_ok and time.monotonic() < deadline:
+            await asyncio.sleep(0.02)
+        for socket in list(self.sockets.values()):
+            await socket.shut(CLOSE_RESTART, "server restarts")
+        self._flush_seen()
+        self.writer.submit(CallableWork(self._end_lease, owner="lease"))
+        for task in self._tasks:
+            task.cancel()
+        await self.writer.stop()
+
+    def _end_lease(self, batch: SessionBatch) -> None:
+        connections.end_lease(node_id=self.id, now=timezone.now())
+
+    # -- sockets
+
+    def attach(self, socket: Socket) -> None:
+        """A handshake has succeeded: this socket speaks for its charger now."""
+        old = self.sockets.get(socket.charge_point_id)
+        self.sockets[socket.charge_point_id] = socket
+        self._count()
+        if old is not None and old is not socket:
+            self.dispatcher.closed(old, replaced=True)
+            old.replace()
+        self.dispatcher.look([socket])
+
+    def detach(self, socket: Socket) -> None:
+        """A socket has ended; only its own traces go."""
+        if self.sockets.get(socket.charge_point_id) is socket:
+            del self.sockets[socket.charge_point_id]
+        self._seen.pop(socket.charge_point_id, None)
+        self._count()
+        self.dispatcher.closed(socket, replaced=socket.was_replaced)
+
+    def _count(self) -> None:
+        metrics.CONNECTIONS.set(len(self.sockets))
+
+    def saw(self, socket: Socket) -> None:
+        """A sign of life, written with the next flush."""
+        self._seen[socket.charge_point_id] = socket
+
+    async def tell_replaced(self, node_id: uuid.UUID, charge_point_id: int, token: uuid.UUID) -> None:
+        """Ask the node that held the charger's previous socket to close it."""
+        if node_id == self.id:
+            return
+        message = {"type": "connection.replaced", "charge_point_id": charge_point_id, "token": token.hex}
+        try:
+            await asyncio.wait_for(get_channel_layer().group_send(group_of(node_id), message), timeout=2)
+        except Exception as error:  # the layer is only a hint: that node also finds out by looking
+            logger.warning("node.tell_failed", extra={"error": str(error)})
+
+    # -- every second
+
+    async def _tick_forever(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            try:
+                self._tick()
+            except Exception:
+                logger.exception("node.tick_failed")
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        metrics.QUEUE_DEPTH.set(self.writer.depth)
+        for socket in list(self.sockets.values()):
+            self.dispatcher.timed_out(socket, now)
+        if self.writer.depth > settings.OCPP_WRITER_QUEUE // 2:
+            return
+        self._flush_seen()
+        if now - self._looked_at >= LOOK_S:
+            self._looked_at = now
+            self._look_at_rows()
+        self.dispatcher.look(list(self.sockets.values()))
+        if now - self.lease_ok_at > settings.OCPP_NODE_LEASE_S / 3:
+            self._renew_lease()
+
+    def _renew_lease(self) -> None:
+        def renew(batch: SessionBatch) -> None:
+            connections.renew_lease(
+                node_id=self.id,
+                host=sockets.gethostname(),
+                pid=os.getpid(),
+                version=settings.VERSION,
+                started_at=self.started_at,
+                now=timezone.now(),
+            )
+
+        def renewed(_: Any) -> None:
+            self.lease_ok_at = time.monotonic()
+
+        self.writer.submit(CallableWork(renew, owner="lease", then=renewed))
+
+    def _flush_seen(self) -> None:
+        seen, self._seen = self._seen, {}
+        if not seen:
+            return
+        request = connections.Seen(
+            charge_points={
+                pk: (socket.token, socket.last_frame_at, socket.take_clock_offset()) for pk, socket in seen.items()
+            }
+        )
+        self.writer.submit(CallableWork(lambda batch: connections.decide_seen(request, batch), owner="seen"))
+
+    def _look_at_rows(self) -> None:
+        """Whether our sockets still own their chargers, and what operators changed about them meanwhile."""
+        held = {pk: socket.token for pk, socket in self.sockets.items()}
+        if not held:
+            return
+
+        def look(batch: SessionBatch) -> dict[int, connections.Standing]:
+            return connections.standings(held.keys())
+
+        def act(standings: dict[int, connections.Standing]) -> None:
+            for pk, token in held.items():
+                socket = self.sockets.get(pk)
+                if socket is not None and socket.token == token:
+                    socket.update(standings.get(pk))
+
+        self.writer.submit(CallableWork(look, owner="standings", then=act))
+
+    def reclaim(self, socket: Socket) -> None:
+        """The row of a live socket is gone (our lease ran out while we were stopped): take it again."""
+        request = connections.Reclaim(
+            charge_point_id=socket.charge_point_id,
+            tenant_id=socket.tenant_id,
+            token=socket.token,
+            node_id=self.id,
+            ocpp_version=socket.version,
+            at=timezone.now(),
+        )
+        self.writer.submit(
+            CallableWork(lambda batch: connections.reclaim(request), owner=socket.charge_point_id)
+        )
+
+    # -- wake-ups from other processes
+
+    async def _listen_forever(self) -> None:
+        while True:
+            try:
+                layer = get_channel_layer()
+                channel = await layer.new_channel()
+                await layer.group_add(group_of(self.id), channel)
+                while True:
+                    self._hear(await layer.receive(channel))
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                # Without the layer commands still flow: the tick looks for them.
+                logger.warning("node.layer_away", extra={"error": str(error)})
+                await asyncio.sleep(2)
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        socket = self.sockets.get(message.get("charge_point_id", 0))
+        if socket is None:
+            return
+        if message["type"] == "command.wake":
+            self.dispatcher.look([socket])
+        elif message["type"] == "connection.replaced" and socket.token.hex == message.get("token"):
+            self.dispatcher.closed(socket, replaced=True)
+            socket.replace()
+
+
+_node: Node | None = None
+
+
+def get_node() -> Node:
+    """The node of this process, made on first use."""
+    global _node
+    if _node is None:
+        _node = Node()
+    return _node
+
+
+def set_node(node: Node | None) -> None:
+    """Replace the node of this process (tests, restarts within a process)."""
+    global _node
+    _node = node
+

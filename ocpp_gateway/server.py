@@ -1,0 +1,191 @@
+"""The server: uvicorn with what chargers need of it, and an orderly shutdown."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import resource
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+import uvicorn
+from django.conf import settings
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
+from websockets.server import ServerProtocol
+
+from ocpp_gateway.node import get_node
+
+logger = logging.getLogger(__name__)
+
+Background = Callable[[asyncio.Event], Awaitable[None]]
+_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"content-type: text/plain\r\ncontent-length: 22\r\nconnection: close\r\n\r\n"
+    b"The header is too long"
+)
+
+
+class ChargerHttpProtocol(HttpToolsProtocol):
+    """HTTP that cuts a client whose request header is not complete in time; uvicorn waits for ever."""
+
+    _header_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._start_timer()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._start_timer()
+
+    def on_headers_complete(self) -> None:
+        self._stop_timer()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def _start_timer(self) -> None:
+        if self._header_timer is None:
+            self._header_timer = self.loop.call_later(settings.OCPP_HANDSHAKE_TIMEOUT_S, self._cut)
+
+    def _stop_timer(self) -> None:
+        if self._header_timer is not None:
+            self._header_timer.cancel()
+            self._header_timer = None
+
+    def _cut(self) -> None:
+        self._header_timer = None
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.close()
+
+
+class ChargerWebSocketProtocol(WebSocketsSansIOProtocol):
+    """WebSockets of chargers: answers over-long headers, forgives a late pong while we hold back reading."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.config.ws_per_message_deflate:
+            # Without context takeover a compressing connection keeps no window of 64 kB.
+            deflate = ServerPerMessageDeflateFactory(
+                server_no_context_takeover=True,
+                client_no_context_takeover=True,
+                server_max_window_bits=12,
+                client_max_window_bits=12,
+                compress_settings={"memLevel": 4},
+            )
+            self.conn = ServerProtocol(
+                extensions=[deflate], max_size=self.config.ws_max_size, logger=logging.getLogger("uvicorn.error")
+            )
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if not self.handshake_initiated and self.conn.handshake_exc is not None:
+            # The parser refuses header lines over 8 kB; uvicorn would leave the client without an answer.
+            self.handshake_complete = True
+            self.transport.write(_TOO_LARGE)
+            self.transport.close()
+
+    def keepalive_timeout(self) -> None:
+        if self.read_paused and not self.transport.is_closing():
+            # The pong may lie unread behind frames that we have not taken yet.
+            self.pong_timer = self.loop.call_later(self.ping_timeout or 20, self.keepalive_timeout)
+            return
+        super().keepalive_timeout()
+
+
+class Server(uvicorn.Server):
+    """uvicorn that stores and answers what was received before it closes sockets."""
+
+    def __init__(self, config: uvicorn.Config, *, ready: Callable[[], None] | None, background: Sequence[Background]):
+        super().__init__(config)
+        self._ready, self._background = ready, background
+        self._stop = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def startup(self, sockets: Any = None) -> None:
+        await get_node().start()
+        await super().startup(sockets=sockets)
+        if not self.started:
+            return
+        for start in self._background:
+            self._tasks.append(asyncio.ensure_future(_guard(start, self._stop)))
+        if self._ready is not None:
+            self._ready()
+
+    async def shutdown(self, sockets: Any = None) -> None:
+        for server in self.servers:
+            server.close()
+        self._stop.set()
+        await get_node().stop()
+        await super().shutdown(sockets=sockets)
+        for task in self._tasks:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(task, timeout=5)
+
+
+async def _guard(start: Background, stop: asyncio.Event) -> None:
+    try:
+        await start(stop)
+    except asyncio.CancelledError:
+        raise
+    except Exception:
+        logger.exception("server.background_failed")
+
+
+def make_config(*, host: str, port: int) -> uvicorn.Config:
+    """uvicorn as we run it."""
+    return uvicorn.Config(
+        "csms_project.asgi:application",
+        host=host,
+        port=port,
+        http=ChargerHttpProtocol,
+        ws=ChargerWebSocketProtocol,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.TRUSTED_PROXIES),
+        forwarded_allow_ips=settings.TRUSTED_PROXIES or None,
+        ws_max_size=settings.OCPP_MAX_MESSAGE_BYTES,
+        ws_ping_interval=settings.OCPP_PING_INTERVAL_S,
+        ws_ping_timeout=settings.OCPP_PONG_TIMEOUT_S,
+        ws_per_message_deflate=settings.OCPP_PERMESSAGE_DEFLATE,
+        backlog=4096,
+        timeout_graceful_shutdown=10,
+        timeout_keep_alive=15,
+    )
+
+
+def serve(
+    *,
+    host: str,
+    port: int,
+    ready: Callable[[], None] | None = None,
+    background: Sequence[Background] = (),
+) -> None:
+    """Serve web and gateway in this process until SIGINT or SIGTERM.
+
+    ready       called once the port is open
+    background  coroutines that run beside; they end when their event is set
+    """
+    raise_file_limit()
+    quiet_uvicorn()
+    Server(make_config(host=host, port=port), ready=ready, background=background).run()
+
+
+def quiet_uvicorn() -> None:
+    """Its line per handshake would name every charger at every reconnect; we log our own."""
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+
+
+def raise_file_limit() -> None:
+    """One file descriptor per charger: take as many as the system lets us have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,33 @@
+"""OCPP 1.6: which message of a charge point is served by what."""
+
+from __future__ import annotations
+
+from chargepoints.services import registration, reports, status
+from ocpp_gateway.action import Action
+from ocpp_gateway.v16 import core, maintenance
+from transactions.services import metering, sessions
+
+ACTIONS: dict[str, Action] = {
+    "Authorize": Action(core.authorize_in, sessions.AUTHORIZE, core.authorize_out),
+    "BootNotification": Action(core.boot_in, registration.BOOT, core.boot_out),
+    "DataTransfer": Action(core.data_transfer_in, reports.VENDOR_MESSAGE, core.data_transfer_out),
+    "DiagnosticsStatusNotification": Action(maintenance.diagnostics_in, reports.PROGRESS, core.nothing_out),
+    "FirmwareStatusNotification": Action(maintenance.firmware_in, reports.PROGRESS, core.nothing_out),
+    "LogStatusNotification": Action(maintenance.log_in, reports.PROGRESS, core.nothing_out),
+    "MeterValues": Action(core.meter_in, metering.METERED, core.nothing_out, is_transactional=True),
+    "SecurityEventNotification": Action(
+        maintenance.security_event_in, reports.SECURITY_EVENT, core.nothing_out, is_transactional=True
+    ),
+    "SignCertificate": Action(
+        maintenance.sign_certificate_in, reports.SECURITY_EVENT, maintenance.sign_certificate_out
+    ),
+    "SignedFirmwareStatusNotification": Action(
+        maintenance.signed_firmware_in, reports.PROGRESS, core.nothing_out
+    ),
+    "StartTransaction": Action(core.start_in, sessions.START, core.start_out, is_transactional=True),
+    "StatusNotification": Action(core.status_in, status.STATUS, core.nothing_out),
+    "StopTransaction": Action(core.stop_in, sessions.STOP, core.stop_out, is_transactional=True),
+}
+
+# Answered by the gateway itself from memory; liveness is flushed once a second.
+IN_MEMORY = frozenset({"Heartbeat"})

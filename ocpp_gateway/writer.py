@@ -1,0 +1,423 @@
+"""Group commit: one thread, one database connection, one transaction for whatever is queued.
+
+Nothing is answered before its transaction is durable. A message that fails does not fail its neighbours; a
+database that is away fails nobody: the batch is held and done again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, models
+from django.db.transaction import atomic
+from django.utils import timezone
+
+from chargepoints.models import BatchReceipt
+from csms_project.common import metrics
+from transactions.services.batch import SessionBatch
+
+logger = logging.getLogger(__name__)
+
+RETRY_S = 0.2
+MAX_RETRY_S = 2.0
+# LOCAL: the connection may come from the pool that the web uses as well.
+TIMEOUTS = "SET LOCAL lock_timeout = '3s'; SET LOCAL statement_timeout = '15s'"
+
+
+class Work(Protocol):
+    """Something that the writer does in a batch.
+
+    owner    works of one owner are done in order; one that must wait makes its later ones wait
+    want     say what will be read
+    run      decide; may be called again after a rollback, so it keeps nothing but its latest result
+    deliver  on the event loop, after the commit
+    fail     on the event loop: it can never succeed
+    give_up  on the event loop: the database stayed away too long; nothing was stored
+    """
+
+    owner: object
+
+    def want(self, batch: SessionBatch) -> None: ...
+    def run(self, batch: SessionBatch) -> None: ...
+    def deliver(self) -> None: ...
+    def fail(self, error: Exception) -> None: ...
+    def give_up(self) -> None: ...
+
+
+class StorageAway(Exception):
+    """The database cannot be reached."""
+
+
+class Batcher:
+    """Runs batches on the calling thread's database connection. Used by the writer's thread, and inline in tests."""
+
+    def __init__(self) -> None:
+        self._unsure: uuid.UUID | None = None
+
+    def run(self, works: Sequence[Work]) -> tuple[list[tuple[Work, Exception | None]], list[Work]]:
+        """Do the works; returns those that are settled (with their error, if any) and those that must wait.
+
+        Raises  StorageAway  nothing is settled, try all again later
+        """
+        try:
+            self._attempt(works)
+            return [(work, None) for work in works], []
+        except StorageAway:
+            raise
+        except Exception as error:
+            if len(works) == 1:
+                return self._judge(works[0], error)
+        settled: list[tuple[Work, Exception | None]] = []
+        waiting: list[Work] = []
+        blocked: set[object] = set()
+        for position, work in enumerate(works):
+            if work.owner in blocked:
+                waiting.append(work)
+                continue
+            try:
+                done, later = self.run([work])
+            except StorageAway:
+                # What is settled is committed and stays so; the rest is tried again.
+                return settled, [*waiting, *works[position:]]
+            settled += done
+            waiting += later
+            blocked.update(item.owner for item in later)
+        return settled, waiting
+
+    @staticmethod
+    def _judge(work: Work, error: Exception) -> tuple[list[tuple[Work, Exception | None]], list[Work]]:
+        if is_passing(error):
+            return [], [work]
+        logger.error("writer.work_failed", exc_info=error, extra={"work": repr(work)})
+        return [(work, error)], []
+
+    def _attempt(self, works: Sequence[Work]) -> None:
+        receipt = uuid.uuid4()
+        try:
+            batch = self._commit(works, receipt)
+        except (OperationalError, InterfaceError) as error:
+            if is_passing(error) or not _is_away(error):
+                raise
+            connection.close()
+            if self._unsure != receipt or not self._was_committed(receipt):
+                raise StorageAway(str(error)) from error
+            # The connection died during COMMIT, but the commit took place: `run` kept the results.
+            return
+        batch.committed()
+
+    def _commit(self, works: Sequence[Work], receipt: uuid.UUID) -> SessionBatch:
+        batch = SessionBatch(now=timezone.now())
+        with atomic():
+            if connection.vendor == "postgresql":
+                with connection.cursor() as cursor:
+                    cursor.execute(TIMEOUTS)
+            for work in works:
+                work.want(batch)
+            batch.load()
+            for work in works:
+                work.run(batch)
+            batch.store()
+            BatchReceipt.objects.bulk_create([BatchReceipt(id=receipt, created_at=batch.now)])
+            self._unsure = receipt
+        self._unsure = None
+        return batch
+
+    @staticmethod
+    def _was_committed(receipt: uuid.UUID) -> bool:
+        deadline = time.monotonic() + 5
+        while True:
+            try:
+                return BatchReceipt.objects.filter(pk=receipt).exists()
+            except DatabaseError as error:
+                connection.close()
+                if time.monotonic() > deadline:
+                    # Doing it again is safe: every act finds what the first time made.
+                    logger.warning("writer.commit_unknown", extra={"error": str(error)})
+                    return False
+                time.sleep(RETRY_S)
+
+
+def _sqlstate(error: Exception) -> str:
+    return str(getattr(error.__cause__, "sqlstate", "") or "")
+
+
+def is_passing(error: Exception) -> bool:
+    """A lock, a deadlock, a time-out or a serialisation failure: the same work may succeed in a moment."""
+    state = _sqlstate(error)
+    return state[:2] == "40" or state in ("55P03", "57014")
+
+
+def _is_away(error: Exception) -> bool:
+    """The connection or the server has gone, or cannot store anything at all (disk full, read only)."""
+    state = _sqlstate(error)
+    return not state or state[:2] in ("08", "53", "57", "58") or state == "25006"
+
+
+class Writer:
+    """The queue in front of the batcher and the thread behind it.
+
+    limit   works that may wait before receiving is held back
+    batch   works in one transaction
+    hold_s  seconds that a work may wait for the database before its socket is closed
+    """
+
+    def __init__(self, *, limit: int, batch: int, hold_s: float) -> None:
+        self._limit, self._batch, self._hold_s = limit, batch, hold_s
+        self._queue: deque[tuple[float, Work]] = deque()
+        self._waiting: list[tuple[float, Work]] = []
+        self._rows: deque[models.Model] = deque()
+        self._wake = threading.Condition()
+        self._room: asyncio.Event | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._stopping = False
+        self.storage_ok = True
+        self.last_commit_at: float | None = None
+
+    # -- on the event loop
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Start the thread; results are delivered on this loop."""
+        self._loop = loop
+        self._room = asyncio.Event()
+        self._room.set()
+        self._thread = threading.Thread(target=self._main, name="ocpp-writer", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_alive(self) -> bool:
+        """The thread runs and the database takes what it writes."""
+        return self._thread is not None and self._thread.is_alive() and self.storage_ok
+
+    @property
+    def depth(self) -> int:
+        """Works that wait."""
+        return len(self._queue) + len(self._waiting)
+
+    def submit(self, work: Work) -> None:
+        """Queue one work; never blocks. Look at `is_full` and `wait_for_room` before reading on."""
+        with self._wake:
+            self._queue.append((time.monotonic(), work))
+            if len(self._queue) >= self._limit and self._room is not None:
+                self._room.clear()
+            self._wake.notify()
+
+    def note(self, row: models.Model) -> None:
+        """Store a log row with the next batch, or within a second."""
+        self._rows.append(row)
+
+    @property
+    def is_full(self) -> bool:
+        """Receiving must wait."""
+        return len(self._queue) >= self._limit
+
+    async def wait_for_room(self) -> None:
+        """Wait until the queue has room again."""
+        assert self._room is not None
+        await self._room.wait()
+
+    async def call(self, work: CallableWork) -> Any:
+        """Queue a work and wait for its result. Raises StorageAway when the database stays away."""
+        assert self._loop is not None
+        work.future = self._loop.create_future()
+        self.submit(work)
+        return await work.future
+
+    async def stop(self) -> None:
+        """Finish what is queued, commit, deliver, end the thread."""
+        if self._thread is None:
+            return
+        with self._wake:
+            self._stopping = True
+            self._wake.notify()
+        while self._thread.is_alive():
+            await asyncio.sleep(0.02)
+        await asyncio.sleep(0)
+
+    # -- on the writer's thread
+
+    def _main(self) -> None:
+        try:
+            while True:
+                works = self._take()
+                if works is None:
+                    return
+                self._process(works)
+        finally:
+            connection.close()
+
+    def _take(self) -> list[tuple[float, Work]] | None:
+        with self._wake:
+            if not self._queue and not self._stopping:
+                self._wake.wait(timeout=RETRY_S if self._waiting else 1.0)
+            if self._stopping and not self._queue and not self._waiting and not self._rows:
+                return None
+            # Waiting works are older than all queued ones of their owner: they stand first.
+            works, self._waiting = self._waiting, []
+            while self._queue and len(works) < self._batch:
+                works.append(self._queue.popleft())
+        if len(self._queue) < self._limit // 2:
+            self._tell(self._open_room)
+        return works
+
+    def _open_room(self) -> None:
+        if self._room is not None:
+            self._room.set()
+
+    def _process(self, works: list[tuple[float, Work]]) -> None:
+        rows = RowsWork(self._rows)
+        todo: list[Work] = [work for _, work in works]
+        if rows.rows:
+            todo.append(rows)
+        if not todo:
+            return
+        started = time.monotonic()
+        pause = RETRY_S
+        batcher = Batcher()
+        while True:
+            try:
+                settled, waiting = batcher.run(todo)
+                break
+            except StorageAway as error:
+                if self.storage_ok:
+                    logger.error("writer.storage_away", extra={"error": str(error)[:300], "held": len(todo)})
+                self.storage_ok = False
+                todo = self._drop_overdue(works, todo)
+                if not todo:
+                    return
+                time.sleep(pause)
+                pause = min(MAX_RETRY_S, pause * 2)
+        if not self.storage_ok:
+            logger.info("writer.storage_back")
+            self.storage_ok = True
+        self.last_commit_at = time.monotonic()
+        metrics.observe_batch(len(todo), self.last_commit_at - started)
+        self._settle(works, settled, waiting)
+
+    def _settle(
+        self,
+        works: list[tuple[float, Work]],
+        settled: list[tuple[Work, Exception | None]],
+        waiting: list[Work],
+    ) -> None:
+        if waiting:
+            since = {id(work): at for at, work in works}
+            now = time.monotonic()
+            kept = [(since.get(id(work), now), work) for work in waiting]
+            late = [work for at, work in kept if now - at > self._hold_s]
+            self._waiting = [item for item in kept if item[1] not in late]
+            self._tell(lambda: [work.give_up() for work in late])
+        self._tell(lambda: _deliver(settled))
+
+    def _drop_overdue(self, works: list[tuple[float, Work]], todo: list[Work]) -> list[Work]:
+        """Let go of what has waited too long for the database: its sockets are closed and keep their queues."""
+        now = time.monotonic()
+        with self._wake:
+            queued = [item for item in self._queue if now - item[0] > self._hold_s]
+            for item in queued:
+                self._queue.remove(item)
+        late = [work for at, work in works if now - at > self._hold_s and work in todo]
+        late += [work for _, work in queued]
+        if self._stopping:
+            late = todo
+        if late:
+            self._tell(lambda: [work.give_up() for work in late])
+        self._tell(self._open_room)
+        return [work for work in todo if work not in late]
+
+    def _tell(self, callback: Callable[[], Any]) -> None:
+        assert self._loop is not None
+        try:
+            self._loop.call_soon_threadsafe(callback)
+        except RuntimeError:  # the loop is closed: the process ends
+            logger.warning("writer.loop_closed")
+
+
+def _deliver(settled: Sequence[tuple[Work, Exception | None]]) -> None:
+    for work, error in settled:
+        try:
+            if error is None:
+                work.deliver()
+            else:
+                work.fail(error)
+        except Exception:
+            logger.exception("writer.deliver_failed")
+
+
+class RowsWork:
+    """Log rows that nobody waits for."""
+
+    owner: object = "rows"
+
+    def __init__(self, rows: deque[models.Model]) -> None:
+        self.rows = [rows.popleft() for _ in range(len(rows))]
+
+    def want(self, batch: SessionBatch) -> None:
+        """Nothing."""
+
+    def run(self, batch: SessionBatch) -> None:
+        """Add all."""
+        for row in self.rows:
+            row.pk = None
+            batch.add(row)
+
+    def deliver(self) -> None:
+        """Nobody waits."""
+
+    def fail(self, error: Exception) -> None:
+        """Logged by the batcher."""
+
+    def give_up(self) -> None:
+        """Log rows are not worth a wait."""
+
+
+class CallableWork:
+    """An act, or any function of the batch, whose result somebody awaits."""
+
+    def __init__(
+        self,
+        run: Callable[[SessionBatch], Any],
+        *,
+        want: Callable[[SessionBatch], None] | None = None,
+        owner: object = None,
+        then: Callable[[Any], None] | None = None,
+    ) -> None:
+        self.owner = owner if owner is not None else self
+        self._run, self._want, self._then = run, want, then
+        self._result: Any = None
+        self.failed: Callable[[], Any] | None = None
+        self.future: asyncio.Future[Any] | None = None
+
+    def want(self, batch: SessionBatch) -> None:
+        """Say what will be read."""
+        if self._want is not None:
+            self._want(batch)
+
+    def run(self, batch: SessionBatch) -> None:
+        """Run the function."""
+        self._result = self._run(batch)
+
+    def deliver(self) -> None:
+        """Resolve the future."""
+        if self._then is not None:
+            self._then(self._result)
+        if self.future is not None and not self.future.done():
+            self.future.set_result(self._result)
+
+    def fail(self, error: Exception) -> None:
+        """Pass the error on."""
+        if self.failed is not None:
+            self.failed()
+        if self.future is not None and not self.future.done():
+            self.future.set_exception(error)
+
+    def give_up(self) -> None:
+        """Say that storage is away."""
+        self.fail(StorageAway("the database did not answer in time"))

@@ -1,0 +1,263 @@
+"""The unit of work of messages about sessions: charge points and tokens, and with them transactions and samples."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Q
+
+from chargepoints.models import Command
+from chargepoints.services.batch import StationBatch
+from csms_project.common import metrics
+from csms_project.common.fields import FastJSONEncoder
+from transactions.choices import TransactionState
+from transactions.energy import Reading, Sample
+from transactions.models import LedgerEntry, MeterLayout, MeterValue, Transaction
+
+REMOTE_START_WINDOW = timedelta(minutes=10)
+MAX_OCPP16_ID = 2**31 - 1
+
+MAX_KNOWN_LAYOUTS = 10_000
+
+Columns = tuple[tuple[str | None, ...], ...]
+_layouts: dict[Columns, int] = {}  # layouts are never changed or deleted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """One MeterValue: the samples of one moment; `at` None: no readable time, arrival counts."""
+
+    at: datetime | None
+    samples: tuple[Sample, ...]
+
+
+class SessionBatch(StationBatch):
+    """Transactions, samples and remote starts of one batch; transactions are locked after connectors."""
+
+    def __init__(self, *, now: datetime) -> None:
+        super().__init__(now=now)
+        self._wanted_ids: set[tuple[int, str]] = set()
+        self._wanted_digests: set[tuple[int, str]] = set()
+        self._wanted_open: set[int] = set()
+        self._rows: dict[int, Transaction] = {}
+        self._by_id: dict[tuple[int, str], Transaction | None] = {}
+        self._by_digest: dict[tuple[int, str], Transaction | None] = {}
+        self._open: dict[int, list[Transaction]] = {}
+        self._readings: dict[int, list[Reading]] = {}
+        self._remote_starts: dict[int, list[Command]] = {}
+        self._known: dict[tuple[Any, ...], set[tuple[int, str]]] = {}
+        self._new_layouts: dict[Columns, int] = {}
+        self.ended_wh = Decimal(0)
+
+    # -- wanting
+
+    def want_transaction(self, charge_point_id: int, ocpp_id: str) -> None:
+        """A session will be named by the id on the wire; only the charger's own are ever found."""
+        self._wanted_ids.add((charge_point_id, ocpp_id))
+
+    def want_start(self, charge_point_id: int, digest: str) -> None:
+        """A start arrives: is it a repeat, and which sessions are open there?"""
+        self._wanted_digests.add((charge_point_id, digest))
+        self._wanted_open.add(charge_point_id)
+
+    def want_digest(self, charge_point_id: int, digest: str) -> None:
+        """A start or orphan stop may be a repeat."""
+        self._wanted_digests.add((charge_point_id, digest))
+
+    def want_open(self, charge_point_id: int) -> None:
+        """Samples without a session id arrive: which sessions are open there?"""
+        self._wanted_open.add(charge_point_id)
+
+    def load(self) -> None:
+        super().load()
+        self._load_transactions(self._wanted_ids, self._wanted_digests, self._wanted_open)
+
+    def _load_transactions(
+        self, ids: set[tuple[int, str]], digests: set[tuple[int, str]], stations: set[int]
+    ) -> None:
+        ids = ids - self._by_id.keys()
+        digests = digests - self._by_digest.keys()
+        stations = stations - self._open.keys()
+        condition = Q()
+        if ids:
+            condition |= Q(charge_point_id__in={pk for pk, _ in ids}, ocpp_id__in={value for _, value in ids})
+        if digests:
+            condition |= Q(
+                charge_point_id__in={pk for pk, _ in digests}, start_digest__in={value for _, value in digests}
+            )
+        if stations:
+            condition |= Q(charge_point_id__in=stations, state=TransactionState.ACTIVE)
+        if not condition:
+            return
+        self._by_id.update(dict.fromkeys(ids))
+        self._by_digest.update(dict.fromkeys(digests))
+        self._open.update({pk: [] for pk in stations})
+        rows = (
+            Transaction.objects.filter(condition).select_for_update(no_key=True, of=("self",)).order_by("pk")
+        )
+        for found in rows:
+            row = self._rows.setdefault(found.pk, found)
+            self._index(row, stations)
+
+    def _index(self, row: Transaction, stations: Iterable[int]) -> None:
+        station = row.charge_point_id
+        if row.ocpp_id:
+            self._by_id[station, row.ocpp_id] = row
+        if row.start_digest:
+            self._by_digest[station, row.start_digest] = row
+        if row.is_active and station in stations and row not in self._open[station]:
+            self._open[station].append(row)
+
+    # -- reading
+
+    def transaction(self, charge_point_id: int, ocpp_id: str) -> Transaction | None:
+        """The charger's session with this id on the wire."""
+        key = (charge_point_id, ocpp_id)
+        if key not in self._by_id:
+            self._load_transactions({key}, set(), set())
+        return self._by_id[key]
+
+    def transaction_by_digest(self, charge_point_id: int, digest: str) -> Transaction | None:
+        """The session that a start (or orphan stop) with this digest made."""
+        key = (charge_point_id, digest)
+        if key not in self._by_digest:
+            self._load_transactions(set(), {key}, set())
+        return self._by_digest[key]
+
+    def open_transactions(self, charge_point_id: int) -> list[Transaction]:
+        """The charger's open sessions."""
+        if charge_point_id not in self._open:
+            self._load_transactions(set(), set(), {charge_point_id})
+        return [row for row in self._open[charge_point_id] if row.is_active]
+
+    def add_transaction(self, row: Transaction) -> None:
+        """A new session, seen by all later requests of the batch."""
+        self.add(row)
+        self._open.setdefault(row.charge_point_id, [])
+        self._index(row, {row.charge_point_id})
+
+    def readings(self, row: Transaction) -> list[Reading]:
+        """The registers of a session: stored ones and those of this batch."""
+        if row.pk is not None and row.pk not in self._readings:
+            stored = MeterValue.objects.filter(transaction_id=row.pk, register_wh__isnull=False)
+            self._readings[row.pk] = [
+                Reading(at=at, wh=wh) for at, wh in stored.values_list("sampled_at", "register_wh")
+            ]
+        fresh = [
+            Reading(at=value.sampled_at, wh=value.register_wh)
+            for value in self.added(MeterValue)
+            if value.register_wh is not None and value.transaction is row
+        ]
+        return [*self._readings.get(row.pk or 0, ()), *fresh]
+
+    def remote_starts(self, charge_point_id: int) -> list[Command]:
+        """Remote starts of the last minutes that have brought no session yet, newest first."""
+        if charge_point_id not in self._remote_starts:
+            commands = Command.objects.filter(
+                charge_point_id=charge_point_id,
+                created_at__gte=self.now - REMOTE_START_WINDOW,
+                action__in=("remote_start", "RemoteStartTransaction"),
+                transactions=None,
+            )
+            self._remote_starts[charge_point_id] = list(commands.order_by("-id"))
+        return self._remote_starts[charge_point_id]
+
+    def ended_at_time(self, charge_point_id: int, connector_number: int, at: datetime) -> Transaction | None:
+        """The ended session that ran on a connector at this time."""
+        return (
+            Transaction.objects.filter(
+                charge_point_id=charge_point_id, connector_number=connector_number, started_at__lte=at, ended_at__gte=at
+            )
+            .order_by("-started_at")
+            .first()
+        )
+
+    def known_samples(
+        self, *, charge_point_id: int, transaction: Transaction | None, at: datetime
+    ) -> set[tuple[int, str]]:
+        """(layout id, values) that are stored for this moment of a session, or of the charger outside sessions."""
+        key = self._moment(charge_point_id, transaction, at)
+        if key not in self._known:
+            rows = MeterValue.objects.filter(charge_point_id=charge_point_id, sampled_at=at)
+            rows = rows.filter(transaction_id=transaction.pk) if transaction else rows.filter(transaction=None)
+            stored = () if transaction is not None and transaction.pk is None else rows.values_list("layout_id", "values")
+            self._known[key] = {(layout, compact(values)) for layout, values in stored}
+        return self._known[key]
+
+    def fresh_samples(
+        self, *, charge_point_id: int, transaction: Transaction | None, at: datetime
+    ) -> set[tuple[int, str]]:
+        """The same for a moment of which nothing can be stored yet: no query."""
+        return self._known.setdefault(self._moment(charge_point_id, transaction, at), set())
+
+    @staticmethod
+    def _moment(charge_point_id: int, transaction: Transaction | None, at: datetime) -> tuple[Any, ...]:
+        return charge_point_id, transaction and (transaction.pk or id(transaction)), at
+
+    def layout_id(self, samples: Sequence[Sample]) -> int:
+        """The id of the layout of these samples: what each value means."""
+        columns = tuple((s.measurand, s.unit, s.phase, s.context, s.location, s.format) for s in samples)
+        known = _layouts.get(columns) or self._new_layouts.get(columns)
+        if known is None:
+            row, _ = MeterLayout.objects.get_or_create(
+                digest=digest_of(_ENCODER.encode(columns)), defaults={"columns": columns}
+            )
+            known = self._new_layouts[columns] = row.pk
+        return known
+
+    def committed(self) -> None:
+        """The transaction is durable: what it made may be remembered beyond it."""
+        metrics.add_energy(self.ended_wh)
+        if self._new_layouts and len(_layouts) < MAX_KNOWN_LAYOUTS:
+            _layouts.update(self._new_layouts)
+
+    def unused_ocpp16_id(self) -> str:
+        """A random positive 31-bit id: unique over all chargers, not to be guessed (OCPP 1.6 errata 3.54)."""
+        while True:
+            value = str(secrets.randbelow(MAX_OCPP16_ID) + 1)
+            if any(key[1] == value for key in self._by_id):
+                continue
+            if not Transaction.objects.filter(ocpp_id=value).exists():
+                return value
+
+    def explain(
+        self,
+        row: Transaction,
+        kind: str,
+        text: str,
+        *,
+        at: datetime,
+        message_id: str = "",
+        data: dict[str, Any] | None = None,
+    ) -> None:
+        """Add a line to the ledger of a session, which may still be without a key."""
+        self.add_late(
+            lambda: LedgerEntry(
+                tenant_id=row.tenant_id,
+                transaction=row,
+                kind=kind,
+                text=text[:400],
+                data=data or {},
+                message_id=message_id,
+                at=at,
+            )
+        )
+
+
+_ENCODER = FastJSONEncoder()
+
+
+def compact(values: Sequence[str]) -> str:
+    """A comparable form of sample values."""
+    return _ENCODER.encode(list(values))
+
+
+def digest_of(*parts: object) -> str:
+    """A short fingerprint of the parts of a message that make it the same message."""
+    return hashlib.sha1("\x1f".join(map(str, parts)).encode(), usedforsecurity=False).hexdigest()
