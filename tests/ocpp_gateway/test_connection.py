@@ -55,7 +55,7 @@ def test_ids_differ_across_connections(clock: Clock) -> None:
 @pytest.mark.parametrize("kind", ["result", "error", "malformed"])
 def test_match_answer_of_the_open_call_closes_it(connection: Connection, kind: str) -> None:
     begun = connection.begin_call(action="Reset", timeout_s=30)
-    answers = {
+    answers: dict[str, CallResult | CallError | Malformed] = {
         "result": CallResult(begun.message_id, {}),
         "error": CallError(begun.message_id, "NotSupported", "", {}),
         "malformed": Malformed(begun.message_id, None, "not valid JSON"),
