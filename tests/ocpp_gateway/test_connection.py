@@ -47,6 +47,12 @@ def test_begin_call_while_one_is_open_raises(connection: Connection) -> None:
     assert connection.outstanding is begun
 
 
+def test_begin_call_under_a_given_id_is_matched_by_it(connection: Connection) -> None:
+    begun = connection.begin_call(action="Reset", timeout_s=30, message_id="stored-before")
+    assert begun.message_id == "stored-before"
+    assert connection.match_answer(CallResult("stored-before", {})) is begun
+
+
 def test_ids_differ_across_connections(clock: Clock) -> None:
     ids = {Connection(clock=clock).begin_call(action="Reset", timeout_s=1).message_id for _ in range(50)}
     assert len(ids) == 50
