@@ -1,0 +1,85 @@
+"""manage.py up: the whole product in one process."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from csms_project import up
+from csms_project.common import jobs
+from csms_project.demo.chargers import run_chargers, simulator_command, write_keys
+from csms_project.demo.seeding import DemoError, ensure_demo, live_keys
+
+Background = Callable[[asyncio.Event], Awaitable[None]]
+
+
+def port_number(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text} is no port; use a number from 1 to 65535")
+    return int(text)
+
+
+class Command(BaseCommand):
+    help = "Migrate, make the first admin, and serve admin, API and chargers in one process."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 for the network"
+        )
+        parser.add_argument("--port", type=port_number, default=8000, help="port to listen on (8000)")
+        parser.add_argument(
+            "--demo", action="store_true", help="add a demo tenant and run simulated chargers"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        address = up.Address(host=options["host"], port=options["port"])
+        try:
+            self.serve(address, with_demo=options["demo"])
+        except (up.UpError, DemoError) as error:
+            raise CommandError(str(error)) from error
+
+    def serve(self, address: up.Address, *, with_demo: bool) -> None:
+        up.prepare_directory(settings.DATA_DIR)
+        # Kept until the process ends.
+        lock = up.lock_database(Path(settings.DATABASES["default"]["NAME"])) if settings.SQLITE else None
+        up.prepare(address=address, say=self.say)
+        background: list[Background] = [jobs.ticker]
+        if with_demo:
+            background.append(self.prepare_demo(address))
+        # Late: it pulls in the gateway, which the failures above need not wait for.
+        from ocpp_gateway.server import serve
+
+        try:
+            serve(
+                host=address.host,
+                port=address.port,
+                ready=lambda: self.say("\n".join(up.banner(address))),
+                background=background,
+            )
+        except OSError as error:
+            raise up.UpError(
+                f"Cannot serve on {address.host} port {address.port}: {error.strerror}."
+            ) from error
+        finally:
+            if lock is not None:
+                lock.close()
+
+    def prepare_demo(self, address: up.Address) -> Background:
+        """Make the demo tenant unless it exists, and return the task that runs its chargers."""
+        self.say("Preparing the demo (manage.py demo --remove takes it away)")
+        demo = ensure_demo(now=timezone.now())
+        keys = write_keys(live_keys(demo.tenant), settings.DATA_DIR)
+        url = f"ws://{address.local_url}{settings.OCPP_PATH.rstrip('/')}"
+        return run_chargers(simulator_command(url=url, keys=keys))
+
+    def say(self, text: str) -> None:
+        self.stdout.write(text)
+        sys.stdout.flush()
