@@ -148,7 +148,7 @@ class Connection:
     def begin_call(
         self, *, action: str, timeout_s: float, token: Any = None, message_id: str | None = None
     ) -> Outstanding:
-        """Open a CALL of ours, under a new id unless one is given; raises CallInProgress while one is open."""
+        """Open a CALL of ours, under a new id unless one is given; raises CallInProgress while one is."""
         if self._outstanding is not None:
             raise CallInProgress
         now = self._clock()
