@@ -15,7 +15,7 @@ def main(argv: list[str]) -> int:
     except OSError as error:
         print(f"simulate: {error}", file=sys.stderr)
         return 2
-    return simulate(config, as_json=options.json)
+    return simulate(config, as_json=options.json, until_stdin_closes=options.until_stdin_closes)
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ class Autopilot:
         while True:
             await self.cp.clock.sleep(self._rng.expovariate(1 / self._traffic.gap_s), name="arrival")
             free = [plug for plug in self.cp.connectors[1:] if plug.is_free]
-            if free and self.cp.accepted:
+            if free and self.cp.accepted and not self.cp.rebooting:
                 self.cp.spawn(self._visit(self._rng.choice(free)))
 
     async def _visit(self, plug: Connector) -> None:
@@ -100,7 +100,7 @@ class Autopilot:
                 return
             await self.cp.set_status(plug.number, "Preparing")
             await self.cp.clock.sleep(self.cp.station.plug_in_s, name="plug_in")
-            if not self._ending:
+            if not self._ending and not self.cp.rebooting:
                 session = await self.cp.start(plug.number, tag, wait=False)
         except (CallFailed, NoAnswer):
             return
@@ -134,6 +134,7 @@ class Autopilot:
                 reason = "Local" if self._rng.random() < 0.5 else "EVDisconnected"
                 tag = session.id_tag if reason == "Local" else None
                 await self.cp.stop(session.connector, reason=reason, id_tag=tag, wait=False)
+            await session.settled.wait()
         finally:
             self._tags.give_back(session.id_tag)
 
@@ -176,6 +177,7 @@ class Autopilot:
         self.stop_arrivals()
         for plug in self.cp.connectors[1:]:
             await self.cp.stop(plug.number, reason="Local", wait=False)
+        self.cp.outbox.wake()
         await self.cp.outbox.drained()
         for plug in self.cp.connectors[1:]:
             if plug.status == "Finishing":

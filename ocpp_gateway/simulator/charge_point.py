@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import Callable
 from typing import Any
@@ -20,6 +21,8 @@ from ocpp_gateway.simulator.station import Connection, Station
 from ocpp_gateway.simulator.stats import Stats
 from ocpp_gateway.wire import frames
 from ocpp_gateway.wire.timestamps import format_timestamp
+
+logger = logging.getLogger(__name__)
 
 
 class ChargePoint(Connection):
@@ -58,6 +61,7 @@ class ChargePoint(Connection):
         self.profiles = Profiles()
         self.local_list: dict[str, dict[str, Any]] = {}
         self.local_list_version = 0
+        self.rebooting = False
         self.on_started: Callable[[Session], None] | None = None
 
     # ---------------------------------------------------------------- acts of a driver
@@ -295,6 +299,7 @@ class ChargePoint(Connection):
         else:
             self.stats.sessions_completed += 1
             self.stats.energy_wh += session.energy_wh
+            session.settled.set()
         self._write_journal(entry)
 
     def _acknowledge_start(self, entry: Entry, answer: dict[str, Any]) -> None:
@@ -348,6 +353,11 @@ class ChargePoint(Connection):
         except commands.Refused as refused:
             await self._reply(rpc, frames.error(call.message_id, refused.code, refused.description))
             return
+        except Exception:  # a mistake here must not end the connection unseen
+            self.stats.errors["internal"] += 1
+            logger.exception("simulator.command_failed", extra={"action": call.action})
+            await self._reply(rpc, frames.error(call.message_id, "InternalError"))
+            return
         await self._reply(rpc, frames.result(call.message_id, answer.payload))
         if answer.then is not None:
             self.spawn(answer.then)
@@ -360,14 +370,18 @@ class ChargePoint(Connection):
 
     async def reboot(self, *, reason: str) -> None:
         """Stop all sessions, drop the connection and register anew (§5.14)."""
-        for plug in self.connectors[1:]:
-            await self.stop(plug.number, reason=reason, wait=False)
-        if reason == "SoftReset":
-            await self.outbox.drained()
-        self.accepted = False
-        await self.go_offline(cut=reason != "SoftReset")
-        await self.clock.sleep(self.station.reset_s, name="reset")
-        self.go_online()
+        self.rebooting = True
+        try:
+            for plug in self.connectors[1:]:
+                await self.stop(plug.number, reason=reason, wait=False)
+            if reason == "SoftReset":
+                await self.outbox.drained()
+            self.accepted = False
+            await self.go_offline(cut=reason != "SoftReset")
+            await self.clock.sleep(self.station.reset_s, name="reset")
+        finally:
+            self.rebooting = False
+            self.go_online()
 
     async def close(self) -> None:
         """Close the socket; what is still queued stays undelivered."""

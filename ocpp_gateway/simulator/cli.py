@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
@@ -21,10 +22,13 @@ def run_until_signal(
     work: Callable[[asyncio.Event], Awaitable[T]],
     *,
     loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
+    watched_file: int | None = None,
 ) -> T:
     """Run a coroutine that ends soon after its event is set, which SIGINT and SIGTERM do.
 
     A second signal ends the process the hard way.
+
+    watched_file   file descriptor whose end sets the event too: a pipe from the parent process
     """
 
     async def main() -> T:
@@ -37,14 +41,25 @@ def run_until_signal(
 
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, on_signal, number)
+        if watched_file is not None:
+            loop.add_reader(watched_file, _read_to_end, watched_file, stop)
         return await work(stop)
 
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         return runner.run(main())
 
 
-def simulate(config: SimulationConfig, *, as_json: bool) -> int:
-    """Run a simulation, print progress (to stderr, in a terminal) and the summary; return the exit code."""
+def _read_to_end(descriptor: int, stop: asyncio.Event) -> None:
+    if not os.read(descriptor, 4096):
+        stop.set()
+        asyncio.get_running_loop().remove_reader(descriptor)
+
+
+def simulate(config: SimulationConfig, *, as_json: bool, until_stdin_closes: bool = False) -> int:
+    """Run a simulation, print progress (to stderr, in a terminal) and the summary; return the exit code.
+
+    until_stdin_closes   end when the process that holds the other end of stdin has gone
+    """
 
     def progress(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
@@ -52,7 +67,8 @@ def simulate(config: SimulationConfig, *, as_json: bool) -> int:
     raise_file_limit()
     try:
         summary = run_until_signal(
-            lambda stop: run(config, stop=stop, progress=progress if sys.stderr.isatty() else None)
+            lambda stop: run(config, stop=stop, progress=progress if sys.stderr.isatty() else None),
+            watched_file=sys.stdin.fileno() if until_stdin_closes else None,
         )
     except (RegistrationFailed, OSError) as error:
         print(f"simulate: {error}", file=sys.stderr)

@@ -44,7 +44,7 @@ def answer(cp: ChargePoint, action: str, payload: Payload) -> Answer:
         raise Refused("NotImplemented", f"{action} is not known here")
     try:
         return handler(cp, payload)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise Refused("FormationViolation", f"{action}: {type(error).__name__} {error}"[:255]) from error
 
 
@@ -66,7 +66,7 @@ def remote_start(cp: ChargePoint, payload: Payload) -> Answer:
         return _status("Rejected")
     candidates = [wanted] if wanted is not None else cp.connectors[1:]
     plug = next((plug for plug in candidates if plug.can_start(id_tag)), None)
-    if plug is None or not cp.accepted or not cp.connectors[0].operative:
+    if plug is None or not cp.accepted or cp.rebooting or not cp.connectors[0].operative:
         return _status("Rejected")
     if "chargingProfile" in payload:
         if payload["chargingProfile"]["chargingProfilePurpose"] != "TxProfile":
@@ -83,9 +83,12 @@ async def _start_remotely(cp: ChargePoint, plug: Connector, id_tag: str) -> None
         await cp.set_status(plug.number, "Preparing")
         if cp.station.plug_in_s > 0:
             await cp.clock.sleep(cp.station.plug_in_s, name="plug_in")
-        await cp.start(plug.number, id_tag, wait=False)
+        if not cp.rebooting:
+            await cp.start(plug.number, id_tag, wait=False)
     finally:
         plug.claimed = False
+        if plug.session is None:
+            await cp.release(plug)
 
 
 def remote_stop(cp: ChargePoint, payload: Payload) -> Answer:
@@ -101,8 +104,8 @@ async def _stop(cp: ChargePoint, plug: Connector, reason: str) -> None:
 
 
 def reset(cp: ChargePoint, payload: Payload) -> Answer:
-    reasons = {"Soft": "SoftReset", "Hard": "HardReset"}
-    return _status("Accepted", cp.reboot(reason=reasons[payload["type"]]))
+    reason = {"Soft": "SoftReset", "Hard": "HardReset"}[payload["type"]]
+    return _status("Rejected") if cp.rebooting else _status("Accepted", cp.reboot(reason=reason))
 
 
 def unlock_connector(cp: ChargePoint, payload: Payload) -> Answer:

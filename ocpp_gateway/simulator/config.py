@@ -179,6 +179,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="new sockets per second",
     )
     add("--grace", type=float, default=20.0, metavar="S", help="real seconds for ending the sessions")
+    add("--until-stdin-closes", action="store_true", help="end with the parent process (stdin is its pipe)")
     add("--tolerate-outages", action="store_true", help="a server that goes away is no failure")
     add("--journal", type=Path, metavar="FILE", help="append each acknowledged transaction message as JSON")
     add("--json", action="store_true", help="print the summary as JSON")

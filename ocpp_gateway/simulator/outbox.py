@@ -19,7 +19,8 @@ class Session:
 
     transaction_id   None until StartTransaction has been acknowledged
     samples          MeterValues messages that were acknowledged
-    ended            set as soon as the charge point stops it, acknowledged or not
+    ended            set as soon as the charge point stops it
+    settled          set when that has been acknowledged
     """
 
     connector: int
@@ -34,6 +35,7 @@ class Session:
     reason: str = ""
     samples: int = 0
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def energy_wh(self) -> int:

@@ -71,6 +71,9 @@ class Profiles:
         new = Installed(connector, profile, at)
         if new.purpose not in _PURPOSES or not profile["chargingSchedule"]["chargingSchedulePeriod"]:
             raise ValueError("not a charging profile")
+        for period in profile["chargingSchedule"]["chargingSchedulePeriod"]:
+            if period["startPeriod"] < 0 or period["limit"] < 0:
+                raise ValueError("a period before the start or below zero")
         new.limit_w(at, session_start=at)
         self._installed = [
             old

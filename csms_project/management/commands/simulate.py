@@ -26,4 +26,5 @@ class Command(BaseCommand):
             config = config_from(argparse.Namespace(**options))
         except OSError as error:
             raise CommandError(str(error), returncode=2) from error
-        sys.exit(simulate(config, as_json=options["json"]))
+        until = options["until_stdin_closes"]
+        sys.exit(simulate(config, as_json=options["json"], until_stdin_closes=until))

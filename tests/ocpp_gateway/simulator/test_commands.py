@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ocpp_gateway.simulator import ChargePoint
+from ocpp_gateway.simulator import ChargePoint, commands
 from ocpp_gateway.wire import frames
 from tests.ocpp_gateway.simulator.helpers import Csms, ManualClock, play
 from tests.ocpp_gateway.simulator.test_charge_point import booted, new_charge_point, running
@@ -377,6 +377,14 @@ def test_data_transfer_and_clear_cache_are_answered() -> None:
         ("ChangeAvailability", {"connectorId": "one", "type": "Operative"}, "FormationViolation"),
         ("SetChargingProfile", {"connectorId": 1, "csChargingProfiles": []}, "FormationViolation"),
         ("UpdateFirmware", {"location": "x", "retrieveDate": "soon"}, "FormationViolation"),
+        (
+            "SetChargingProfile",
+            {
+                "connectorId": 0,
+                "csChargingProfiles": {**PROFILE, "chargingSchedule": {"chargingSchedulePeriod": []}},
+            },
+            "FormationViolation",
+        ),
     ],
 )
 def test_unusable_command_is_answered_with_callerror(action: str, payload: dict[str, Any], code: str) -> None:
@@ -387,6 +395,21 @@ def test_unusable_command_is_answered_with_callerror(action: str, payload: dict[
             assert answer.code == code
             assert cp.online
 
+    play(scenario())
+
+
+def test_command_that_breaks_a_handler_is_answered_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(cp: ChargePoint, payload: dict[str, Any]) -> commands.Answer:
+        raise OSError("a mistake of the simulator")
+
+    async def scenario() -> None:
+        async with Csms() as csms, booted(csms) as cp:
+            answer = await csms.call("ClearCache", {})
+            assert isinstance(answer, frames.CallError)
+            assert answer.code == "InternalError"
+            assert cp.stats.errors == {"internal": 1}
+
+    monkeypatch.setitem(commands.HANDLERS, "ClearCache", broken)
     play(scenario())
 
 

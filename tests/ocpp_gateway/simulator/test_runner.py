@@ -92,7 +92,7 @@ def test_run_without_a_server_fails() -> None:
 def test_summary_tolerating_outages_still_fails_on_a_callerror() -> None:
     stats = Stats()
     stats.errors.update({"disconnect:1012": 3, "handshake:503": 1, "timeout:Heartbeat": 1})
-    more = {"chargers": 1, "duration_s": 1.0, "cpu_s": 0.1, "undelivered": 0}
+    more: dict[str, Any] = {"chargers": 1, "duration_s": 1.0, "cpu_s": 0.1, "undelivered": 0}
     assert not Summary(stats=stats, **more).ok
     assert Summary(stats=stats, tolerate_outages=True, **more).ok
     stats.errors["callerror:InternalError"] += 1
