@@ -24,7 +24,8 @@ from ocpp_gateway.wire import frames
 
 logger = logging.getLogger(__name__)
 
-MIN_RETRY_S, MAX_RETRY_S = 1, 3600
+MAX_INTERVAL_S = 3600
+OWN_RETRY_S, OWN_HEARTBEAT_S = 60, 300  # where the CSMS leaves the choice to us (OCPP 1.6 §6.4)
 MAX_BACKOFF_S = 30.0
 
 
@@ -243,12 +244,10 @@ class Connection:
     async def _boot_until_accepted(self, due: asyncio.Event) -> int:
         while True:
             answer = await self._boot_once()
-            interval = answer.get("interval")
-            wait = interval if isinstance(interval, int) and not isinstance(interval, bool) else 0
-            wait = min(max(wait, MIN_RETRY_S), MAX_RETRY_S)
             if answer.get("status") == "Accepted":
-                return wait
+                return _interval(answer, otherwise=OWN_HEARTBEAT_S)
             due.clear()
+            wait = _interval(answer, otherwise=OWN_RETRY_S)
             timer = self.clock.call_later(wait, due.set, name="boot")
             try:
                 await due.wait()
@@ -295,3 +294,11 @@ class Connection:
             task.cancel()
         if self._heartbeat is not None:
             self._heartbeat.cancel()
+
+
+def _interval(answer: dict[str, Any], *, otherwise: int) -> int:
+    """Seconds from a BootNotification.conf; 0 or nonsense means that the charge point decides."""
+    interval = answer.get("interval")
+    if not isinstance(interval, int) or isinstance(interval, bool) or interval <= 0:
+        return otherwise
+    return min(interval, MAX_INTERVAL_S)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
 from ocpp_gateway.simulator.bench import messages
 from ocpp_gateway.simulator.bench.processes import (
@@ -54,6 +55,16 @@ def test_bench_frames_are_valid_and_counted(scenario: str) -> None:
             assert len(csms.named("StartTransaction")) == len(csms.named("StopTransaction"))
 
     play(run())
+
+
+def test_bench_runs_on_another_event_loop() -> None:
+    async def run() -> None:
+        async with Csms() as csms, asyncio.timeout(10):
+            result = await bench_until(csms, "mixed", 100)
+            assert result.ok, result.as_text()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run())
 
 
 def test_boot_storm_without_duration_boots_each_charger_once() -> None:

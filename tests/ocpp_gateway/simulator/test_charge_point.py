@@ -107,7 +107,7 @@ def test_boot_pending_waits_the_interval_of_the_answer() -> None:
             boot = asyncio.create_task(cp.boot())
             waits = [await clock.fire("boot"), await clock.fire("boot")]
             await boot
-            assert waits == [17, 1]  # an interval of 0 is no licence to flood
+            assert waits == [17, 60]  # an interval of 0 is no licence to flood
             assert csms.actions[:3] == ["BootNotification"] * 3
             await cp.close()
 
@@ -122,6 +122,19 @@ def test_boot_accepted_reports_all_connectors_and_takes_the_interval() -> None:
             assert statuses == [0, 1, 2]
             assert await clock.fire("heartbeat") == 300
             await csms.arrived("Heartbeat")
+
+    play(scenario())
+
+
+@pytest.mark.parametrize(
+    ("interval", "heartbeat_s"), [(0, 300), (-1, 300), ("x", 300), (10**9, 3600), (1, 1)]
+)
+def test_boot_interval_is_clamped_for_the_heartbeat(interval: Any, heartbeat_s: int) -> None:
+    async def scenario() -> None:
+        accepted = {"status": "Accepted", "currentTime": "2026-03-01T12:00:00Z", "interval": interval}
+        clock = ManualClock()
+        async with Csms(script={"BootNotification": [accepted]}) as csms, booted(csms, clock=clock):
+            assert clock.pending("heartbeat") == [heartbeat_s]
 
     play(scenario())
 
