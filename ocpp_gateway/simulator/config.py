@@ -101,9 +101,9 @@ def read_keys(path: Path) -> dict[str, str]:
 
 
 def read_tags(text: str) -> tuple[str, ...]:
-    """Tags from a file, one per line, or from a comma separated list."""
+    """Tags from a file, one per line, or from a comma separated list (a comma is no part of a file name)."""
     path = Path(text)
-    if path.is_file():
+    if "," not in text and path.is_file():
         lines = path.read_text(encoding="utf-8").splitlines()
         return tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
     return tuple(tag.strip() for tag in text.split(",") if tag.strip())

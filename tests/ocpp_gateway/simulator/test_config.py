@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocpp_gateway.simulator.config import parse, parse_gap, parse_range, read_keys
+from ocpp_gateway.simulator.config import parse, parse_gap, parse_range, read_keys, read_tags
 from ocpp_gateway.simulator.faults import Fault, RandomFaults
 from ocpp_gateway.simulator.meter import EnergyMeter, Load, PowerCurve
 from ocpp_gateway.simulator.register import Registration, RegistrationFailed, register
@@ -62,6 +62,15 @@ def test_parse_with_a_bad_probability_exits_with_usage(capsys: pytest.CaptureFix
         parse(["--lost-answers", "1.5"], prog="simulate")
     assert ended.value.code == 2
     assert "--lost-answers" in capsys.readouterr().err
+
+
+def test_tags_of_a_long_list_or_a_file_are_all_taken(tmp_path: Path) -> None:
+    many = [f"TAG{number:05d}" for number in range(1000)]
+    path = tmp_path / "tags.txt"
+    path.write_text("# our tags\nA1\n\n B2 \n")
+    assert read_tags(",".join(many)) == tuple(many)
+    assert read_tags(str(path)) == ("A1", "B2")
+    assert read_tags("ONE") == ("ONE",)
 
 
 def test_tags_by_default_are_enough_for_every_connector() -> None:
