@@ -30,7 +30,9 @@ class CallWork:
 
     __slots__ = ("_answer", "_link", "_payload", "_result", "action", "arrived", "name", "owner", "socket")
 
-    def __init__(self, *, socket: Socket, arrived: Arrived, action: Action, payload: dict[str, Any], link: Link) -> None:
+    def __init__(
+        self, *, socket: Socket, arrived: Arrived, action: Action, payload: dict[str, Any], link: Link
+    ) -> None:
         self.socket = socket
         self.owner: object = link.charge_point_id
         self.arrived = arrived
@@ -59,9 +61,20 @@ class CallWork:
         self._answer = frames.result(self._link.message_id, payload)
         self._result = done
         if settings.OCPP_STORE_MESSAGES:
-            batch.add(exchange(link=self._link, action=self.name, request=self.arrived.call.payload, response=payload))
+            batch.add(
+                exchange(
+                    link=self._link, action=self.name, request=self.arrived.call.payload, response=payload
+                )
+            )
         if self._link.repairs:
-            batch.add(anomaly(link=self._link, call=self.arrived.call, problem="; ".join(self._link.repairs), served=True))
+            batch.add(
+                anomaly(
+                    link=self._link,
+                    call=self.arrived.call,
+                    problem="; ".join(self._link.repairs),
+                    served=True,
+                )
+            )
 
     def deliver(self) -> None:
         """Send the answer: everything is durable."""
@@ -72,7 +85,9 @@ class CallWork:
     def fail(self, error: Exception) -> None:
         """Our own fault: say so, keep the frame for the operator."""
         metrics.count_message(self._link.ocpp_version, self.name, "error")
-        self.socket.note(anomaly(link=self._link, call=self.arrived.call, problem=type(error).__name__, served=False))
+        self.socket.note(
+            anomaly(link=self._link, call=self.arrived.call, problem=type(error).__name__, served=False)
+        )
         code = spell_code(ErrorCode.INTERNAL_ERROR, self._link.ocpp_version)
         text = frames.error(self._link.message_id, code, "The message could not be processed; it was kept.")
         self.socket.answer(self.arrived, text)
@@ -156,7 +171,9 @@ def raw_frame(*, link: Link, text: str, problem: str, code: str | None) -> OcppM
         received_at=link.received_at,
         sent_by_charger=True,
         message_id=link.message_id[:64],
-        request=storable(redact_text(text)) if len(text) <= MAX_RAW else f"({len(text)} characters, not kept)",
+        request=storable(redact_text(text))
+        if len(text) <= MAX_RAW
+        else f"({len(text)} characters, not kept)",
         error_code=(code or "ignored")[:64],
         error_description=problem[:255],
         answered_at=link.received_at,

@@ -81,7 +81,9 @@ class ChargerConsumer(AsyncWebsocketConsumer):
         try:
             identity = handshake.parse_identity(_last_segment(self.scope))
         except handshake.BadIdentity as error:
-            return await self._refuse(Refused(reason=RefusalReason.BAD_IDENTITY, http_status=400, detail=str(error)))
+            return await self._refuse(
+                Refused(reason=RefusalReason.BAD_IDENTITY, http_status=400, detail=str(error))
+            )
         offered = list(self.scope.get("subprotocols", ()))
         version = handshake.choose_subprotocol(offered, settings.OCPP_SUBPROTOCOLS)
         if version is None:
@@ -112,7 +114,9 @@ class ChargerConsumer(AsyncWebsocketConsumer):
             remote_address=self._address(),
             user_agent=headers.get(b"user-agent", b"").decode("latin-1"),
         )
-        work = CallableWork(lambda batch: connections.decide_connect(request, batch), owner=("connect", identity))
+        work = CallableWork(
+            lambda batch: connections.decide_connect(request, batch), owner=("connect", identity)
+        )
         outcome: Connected | Refused = await self.node.writer.call(work)
         return outcome
 
@@ -165,7 +169,9 @@ class ChargerConsumer(AsyncWebsocketConsumer):
         if status == 503:
             headers.append((b"retry-after", b"10"))
         await self.base_send({"type": "websocket.http.response.start", "status": status, "headers": headers})
-        await self.base_send({"type": "websocket.http.response.body", "body": _REASONS.get(status, b"Refused\n")})
+        await self.base_send(
+            {"type": "websocket.http.response.body", "body": _REASONS.get(status, b"Refused\n")}
+        )
         return False
 
     def _address(self) -> str:
@@ -246,6 +252,7 @@ class Socket:
         self._answered = asyncio.Event()
         self._queued = 0
         self._asked_for: dict[str, float] = {}
+        self._booted_at = 0.0
         self._offset: tuple[float, float] | None = None
         self._closing: asyncio.Task[None] | None = None
 
@@ -321,7 +328,10 @@ class Socket:
             call = arrived.call
             self.note(
                 calls.exchange(
-                    link=self._link(call.message_id), action="Heartbeat", request=call.payload, response=answer
+                    link=self._link(call.message_id),
+                    action="Heartbeat",
+                    request=call.payload,
+                    response=answer,
                 )
             )
         self._answer_in_turn(arrived, frames.result(arrived.call.message_id, answer))
@@ -329,12 +339,18 @@ class Socket:
     def _serve(self, arrived: Arrived) -> None:
         call, payload = arrived.call, arrived.call.payload
         repairs: tuple[str, ...] = ()
-        violation = schemas.check_request(self.version, call.action, payload, strict=self.strict_schema or None)
+        violation = schemas.check_request(
+            self.version, call.action, payload, strict=self.strict_schema or None
+        )
         if violation is not None:
-            repaired = None if self.strict_schema else repair_request(self.version, call.action, payload, violation)
+            repaired = (
+                None if self.strict_schema else repair_request(self.version, call.action, payload, violation)
+            )
             if repaired is None:
                 problem = f"{violation.path}: {violation.description}".lstrip(": ")
-                self.note(calls.anomaly(link=self._link(call.message_id), call=call, problem=problem, served=False))
+                self.note(
+                    calls.anomaly(link=self._link(call.message_id), call=call, problem=problem, served=False)
+                )
                 self._refuse_as(arrived, violation.code, problem)
                 return
             payload, repairs = repaired.payload, repaired.notes
@@ -408,6 +424,7 @@ class Socket:
     def settled(self, action: str, result: Any) -> None:
         """A CALL was stored: what it changes for this socket."""
         if action == "BootNotification":
+            self._booted_at = time.monotonic()
             self.registration = result.status
             self.was_accepted = self.was_accepted or result.status is RegistrationStatus.ACCEPTED
 
@@ -483,9 +500,10 @@ class Socket:
             self._node.reclaim(self)
         elif standing.token != self.token:
             self.replace()
-        else:
-            self.was_accepted = standing.was_accepted
+        elif standing.read_at > self._booted_at:
+            # What was read before the last boot was stored would take its effect back.
             self.strict_schema = standing.strict_schema
+            self.was_accepted = self.was_accepted or standing.was_accepted
             if standing.registration is not RegistrationStatus.ACCEPTED or self.was_accepted:
                 self.registration = standing.registration
 

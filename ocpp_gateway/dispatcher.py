@@ -97,7 +97,11 @@ class Dispatcher:
             return None
         message_id = uuid.uuid4()
         claimed = commands.claim(
-            command.pk, connection_token=wire.token, message_id=message_id, ocpp_action=action, request=payload
+            command.pk,
+            connection_token=wire.token,
+            message_id=message_id,
+            ocpp_action=action,
+            request=payload,
         )
         return (action, payload, str(message_id)) if claimed is not None else None
 
@@ -131,7 +135,9 @@ class Dispatcher:
         wire: Wire, outstanding: Outstanding, frame: frames.CallResult | frames.CallError | frames.Malformed
     ) -> Outcome:
         if isinstance(frame, frames.CallError):
-            return outcome_of_error(calls.storable(frame.code), calls.storable(frame.description), frame.details)
+            return outcome_of_error(
+                calls.storable(frame.code), calls.storable(frame.description), frame.details
+            )
         if isinstance(frame, frames.Malformed):
             return _failed("InvalidAnswer", frame.description)
         _, read_answer = VERSIONS[wire.version]
@@ -156,7 +162,9 @@ class Dispatcher:
         if outstanding is None:
             return
         code = commands.CONNECTION_REPLACED if replaced else commands.CONNECTION_LOST
-        text = "The charger connected anew." if replaced else "The connection ended before the charger answered."
+        text = (
+            "The charger connected anew." if replaced else "The connection ended before the charger answered."
+        )
         self._complete(wire, outstanding, _failed(code, text), None)
 
     def _complete(
@@ -179,7 +187,9 @@ class Dispatcher:
                 effects=outcome.effects,
             )
 
-        self._writer.submit(CallableWork(complete, owner=wire.charge_point_id, then=lambda _: self.look([wire])))
+        self._writer.submit(
+            CallableWork(complete, owner=wire.charge_point_id, then=lambda _: self.look([wire]))
+        )
         link = Link(wire.charge_point_id, wire.tenant_id, wire.version, sent.sent_at, outstanding.message_id)
         error = outcome.error or {}
         self._writer.note(
@@ -209,5 +219,3 @@ def raw_problem(version: str, action: str, payload: Any) -> str | None:
         return f"“{action}” is no action of {version}."
     violation = schemas.check_request(version, action, dict(payload), strict=True)
     return None if violation is None else f"{violation.path}: {violation.description}".lstrip(": ")
-
-

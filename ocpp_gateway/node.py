@@ -98,7 +98,7 @@ class Node:
         """A handshake has succeeded: this socket speaks for its charger now."""
         old = self.sockets.get(socket.charge_point_id)
         self.sockets[socket.charge_point_id] = socket
-        self._count()
+        metrics.CONNECTIONS.labels(socket.version).inc()
         if old is not None and old is not socket:
             self.dispatcher.closed(old, replaced=True)
             old.replace()
@@ -109,11 +109,8 @@ class Node:
         if self.sockets.get(socket.charge_point_id) is socket:
             del self.sockets[socket.charge_point_id]
         self._seen.pop(socket.charge_point_id, None)
-        self._count()
+        metrics.CONNECTIONS.labels(socket.version).dec()
         self.dispatcher.closed(socket, replaced=socket.was_replaced)
-
-    def _count(self) -> None:
-        metrics.CONNECTIONS.set(len(self.sockets))
 
     def saw(self, socket: Socket) -> None:
         """A sign of life, written with the next flush."""
@@ -176,7 +173,8 @@ class Node:
             return
         request = connections.Seen(
             charge_points={
-                pk: (socket.token, socket.last_frame_at, socket.take_clock_offset()) for pk, socket in seen.items()
+                pk: (socket.token, socket.last_frame_at, socket.take_clock_offset())
+                for pk, socket in seen.items()
             }
         )
         self.writer.submit(CallableWork(lambda batch: connections.decide_seen(request, batch), owner="seen"))
@@ -255,4 +253,3 @@ def set_node(node: Node | None) -> None:
     """Replace the node of this process (tests, restarts within a process)."""
     global _node
     _node = node
-

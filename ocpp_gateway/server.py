@@ -79,7 +79,9 @@ class ChargerWebSocketProtocol(WebSocketsSansIOProtocol):
                 compress_settings={"memLevel": 4},
             )
             self.conn = ServerProtocol(
-                extensions=[deflate], max_size=self.config.ws_max_size, logger=logging.getLogger("uvicorn.error")
+                extensions=[deflate],
+                max_size=self.config.ws_max_size,
+                logger=logging.getLogger("uvicorn.error"),
             )
 
     def data_received(self, data: bytes) -> None:
@@ -101,7 +103,9 @@ class ChargerWebSocketProtocol(WebSocketsSansIOProtocol):
 class Server(uvicorn.Server):
     """uvicorn that stores and answers what was received before it closes sockets."""
 
-    def __init__(self, config: uvicorn.Config, *, ready: Callable[[], None] | None, background: Sequence[Background]):
+    def __init__(
+        self, config: uvicorn.Config, *, ready: Callable[[], None] | None, background: Sequence[Background]
+    ):
         super().__init__(config)
         self._ready, self._background = ready, background
         self._stop = asyncio.Event()

@@ -34,7 +34,8 @@ class Tariff(TenantOwned, Timestamped):
         ordering = ["name"]
         constraints = [
             models.UniqueConstraint(
-                fields=["tenant", "name"], name="tariff_unique",
+                fields=["tenant", "name"],
+                name="tariff_unique",
                 violation_error_message="A tariff with this name exists already.",
             )
         ]
@@ -66,13 +67,17 @@ class Transaction(TenantOwned):
     """One charging session, in the charger's figures and ours."""
 
     charge_point = models.ForeignKey(ChargePoint, models.PROTECT, related_name="transactions", db_index=False)
-    evse = models.ForeignKey(Evse, models.PROTECT, null=True, blank=True, related_name="transactions", db_index=False)
+    evse = models.ForeignKey(
+        Evse, models.PROTECT, null=True, blank=True, related_name="transactions", db_index=False
+    )
     connector = models.ForeignKey(
         Connector, models.PROTECT, null=True, blank=True, related_name="transactions", db_index=False
     )
     connector_number = models.PositiveIntegerField(help_text="The number that the charger itself uses.")
     ocpp_version = models.CharField(max_length=10)
-    ocpp_id = models.CharField("transaction id", max_length=36, help_text="On the wire: 1.6 integer, 2.x text.")
+    ocpp_id = models.CharField(
+        "transaction id", max_length=36, help_text="On the wire: 1.6 integer, 2.x text."
+    )
     # Identifies a StartTransaction that is sent again; empty where the charger's clock cannot be trusted.
     start_digest = models.CharField(max_length=40, blank=True, editable=False)
     state = models.CharField(max_length=6, choices=TransactionState.choices, default=TransactionState.ACTIVE)
@@ -84,7 +89,9 @@ class Transaction(TenantOwned):
     authorization_status = models.CharField(
         max_length=16, choices=AuthorizationStatus.choices, blank=True, help_text="As answered to the start."
     )
-    reservation = models.ForeignKey(Reservation, models.SET_NULL, null=True, blank=True, related_name="transactions")
+    reservation = models.ForeignKey(
+        Reservation, models.SET_NULL, null=True, blank=True, related_name="transactions"
+    )
     reservation_number = models.BigIntegerField(null=True, blank=True, help_text="reservationId as sent.")
     remote_start = models.ForeignKey(
         Command, models.SET_NULL, null=True, blank=True, related_name="transactions", db_index=False
@@ -96,7 +103,9 @@ class Transaction(TenantOwned):
     end_received_at = models.DateTimeField(null=True, blank=True, help_text="Our clock.")
     end_kind = models.CharField(max_length=10, choices=EndKind.choices, blank=True)
     end_note = models.CharField(max_length=300, blank=True)
-    closed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    closed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
     stop_reason = models.CharField(max_length=32, blank=True)
     stop_id_token_value = models.CharField(max_length=255, blank=True)
     stop_digest = models.CharField(max_length=40, blank=True, editable=False)
@@ -109,7 +118,9 @@ class Transaction(TenantOwned):
     last_sample_at = models.DateTimeField(null=True, blank=True, editable=False)
     energy_wh = energy_field(default=0)
     power_w = models.IntegerField("power (W)", null=True, blank=True)
-    soc_percent = models.DecimalField("state of charge (%)", max_digits=6, decimal_places=2, null=True, blank=True)
+    soc_percent = models.DecimalField(
+        "state of charge (%)", max_digits=6, decimal_places=2, null=True, blank=True
+    )
 
     is_free = models.BooleanField(default=False)
     tariff = models.ForeignKey(Tariff, models.SET_NULL, null=True, blank=True, related_name="transactions")
@@ -126,22 +137,31 @@ class Transaction(TenantOwned):
         verbose_name = "session"
         constraints = [
             # 2.x ids are unique per charger only; ours for 1.6 are unique over all chargers.
-            models.UniqueConstraint(fields=["charge_point", "ocpp_id"], name="transaction_ocpp_id",
-                condition=~Q(ocpp_id="")),
             models.UniqueConstraint(
-                fields=["ocpp_id"], name="transaction_ocpp16_id", condition=Q(ocpp_version="ocpp1.6") & ~Q(ocpp_id="")
+                fields=["charge_point", "ocpp_id"], name="transaction_ocpp_id", condition=~Q(ocpp_id="")
             ),
             models.UniqueConstraint(
-                fields=["charge_point", "start_digest"], name="transaction_start", condition=~Q(start_digest="")
+                fields=["ocpp_id"],
+                name="transaction_ocpp16_id",
+                condition=Q(ocpp_version="ocpp1.6") & ~Q(ocpp_id=""),
+            ),
+            models.UniqueConstraint(
+                fields=["charge_point", "start_digest"],
+                name="transaction_start",
+                condition=~Q(start_digest=""),
             ),
             models.CheckConstraint(condition=Q(energy_wh__gte=0), name="transaction_energy_positive"),
-            models.CheckConstraint(condition=Q(cost__isnull=True) | Q(cost__gte=0), name="transaction_cost_positive"),
+            models.CheckConstraint(
+                condition=Q(cost__isnull=True) | Q(cost__gte=0), name="transaction_cost_positive"
+            ),
         ]
         indexes = [
             models.Index(fields=["tenant", "-started_at", "-id"], name="transaction_tenant"),
             models.Index(fields=["charge_point", "-started_at", "-id"], name="transaction_charge_point"),
             models.Index(
-                fields=["charge_point", "connector_number"], name="transaction_active", condition=Q(state="active")
+                fields=["charge_point", "connector_number"],
+                name="transaction_active",
+                condition=Q(state="active"),
             ),
             models.Index(fields=["tenant", "id_token_value"], name="transaction_token"),
         ]
@@ -191,18 +211,31 @@ class MeterValue(models.Model):
     )
     connector_number = models.PositiveIntegerField(help_text="0: the charger's main meter.")
     transaction = models.ForeignKey(
-        Transaction, models.CASCADE, null=True, related_name="meter_values", db_constraint=False, db_index=False
+        Transaction,
+        models.CASCADE,
+        null=True,
+        related_name="meter_values",
+        db_constraint=False,
+        db_index=False,
     )
-    sampled_at = models.DateTimeField(help_text="Charger's clock; arrival where it sent none that is readable.")
+    sampled_at = models.DateTimeField(
+        help_text="Charger's clock; arrival where it sent none that is readable."
+    )
     received_at = models.DateTimeField()
-    layout = models.ForeignKey(MeterLayout, models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False)
+    layout = models.ForeignKey(
+        MeterLayout, models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False
+    )
     values = FastJSONField(help_text="The value strings as received, in the order of the layout.")
     register_wh = energy_field(null=True)
 
     class Meta:
         ordering = ["sampled_at", "id"]
         indexes = [
-            models.Index(fields=["transaction", "sampled_at", "id"], name="meter_transaction", condition=~Q(transaction=None)),
+            models.Index(
+                fields=["transaction", "sampled_at", "id"],
+                name="meter_transaction",
+                condition=~Q(transaction=None),
+            ),
             models.Index(fields=["charge_point", "-sampled_at"], name="meter_charge_point"),
         ]
 
@@ -217,7 +250,9 @@ class LedgerEntry(TenantOwned):
     kind = models.CharField(max_length=14, choices=LedgerKind.choices)
     text = models.CharField(max_length=400)
     data = FastJSONField(default=dict, blank=True)
-    message_id = models.CharField(max_length=64, blank=True, help_text="Of the charger's message that gave it.")
+    message_id = models.CharField(
+        max_length=64, blank=True, help_text="Of the charger's message that gave it."
+    )
     at = models.DateTimeField()
 
     class Meta:

@@ -73,9 +73,7 @@ def authorize(
     rows = sorted(candidates, key=lambda row: row.type != type)
     if not rows:
         accepted = mode == AuthorizationMode.ANY_TOKEN
-        return Authorization(
-            status=AuthorizationStatus.ACCEPTED if accepted else AuthorizationStatus.INVALID
-        )
+        return Authorization(status=AuthorizationStatus.ACCEPTED if accepted else AuthorizationStatus.INVALID)
     token = rows[0]
     status = token.status_at(now)
     group = token.group

@@ -43,14 +43,18 @@ class Command(TenantOwned):
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["tenant", "idempotency_key"], name="command_idempotent", condition=~models.Q(idempotency_key="")
+                fields=["tenant", "idempotency_key"],
+                name="command_idempotent",
+                condition=~models.Q(idempotency_key=""),
             )
         ]
         indexes = [
             models.Index(fields=["charge_point", "-id"], name="command_charge_point"),
             models.Index(fields=["tenant", "-id"], name="command_tenant"),
             models.Index(
-                fields=["charge_point", "id"], name="command_open", condition=models.Q(status__in=["queued", "sent"])
+                fields=["charge_point", "id"],
+                name="command_open",
+                condition=models.Q(status__in=["queued", "sent"]),
             ),
         ]
 
@@ -66,5 +70,3 @@ class Command(TenantOwned):
     def is_final(self) -> bool:
         """Nothing more will happen to it."""
         return self.status in FINAL_COMMAND_STATUSES
-
-

@@ -14,7 +14,9 @@ class Reservation(TenantOwned, Timestamped):
     """A connector held for a token (OCPP 1.6 §5.13)."""
 
     charge_point = models.ForeignKey(ChargePoint, models.CASCADE, related_name="reservations", db_index=False)
-    connector = models.ForeignKey(Connector, models.CASCADE, null=True, blank=True, related_name="reservations")
+    connector = models.ForeignKey(
+        Connector, models.CASCADE, null=True, blank=True, related_name="reservations"
+    )
     reservation_id = models.PositiveIntegerField(help_text="The number on the wire, unique per charge point.")
     id_token = models.ForeignKey(IdToken, models.PROTECT, null=True, blank=True, related_name="reservations")
     id_token_value = models.CharField(max_length=255)

@@ -38,7 +38,8 @@ class Location(TenantOwned, Timestamped):
         ordering = ["name"]
         constraints = [
             models.UniqueConstraint(
-                fields=["tenant", "name"], name="location_unique",
+                fields=["tenant", "name"],
+                name="location_unique",
                 violation_error_message="A location with this name exists already.",
             )
         ]
@@ -51,12 +52,17 @@ class ChargePoint(TenantOwned, Timestamped):
     """A charger as it connects: one WebSocket, one identity, one or more EVSEs."""
 
     identity = models.CharField(
-        max_length=48, validators=[validate_identity], help_text="The last part of the URL that the charger connects to."
+        max_length=48,
+        validators=[validate_identity],
+        help_text="The last part of the URL that the charger connects to.",
     )
-    identity_key = models.CharField(max_length=48, unique=True, editable=False,
-        error_messages={"unique": "This identity is taken."})
+    identity_key = models.CharField(
+        max_length=48, unique=True, editable=False, error_messages={"unique": "This identity is taken."}
+    )
     name = models.CharField(max_length=100, blank=True)
-    location = models.ForeignKey(Location, models.PROTECT, null=True, blank=True, related_name="charge_points")
+    location = models.ForeignKey(
+        Location, models.PROTECT, null=True, blank=True, related_name="charge_points"
+    )
     note = models.TextField(blank=True)
     archived_at = models.DateTimeField(null=True, blank=True)
 
@@ -86,7 +92,11 @@ class ChargePoint(TenantOwned, Timestamped):
         max_length=6, choices=PricingMode.choices, blank=True, help_text="Empty: as the tenant says."
     )
     tariff = models.ForeignKey(
-        "transactions.Tariff", models.PROTECT, null=True, blank=True, related_name="+",
+        "transactions.Tariff",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
         help_text="Empty: the location's, then the tenant's tariff.",
     )
 
@@ -157,8 +167,12 @@ class Connector(TenantOwned):
     charge_point = models.ForeignKey(ChargePoint, models.CASCADE, related_name="connectors", db_index=False)
     evse = models.ForeignKey(Evse, models.CASCADE, related_name="connectors")
     number = models.PositiveIntegerField(help_text="Number within the EVSE; always 1 for OCPP 1.6.")
-    ocpp_number = models.PositiveIntegerField(help_text="The number that the charger itself uses (1.6 connectorId).")
-    standard = models.CharField(max_length=32, blank=True, help_text="For example IEC_62196_T2, IEC_62196_T2_COMBO, CHADEMO.")
+    ocpp_number = models.PositiveIntegerField(
+        help_text="The number that the charger itself uses (1.6 connectorId)."
+    )
+    standard = models.CharField(
+        max_length=32, blank=True, help_text="For example IEC_62196_T2, IEC_62196_T2_COMBO, CHADEMO."
+    )
     max_power_w = models.PositiveIntegerField("maximum power (W)", null=True, blank=True)
 
     status = models.CharField(max_length=16, choices=ConnectorStatus.choices, blank=True, editable=False)
@@ -174,7 +188,9 @@ class Connector(TenantOwned):
         ordering = ["charge_point", "ocpp_number"]
         constraints = [
             models.UniqueConstraint(fields=["evse", "number"], name="connector_unique"),
-            models.UniqueConstraint(fields=["charge_point", "evse", "ocpp_number"], name="connector_ocpp_number"),
+            models.UniqueConstraint(
+                fields=["charge_point", "evse", "ocpp_number"], name="connector_ocpp_number"
+            ),
         ]
 
     def __str__(self) -> str:

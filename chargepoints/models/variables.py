@@ -31,8 +31,14 @@ class Variable(TenantOwned):
         constraints = [
             models.UniqueConstraint(
                 fields=[
-                    "charge_point", "component", "component_instance", "evse_number", "connector_number",
-                    "name_key", "instance", "attribute",
+                    "charge_point",
+                    "component",
+                    "component_instance",
+                    "evse_number",
+                    "connector_number",
+                    "name_key",
+                    "instance",
+                    "attribute",
                 ],
                 name="variable_unique",
             )

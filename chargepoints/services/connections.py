@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -123,7 +124,9 @@ def _check_key(request: Connect, station: ChargePoint) -> Refused | None:
     except UnicodeDecodeError:
         same_name = False
     if not same_name:
-        return Refused(reason=RefusalReason.WRONG_KEY, http_status=401, detail="user name is not the identity")
+        return Refused(
+            reason=RefusalReason.WRONG_KEY, http_status=401, detail="user name is not the identity"
+        )
     hashes = [value for value in (station.key_hash, station.pending_key_hash) if value]
     if not any(verify_key(request.password, value) for value in hashes):
         return Refused(reason=RefusalReason.WRONG_KEY, http_status=401)
@@ -309,7 +312,9 @@ def decide_seen(request: Seen, batch: StationBatch) -> None:
     for charge_point_id, (_token, at, offset) in request.charge_points.items():
         by_time.setdefault(at.replace(microsecond=0), []).append(charge_point_id)
         if offset is not None:
-            ChargePoint.objects.filter(pk=charge_point_id).exclude(clock_offset_s=offset).update(clock_offset_s=offset)
+            ChargePoint.objects.filter(pk=charge_point_id).exclude(clock_offset_s=offset).update(
+                clock_offset_s=offset
+            )
     for at, ids in by_time.items():
         tokens = [request.charge_points[pk][0] for pk in ids]
         Connection.objects.filter(charge_point_id__in=ids, token__in=tokens).update(last_frame_at=at)
@@ -325,10 +330,12 @@ class Standing:
     was_accepted: bool
     strict_schema: bool
     is_archived: bool
+    read_at: float  # monotonic
 
 
 def standings(charge_point_ids: Iterable[int]) -> dict[int, Standing]:
     """The standing of these chargers; deleted ones are missing."""
+    read_at = time.monotonic()
     rows = ChargePoint.objects.filter(pk__in=list(charge_point_ids)).values_list(
         "pk", "connection__token", "registration_status", "accepted_at", "strict_schema", "archived_at"
     )
@@ -339,6 +346,7 @@ def standings(charge_point_ids: Iterable[int]) -> dict[int, Standing]:
             was_accepted=accepted_at is not None,
             strict_schema=strict,
             is_archived=archived_at is not None,
+            read_at=read_at,
         )
         for pk, token, status, accepted_at, strict, archived_at in rows
     }
@@ -358,7 +366,11 @@ class Reclaim:
 
 def reclaim(request: Reclaim) -> bool:
     """Take an orphaned charger again; false when another socket has it by now."""
-    profile = ChargePoint.objects.filter(pk=request.charge_point_id).values_list("security_profile", flat=True).first()
+    profile = (
+        ChargePoint.objects.filter(pk=request.charge_point_id)
+        .values_list("security_profile", flat=True)
+        .first()
+    )
     if profile is None:
         return False
     _, made = Connection.objects.get_or_create(
@@ -376,7 +388,9 @@ def reclaim(request: Reclaim) -> bool:
     return made
 
 
-def renew_lease(*, node_id: uuid.UUID, host: str, pid: int, version: str, started_at: datetime, now: datetime) -> None:
+def renew_lease(
+    *, node_id: uuid.UUID, host: str, pid: int, version: str, started_at: datetime, now: datetime
+) -> None:
     """Say that a gateway process is alive for another OCPP_NODE_LEASE_S seconds."""
     lease = now + timedelta(seconds=settings.OCPP_NODE_LEASE_S)
     GatewayNode.objects.update_or_create(

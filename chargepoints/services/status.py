@@ -101,7 +101,9 @@ def _end_reservations(request: StatusChange, station: ChargePoint) -> None:
     if request.connector_number:
         rows = rows.filter(connector__ocpp_number=request.connector_number)
     rows.update(
-        status=ReservationStatus.CANCELLED, ended_at=request.received_at, end_reason=f"connector is {request.status}"
+        status=ReservationStatus.CANCELLED,
+        ended_at=request.received_at,
+        end_reason=f"connector is {request.status}",
     )
 
 

@@ -74,7 +74,9 @@ def bulk_change(rows: Sequence[Any], fields: Iterable[str]) -> None:
     quote = connection.ops.quote_name
     table, key = quote(meta.db_table), meta.pk
     assert key is not None
-    assignments = ", ".join(f"{quote(field.column)} = v.column{n}" for n, field in enumerate(columns, start=2))
+    assignments = ", ".join(
+        f"{quote(field.column)} = v.column{n}" for n, field in enumerate(columns, start=2)
+    )
     width = 1 + len(columns)
     limit = max(1, (connection.features.max_query_params or 30000) // width)
     first = "(" + ", ".join(f"%s::{_type_of(field)}" if typed else "%s" for field in [key, *columns]) + ")"
@@ -84,7 +86,9 @@ def bulk_change(rows: Sequence[Any], fields: Iterable[str]) -> None:
             part = rows[start : start + limit]
             values = ", ".join([first] + [other] * (len(part) - 1))
             parameters = [
-                field.get_db_prep_save(getattr(row, field.attname), connection) for row in part for field in [key, *columns]
+                field.get_db_prep_save(getattr(row, field.attname), connection)
+                for row in part
+                for field in [key, *columns]
             ]
             cursor.execute(
                 f"UPDATE {table} SET {assignments} FROM (VALUES {values}) AS v WHERE {table}.{quote(key.column)} = v.column1",  # noqa: S608 - names come from the models
@@ -94,4 +98,6 @@ def bulk_change(rows: Sequence[Any], fields: Iterable[str]) -> None:
 
 def _type_of(field: Any) -> str:
     # Identity columns call themselves "bigint GENERATED …"; relations answer with the type they point to.
-    return str(field.rel_db_type(connection) if field.primary_key else field.db_type(connection)).split(" GENERATED")[0]
+    return str(field.rel_db_type(connection) if field.primary_key else field.db_type(connection)).split(
+        " GENERATED"
+    )[0]

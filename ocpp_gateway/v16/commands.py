@@ -9,7 +9,7 @@ from typing import Any
 from django.utils import timezone
 
 from chargepoints.models import Command
-from chargepoints.services.variables import store_snapshot, store_value
+from chargepoints.services.variables import Entry, store_snapshot, store_value
 from ocpp_gateway.outcome import CannotSend, Effect, Outcome, outcome_of_status
 
 Payload = dict[str, Any]
@@ -43,11 +43,17 @@ CALLS: dict[str, tuple[str, Callable[[Payload], Payload]]] = {
     "reset": ("Reset", partial(_copy, kind="type")),
     "unlock_connector": ("UnlockConnector", partial(_copy, connector="connectorId")),
     "change_availability": ("ChangeAvailability", _availability),
-    "trigger_message": ("TriggerMessage", partial(_copy, message="requestedMessage", connector="connectorId")),
+    "trigger_message": (
+        "TriggerMessage",
+        partial(_copy, message="requestedMessage", connector="connectorId"),
+    ),
     "get_configuration": ("GetConfiguration", partial(_copy, keys="key")),
     "change_configuration": ("ChangeConfiguration", partial(_copy, key="key", value="value")),
     "clear_cache": ("ClearCache", partial(_copy)),
-    "data_transfer": ("DataTransfer", partial(_copy, vendor_id="vendorId", message_id="messageId", data="data")),
+    "data_transfer": (
+        "DataTransfer",
+        partial(_copy, vendor_id="vendorId", message_id="messageId", data="data"),
+    ),
 }
 
 
@@ -69,19 +75,23 @@ def read_answer(action: str, request: Payload, response: Payload) -> Outcome:
     effects: Sequence[Effect] = ()
     status = outcome_of_status(response.get("status"))
     if action == "GetConfiguration":
-        effects = [partial(_keep_configuration, response)]
+        effects = [partial(_keep_configuration, response, not request.get("key"))]
     elif action == "ChangeConfiguration" and response.get("status") in ("Accepted", "RebootRequired"):
         effects = [partial(_keep_value, response.get("status") == "RebootRequired")]
     return Outcome(status=status, effects=effects)
 
 
-def _keep_configuration(response: Payload, command: Command) -> None:
+def _keep_configuration(response: Payload, complete: bool, command: Command) -> None:
     entries = [
-        {"key": str(entry["key"])[:50], "value": entry.get("value"), "readonly": entry.get("readonly") is True}
+        Entry(
+            key=str(entry["key"]),
+            value=None if entry.get("value") is None else str(entry["value"]),
+            is_readonly=entry.get("readonly") is True,
+        )
         for entry in response.get("configurationKey") or ()
         if isinstance(entry, Mapping) and entry.get("key")
     ]
-    store_snapshot(command.charge_point_id, entries, at=timezone.now())
+    store_snapshot(command.charge_point_id, entries, at=timezone.now(), is_complete=complete)
 
 
 def _keep_value(reboot_required: bool, command: Command) -> None:

@@ -35,7 +35,11 @@ def boot_in(link: Link, payload: Payload) -> Boot:
 
 
 def boot_out(done: Booted) -> Payload:
-    return {"currentTime": format_timestamp(done.at), "interval": done.interval_s, "status": done.status.value}
+    return {
+        "currentTime": format_timestamp(done.at),
+        "interval": done.interval_s,
+        "status": done.status.value,
+    }
 
 
 def authorize_in(link: Link, payload: Payload) -> Authorize:

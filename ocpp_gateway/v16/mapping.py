@@ -46,6 +46,8 @@ def whole(value: object, default: int = 0) -> int:
 
 def transaction_id(value: object) -> str:
     """The id of a session as we keep it; "" where the charger named none."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     return "" if value is None else str(value)[:36]
 
 

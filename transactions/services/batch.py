@@ -89,7 +89,8 @@ class SessionBatch(StationBatch):
             condition |= Q(charge_point_id__in={pk for pk, _ in ids}, ocpp_id__in={value for _, value in ids})
         if digests:
             condition |= Q(
-                charge_point_id__in={pk for pk, _ in digests}, start_digest__in={value for _, value in digests}
+                charge_point_id__in={pk for pk, _ in digests},
+                start_digest__in={value for _, value in digests},
             )
         if stations:
             condition |= Q(charge_point_id__in=stations, state=TransactionState.ACTIVE)
@@ -172,7 +173,10 @@ class SessionBatch(StationBatch):
         """The ended session that ran on a connector at this time."""
         return (
             Transaction.objects.filter(
-                charge_point_id=charge_point_id, connector_number=connector_number, started_at__lte=at, ended_at__gte=at
+                charge_point_id=charge_point_id,
+                connector_number=connector_number,
+                started_at__lte=at,
+                ended_at__gte=at,
             )
             .order_by("-started_at")
             .first()
@@ -185,8 +189,14 @@ class SessionBatch(StationBatch):
         key = self._moment(charge_point_id, transaction, at)
         if key not in self._known:
             rows = MeterValue.objects.filter(charge_point_id=charge_point_id, sampled_at=at)
-            rows = rows.filter(transaction_id=transaction.pk) if transaction else rows.filter(transaction=None)
-            stored = () if transaction is not None and transaction.pk is None else rows.values_list("layout_id", "values")
+            rows = (
+                rows.filter(transaction_id=transaction.pk) if transaction else rows.filter(transaction=None)
+            )
+            stored = (
+                ()
+                if transaction is not None and transaction.pk is None
+                else rows.values_list("layout_id", "values")
+            )
             self._known[key] = {(layout, compact(values)) for layout, values in stored}
         return self._known[key]
 

@@ -46,7 +46,14 @@ def decide_metered(request: Metered, batch: SessionBatch) -> None:
     for moment in request.moments:
         at = moment.at or request.received_at
         row = named or _running_at(request, at, batch)
-        store_moment(request=request, row=row, at=at, moment=moment, connector_number=request.connector_number, batch=batch)
+        store_moment(
+            request=request,
+            row=row,
+            at=at,
+            moment=moment,
+            connector_number=request.connector_number,
+            batch=batch,
+        )
 
 
 def store_moment(
@@ -158,7 +165,9 @@ def _update_energy(
     if row.register_wh is None:
         first = live_energy(row.meter_start_wh, [Reading(at=at, wh=register_wh)], started_at=row.started_at)
         row.energy_wh = first.energy_wh
-        note_anomalies(row, first.anomalies, at=request.received_at, message_id=request.message_id, batch=batch)
+        note_anomalies(
+            row, first.anomalies, at=request.received_at, message_id=request.message_id, batch=batch
+        )
     elif register_wh > row.register_wh:
         row.energy_wh += register_wh - row.register_wh
     else:

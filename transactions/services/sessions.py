@@ -250,7 +250,8 @@ def _flag_start(row: Transaction, request: Start, authorization: Authorization, 
         Flag.POSSIBLE_DUPLICATE: is_duplicate,
         Flag.CLOCK_ANOMALY: not _is_plausible(request.started_at)
         or row.started_at > request.received_at + FUTURE_TOLERANCE,
-        Flag.OFFLINE: _is_plausible(request.started_at) and request.received_at - row.started_at > OFFLINE_AFTER,
+        Flag.OFFLINE: _is_plausible(request.started_at)
+        and request.received_at - row.started_at > OFFLINE_AFTER,
         Flag.REFUSED_TOKEN: not authorization.is_accepted,
         Flag.REPAIRED: bool(request.repairs),
         Flag.METER_UNREADABLE: request.meter_start_wh is None,
@@ -281,7 +282,11 @@ def _supersede_older(row: Transaction, request: Start, batch: SessionBatch) -> N
         end = min(older.last_sample_at or row.started_at, row.started_at)
         older.end_note = "The next session started on the connector and no stop had come."
         end_transaction(
-            older, kind=EndKind.SUPERSEDED, ended_at=max(end, older.started_at), at=request.received_at, batch=batch
+            older,
+            kind=EndKind.SUPERSEDED,
+            ended_at=max(end, older.started_at),
+            at=request.received_at,
+            batch=batch,
         )
 
 
@@ -307,7 +312,11 @@ def _explain_start(row: Transaction, request: Start, batch: SessionBatch) -> Non
         row,
         LedgerKind.START,
         f"Started on connector {row.connector_number} at register {request.meter_start_raw} Wh. {who}.",
-        data={"meter_start": request.meter_start_raw, "started_at": row.started_at, "received_at": row.start_received_at},
+        data={
+            "meter_start": request.meter_start_raw,
+            "started_at": row.started_at,
+            "received_at": row.start_received_at,
+        },
         **note,
     )
     name = "free of charge" if row.is_free else (row.tariff_snapshot or {}).get("name", "")
@@ -368,7 +377,13 @@ def _compare_second_stop(row: Transaction, request: Stop, batch: SessionBatch) -
 def _close(row: Transaction, request: Stop, batch: SessionBatch) -> None:
     if not row.is_active:
         row.add_flag(Flag.LATE_STOP)
-        _note(row, LedgerKind.NOTE, f"The real stop arrived; before: {row.end_note or row.end_kind}", request, batch)
+        _note(
+            row,
+            LedgerKind.NOTE,
+            f"The real stop arrived; before: {row.end_note or row.end_kind}",
+            request,
+            batch,
+        )
     for moment in request.moments:
         store_moment(
             request=request,
@@ -387,7 +402,8 @@ def _close(row: Transaction, request: Stop, batch: SessionBatch) -> None:
     ended_at = request.ended_at or request.received_at
     for flag, applies in {
         Flag.STOP_BEFORE_START: ended_at < row.started_at,
-        Flag.CLOCK_ANOMALY: not _is_plausible(request.ended_at) or ended_at > request.received_at + FUTURE_TOLERANCE,
+        Flag.CLOCK_ANOMALY: not _is_plausible(request.ended_at)
+        or ended_at > request.received_at + FUTURE_TOLERANCE,
         Flag.OFFLINE: _is_plausible(request.ended_at) and request.received_at - ended_at > OFFLINE_AFTER,
         Flag.METER_UNREADABLE: request.meter_stop_wh is None,
         Flag.REPAIRED: bool(request.repairs),
@@ -433,12 +449,18 @@ def end_transaction(
     row.remove_flag(Flag.STALE)
     readings = batch.readings(row)
     energy = session_energy(
-        row.meter_start_wh, row.meter_stop_wh, readings, started_at=row.started_at, ended_at=max(ended_at, row.started_at)
+        row.meter_start_wh,
+        row.meter_stop_wh,
+        readings,
+        started_at=row.started_at,
+        ended_at=max(ended_at, row.started_at),
     )
     row.energy_wh = energy.energy_wh
     note_anomalies(row, energy.anomalies, at=at, message_id=message_id, batch=batch)
     basis = "; ".join([f"{energy.energy_wh} Wh from {energy.basis}", *energy.notes])
-    batch.explain(row, LedgerKind.ENERGY, basis, at=at, message_id=message_id, data={"energy_wh": energy.energy_wh})
+    batch.explain(
+        row, LedgerKind.ENERGY, basis, at=at, message_id=message_id, data={"energy_wh": energy.energy_wh}
+    )
     text = price_transaction(row, readings)
     batch.explain(row, LedgerKind.COST, text, at=at, message_id=message_id, data={"lines": row.cost_lines})
     batch.ended_wh += energy.energy_wh
