@@ -330,8 +330,8 @@ class TransactionFactory(Factory):
             state=TransactionState.ENDED,
             end_kind=EndKind.CHARGER,
             stop_reason="Local",
-            ended_at=SelfAttribute("_end"),
-            end_received_at=SelfAttribute("_end"),
+            ended_at=LazyAttribute(lambda o: o.started_at + timedelta(hours=1)),
+            end_received_at=SelfAttribute("ended_at"),
             meter_stop_wh=Decimal("11000.000"),
             energy_wh=Decimal("10000.000"),
             currency="EUR",
@@ -339,7 +339,6 @@ class TransactionFactory(Factory):
             cost_excl_vat=Decimal("5.0000"),
             cost_vat=Decimal("0.0000"),
         )
-        _end = LazyAttribute(lambda o: o.started_at + timedelta(hours=1))
 
     connector = SubFactory(ConnectorFactory)
     evse = LazyAttribute(lambda o: o.connector.evse if o.connector else None)

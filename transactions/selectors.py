@@ -39,7 +39,7 @@ def readings_of(transaction_ids: Iterable[int]) -> dict[int, list[Reading]]:
     rows = MeterValue.objects.filter(transaction_id__in=list(found), register_wh__isnull=False)
     values = rows.order_by("sampled_at", "id").values_list("transaction_id", "sampled_at", "register_wh")
     for transaction_id, at, wh in values:
-        if transaction_id is not None and wh is not None:
+        if wh is not None:
             found[transaction_id].append(Reading(at=at, wh=wh))
     return found
 

@@ -164,8 +164,9 @@ def create_api_key(*, actor: Actor, tenant: Tenant, name: str, role: str) -> tup
     require(actor, "api_keys.change", tenant)
     if not name or len(name) > 50:
         raise errors.Invalid({"name": "Must have 1 to 50 characters."})
-    key: ApiKey
-    key, text = ApiKey.objects.create_key(tenant=tenant, name=name, role=_role(role), created_by=actor.user)
+    key = ApiKey(tenant=tenant, name=name, role=_role(role), created_by=actor.user)
+    text = ApiKey.objects.assign_key(key)
+    key.save(force_insert=True)
     audit.record(actor, "api_keys.create", key, changes={"role": [None, role]})
     return key, text
 

@@ -202,6 +202,7 @@ def test_create_api_key_gives_a_text_that_opens_the_door_until_revoked(owner: Ac
     key, text = people.create_api_key(actor=owner, tenant=tenant, name="billing", role=Role.VIEWER)
 
     found = ApiKey.objects.get_from_key(text)
+    assert isinstance(found, ApiKey)
     assert actor_for_api_key(found).role == Role.VIEWER
 
     people.revoke_api_key(actor=owner, key=key)
