@@ -6,8 +6,11 @@ setting in the database, not an environment variable.
 
 from __future__ import annotations
 
+import atexit
 import logging
+import os
 import sys
+import tempfile
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -19,6 +22,7 @@ from django.urls import reverse_lazy
 from csms_project import logs
 from csms_project.environment import Environment, read_secret
 from csms_project.secrets import load_secret
+from csms_project.settings_unfold import UNFOLD as UNFOLD
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment()
@@ -27,6 +31,11 @@ VERSION = "0.1.0.dev0"
 
 # ---------------------------------------------------------------- data directory and secrets
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var")))
+if TESTING and "DATA_DIR" not in os.environ:
+    # Tests neither read nor write the data of the installation.
+    _tests_data = tempfile.TemporaryDirectory(prefix="csms-tests-")
+    atexit.register(_tests_data.cleanup)
+    DATA_DIR = Path(_tests_data.name)
 PRODUCTION = env.bool("PRODUCTION", default=False)
 DEBUG = env.bool("DEBUG", default=False)
 _create = not PRODUCTION
@@ -47,11 +56,11 @@ METRICS_TOKEN: str = read_secret("METRICS_TOKEN")
 # ---------------------------------------------------------------- applications
 INSTALLED_APPS = [
     "daphne",
-    "unfold",
+    "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
     "unfold.contrib.forms",
     "unfold.contrib.import_export",
-    "django.contrib.admin",
+    "csms_project.dashboard.apps.CsmsAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -85,6 +94,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
     "accounts.middleware.TenantMiddleware",
+    "csms_project.dashboard.middleware.AdminMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",

@@ -24,7 +24,7 @@ from chargepoints.services.registration import Boot, decide_boot
 from chargepoints.services.stations import register_charge_point
 from chargepoints.services.status import StatusChange, decide_status
 from csms_project.demo import catalog
-from csms_project.demo.plan import PlannedSample, PlannedSession, plan_month
+from csms_project.demo.plan import DAYS, PlannedSample, PlannedSession, plan_month
 from transactions.energy import Sample
 from transactions.models import Tariff
 from transactions.services.batch import Moment, SessionBatch
@@ -49,7 +49,7 @@ class Demo:
     was_made: bool
 
 
-def ensure_demo(*, now: datetime) -> Demo:
+def ensure_demo(*, now: datetime, days: int = DAYS) -> Demo:
     """Make the demo tenant with all its rows, or find it.
 
     Raises  DemoError  somebody else's tenant or chargers have its names
@@ -61,16 +61,16 @@ def ensure_demo(*, now: datetime) -> Demo:
                 f"A tenant {catalog.SLUG!r} exists that is not the demo: the demo would mix with it."
             )
         return Demo(found, was_made=False)
-    identities = [spec.identity for spec in catalog.CHARGERS]
-    if taken := ChargePoint.objects.filter(identity__in=identities).first():
+    keys = [spec.identity.casefold() for spec in catalog.CHARGERS]
+    if taken := ChargePoint.objects.filter(identity_key__in=keys).first():
         raise DemoError(
             f"A charge point {taken.identity} exists in another tenant: the demo needs that identity."
         )
     with atomic():
-        return Demo(_seed(now), was_made=True)
+        return Demo(_seed(now, days), was_made=True)
 
 
-def _seed(now: datetime) -> Tenant:
+def _seed(now: datetime, days: int) -> Tenant:
     tenant = Tenant.objects.create(
         slug=catalog.SLUG,
         name=catalog.NAME,
@@ -83,7 +83,7 @@ def _seed(now: datetime) -> Tenant:
     tenant.save(update_fields=["default_tariff"])
     _make_people(tenant, tariffs, now)
     stations = _make_stations(tenant, tariffs)
-    sessions = plan_month(until=now)
+    sessions = plan_month(until=now, days=days)
     for position in range(0, len(sessions), _BATCH):
         _charge(sessions[position : position + _BATCH], stations)
     _report(stations, now)
