@@ -15,7 +15,7 @@ class TransactionNotActive(TransactionsError):
 
 
 class NotRecomputable(TransactionsError):
-    """A stop without a start has no figures to compute from."""
+    """The session's figures cannot be computed again."""
 
 
 class Invalid(TransactionsError):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db.transaction import atomic
 from django.utils import timezone
 
@@ -37,8 +39,7 @@ def recompute(*, actor: Actor, transaction: Transaction) -> Recomputed:
     require(actor, "transactions.recompute", transaction)
     rows = Transaction.objects.select_related("charge_point")
     row = rows.select_for_update(no_key=True, of=("self",)).get(pk=transaction.pk)
-    if row.end_kind == EndKind.ORPHAN:
-        raise errors.NotRecomputable
+    _check(row)
     before = {name: getattr(row, name) for name in SETTLED_FIELDS}
     settled = settle(row, readings_of([row.pk])[row.pk])
     changed = {
@@ -60,6 +61,14 @@ def recompute(*, actor: Actor, transaction: Transaction) -> Recomputed:
     audit.record(actor, "transactions.recompute", row, changes=changed)
     transaction.refresh_from_db()
     return Recomputed(transaction=transaction, changed=changed)
+
+
+def _check(row: Transaction) -> None:
+    if row.end_kind == EndKind.ORPHAN:
+        raise errors.NotRecomputable("A stop without a start has no figures to compute from.")
+    days = settings.RETENTION_METER_VALUES_DAYS
+    if days and row.start_received_at < timezone.now() - timedelta(days=days):
+        raise errors.NotRecomputable("Samples of this age have been deleted: the figures stay as they are.")
 
 
 def _shown(value: Any) -> Any:
