@@ -16,7 +16,7 @@ SAMPLE_S = 900
 _STEP_S = 60
 #: When sessions begin: share of each hour of the day (UTC).
 _HOURS = (1, 1, 1, 1, 1, 2, 5, 9, 10, 8, 6, 6, 7, 6, 5, 6, 8, 10, 9, 6, 4, 3, 2, 1)
-_REASONS = (("EVDisconnected", 60), ("Local", 30), ("Remote", 8), ("PowerLoss", 2))
+_REASONS = {"EVDisconnected": 60, "Local": 30, "Remote": 8, "PowerLoss": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,6 @@ def _plan_session(
             at = begin + timedelta(seconds=second)
             samples.append(PlannedSample(at, meter.register_wh, curve.power_at(second), gained))
         meter.run(power_w=curve.power_at(second), milliseconds=_STEP_S * 1000)
-    names, weights = zip(*_REASONS, strict=True)
     return PlannedSession(
         identity=charger.identity,
         connector=connector,
@@ -122,6 +121,6 @@ def _plan_session(
         ended_at=begin + timedelta(seconds=length_s),
         meter_start_wh=meter_start,
         meter_stop_wh=meter.register_wh,
-        reason=rng.choices(names, weights)[0],
+        reason=rng.choices(list(_REASONS), list(_REASONS.values()))[0],
         samples=tuple(samples),
     )

@@ -16,7 +16,7 @@ def _formatter(*, human: bool) -> logging.Formatter:
     )
 
 
-def _line(message: str, *, human: bool = False, error: bool = False, **extra: Any) -> str:
+def _line(message: str, human: bool = False, error: bool = False, **extra: Any) -> str:
     record = logging.LogRecord("chargepoints.test", logging.INFO, __file__, 1, message, None, None)
     record.__dict__.update(extra)
     if error:
@@ -53,7 +53,7 @@ def test_lone_surrogate_is_written_as_an_escape() -> None:
     "name", ["password", "authorization_key", "id_token", "api_key", "Cookie", "client_secret"]
 )
 def test_field_with_a_secret_name_is_masked(name: str) -> None:
-    assert json.loads(_line("x", **{name: "hunter2"}))[name] == "***"
+    assert json.loads(_line("x", False, False, **{name: "hunter2"}))[name] == "***"
 
 
 def test_query_of_a_request_is_left_out() -> None:
