@@ -12,7 +12,7 @@ from django.core.asgi import get_asgi_application
 
 django_application: Any = get_asgi_application()
 
-from ocpp_gateway.consumers import ChargerConsumer
+from ocpp_gateway.consumers import ChargerConsumer  # noqa: E402 - needs the applications loaded
 
 _OCPP = settings.OCPP_PATH.encode()
 

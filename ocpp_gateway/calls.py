@@ -20,7 +20,7 @@ from transactions.services.batch import SessionBatch
 
 if TYPE_CHECKING:
     from ocpp_gateway.connection import Arrived
-    from ocpp_gateway.consumers import Socket
+    from ocpp_gateway.sockets import Socket
 
 MAX_RAW = 20_000  # characters of an unreadable frame that are kept
 

@@ -4,45 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-import uuid
-from collections import deque
-from collections.abc import Coroutine
-from datetime import datetime
-from types import coroutine
 from typing import Any
 
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
-from django.db import models
 from django.utils import timezone
 
-from chargepoints.choices import RefusalReason, RegistrationStatus
+from chargepoints.choices import RefusalReason
 from chargepoints.services import connections
 from chargepoints.services.connections import Connected, Refused
 from csms_project.common import metrics
 from ocpp_gateway import calls
-from ocpp_gateway.action import Action
-from ocpp_gateway.connection import Arrival, Arrived, Connection
-from ocpp_gateway.link import Link
-from ocpp_gateway.node import CLOSE_REPLACED, CLOSE_RESTART, Node, get_node
-from ocpp_gateway.v16 import actions as v16
-from ocpp_gateway.wire import frames, handshake, schemas
-from ocpp_gateway.wire.errors import V16, ErrorCode, spell_code
-from ocpp_gateway.wire.repair import repair_request
-from ocpp_gateway.wire.timestamps import format_timestamp, parse_timestamp
+from ocpp_gateway.node import get_node
+from ocpp_gateway.sockets import MAX_IN_PROGRESS, Socket
+from ocpp_gateway.wire import handshake
 from ocpp_gateway.writer import CallableWork, StorageAway
 
 logger = logging.getLogger(__name__)
 
-ACTIONS: dict[str, dict[str, Action]] = {V16: v16.ACTIONS}
-MAX_IN_PROGRESS = 200  # CALLs of one charger that may wait for the writer before we stop reading
-MAX_BACKLOG = 2000  # answers that a charger may leave unread before its socket is cut
 HANDSHAKE_HOLD_S = 15
-CLOCK_WINDOW_S = 3600
 
-_CLOSE_STORAGE = 1013
-_CLOSE_POLICY = 1008
 _PROTOCOL_ERROR = 1002
 
 
@@ -122,7 +103,9 @@ class ChargerConsumer(AsyncWebsocketConsumer):
 
     async def _accept(self, outcome: Connected, version: str) -> None:
         metrics.count_handshake("accepted")
-        self.socket = Socket(self, node=self.node, connected=outcome, version=version)
+        self.socket = Socket(
+            node=self.node, connected=outcome, version=version, send=self.base_send, close=self.close
+        )
         await self.accept(subprotocol=version)
         self.node.attach(self.socket)
         if outcome.replaced is not None:
@@ -225,319 +208,3 @@ def _last_segment(scope: Any) -> bytes:
     raw: bytes = scope.get("raw_path") or scope["path"].encode()
     rest = raw.partition(b"?")[0].removeprefix(settings.OCPP_PATH.encode())
     return rest.removesuffix(b"/") if len(rest) > 1 else rest
-
-
-class Socket:
-    """What the rest of the gateway sees of an accepted socket."""
-
-    def __init__(self, consumer: ChargerConsumer, *, node: Node, connected: Connected, version: str) -> None:
-        self.charge_point_id = connected.charge_point_id
-        self.tenant_id = connected.tenant_id
-        self.identity = connected.identity
-        self.token: uuid.UUID = connected.token
-        self.version = version
-        self.registration = connected.registration
-        self.was_accepted = connected.was_accepted
-        self.strict_schema = connected.strict_schema
-        self.state = Connection(
-            clock=time.monotonic, rate=settings.OCPP_MESSAGE_RATE, burst=settings.OCPP_MESSAGE_BURST
-        )
-        self.last_frame_at: datetime = timezone.now()
-        self.is_closed = False
-        self.was_replaced = False
-        self._consumer, self._node = consumer, node
-        self._actions = ACTIONS[version]
-        self._backlog: deque[str] = deque()
-        self._sending: asyncio.Task[None] | None = None
-        self._answered = asyncio.Event()
-        self._queued = 0
-        self._asked_for: dict[str, float] = {}
-        self._booted_at = 0.0
-        self._offset: tuple[float, float] | None = None
-        self._closing: asyncio.Task[None] | None = None
-
-    # -- frames of the charger
-
-    def take(self, text: str | None) -> float:
-        """Handle one frame; returns the seconds to wait before the next is read."""
-        self.last_frame_at = timezone.now()
-        self._node.saw(self)
-        if self.is_closed or self._node.is_stopping:
-            return 0.0
-        if text is None:
-            self.state.counters.malformed += 1
-            metrics.count_message(self.version, "", "binary")
-            return 0.0
-        frame = frames.parse(text, version=self.version)
-        wait = self.state.on_frame(frame)
-        if isinstance(frame, frames.Call):
-            self._take_call(frame)
-        elif isinstance(frame, frames.CallResult | frames.CallError):
-            if not self._node.dispatcher.answered(self, frame):
-                metrics.count_message(self.version, "", "unsolicited")
-        elif isinstance(frame, frames.Malformed):
-            self._take_malformed(frame, text)
-        return wait
-
-    def _take_malformed(self, frame: frames.Malformed, text: str) -> None:
-        metrics.count_message(self.version, "", "malformed")
-        if frame.code is None and self._node.dispatcher.answered(self, frame):
-            return
-        link = self._link(frame.message_id)
-        self.note(calls.raw_frame(link=link, text=text, problem=frame.description, code=frame.code))
-        if frame.code is not None:
-            self._answer_in_turn(None, frames.error(frame.message_id, frame.code, frame.description))
-
-    def _take_call(self, call: frames.Call) -> None:
-        arrived = self.state.take_call(call)
-        if arrived.arrival is Arrival.IN_PROGRESS:
-            return
-        if arrived.arrival is Arrival.REPEATED:
-            self._answer_in_turn(None, arrived.answer or "")
-            return
-        problem = self._gate(call.action)
-        if problem is not None:
-            self._refuse(arrived, *problem)
-        elif call.action == "Heartbeat":
-            self._heartbeat(arrived)
-        else:
-            self._serve(arrived)
-
-    def _gate(self, action: str) -> tuple[ErrorCode, str] | None:
-        """Why a CALL is not served at all: not known, not ours, or not registered (OCPP 1.6 §4.2, J errata 3.10)."""
-        if action not in schemas.actions(self.version):
-            return ErrorCode.NOT_IMPLEMENTED, "The action is not known."
-        if action != "Heartbeat" and action not in self._actions:
-            return ErrorCode.NOT_SUPPORTED, "The action is not one that a charge point sends."
-        if action == "BootNotification" or self._is_served(action):
-            return None
-        return ErrorCode.SECURITY_ERROR, "The charge point is not accepted: send BootNotification."
-
-    def _is_served(self, action: str) -> bool:
-        if self.registration is RegistrationStatus.ACCEPTED and self.was_accepted:
-            return True
-        if self.registration is RegistrationStatus.REJECTED:
-            return False
-        transactional = action in self._actions and self._actions[action].is_transactional
-        return transactional or self._asked_for.pop(action, 0.0) > time.monotonic()
-
-    def _heartbeat(self, arrived: Arrived) -> None:
-        answer = {"currentTime": format_timestamp(self.last_frame_at)}
-        metrics.count_message(self.version, "Heartbeat")
-        if settings.OCPP_STORE_MESSAGES:
-            call = arrived.call
-            self.note(
-                calls.exchange(
-                    link=self._link(call.message_id),
-                    action="Heartbeat",
-                    request=call.payload,
-                    response=answer,
-                )
-            )
-        self._answer_in_turn(arrived, frames.result(arrived.call.message_id, answer))
-
-    def _serve(self, arrived: Arrived) -> None:
-        call, payload = arrived.call, arrived.call.payload
-        repairs: tuple[str, ...] = ()
-        violation = schemas.check_request(
-            self.version, call.action, payload, strict=self.strict_schema or None
-        )
-        if violation is not None:
-            repaired = (
-                None if self.strict_schema else repair_request(self.version, call.action, payload, violation)
-            )
-            if repaired is None:
-                problem = f"{violation.path}: {violation.description}".lstrip(": ")
-                self.note(
-                    calls.anomaly(link=self._link(call.message_id), call=call, problem=problem, served=False)
-                )
-                self._refuse_as(arrived, violation.code, problem)
-                return
-            payload, repairs = repaired.payload, repaired.notes
-        self._note_clock(call.action, payload)
-        work = calls.CallWork(
-            socket=self,
-            arrived=arrived,
-            action=self._actions[call.action],
-            payload=payload,
-            link=self._link(call.message_id, repairs),
-        )
-        self._queued += 1
-        self._node.writer.submit(work)
-
-    def _refuse(self, arrived: Arrived, code: ErrorCode, description: str) -> None:
-        self._refuse_as(arrived, spell_code(code, self.version), description)
-
-    def _refuse_as(self, arrived: Arrived, code: str, description: str) -> None:
-        call = arrived.call
-        metrics.count_message(self.version, call.action, code)
-        if settings.OCPP_STORE_MESSAGES:
-            self.note(
-                calls.exchange(
-                    link=self._link(call.message_id),
-                    action=call.action,
-                    request=call.payload,
-                    error_code=code,
-                    error_description=description,
-                )
-            )
-        self._answer_in_turn(arrived, frames.error(call.message_id, code, description))
-
-    def _link(self, message_id: str, repairs: tuple[str, ...] = ()) -> Link:
-        return Link(
-            self.charge_point_id, self.tenant_id, self.version, self.last_frame_at, message_id, repairs
-        )
-
-    # -- answers
-
-    def _answer_in_turn(self, arrived: Arrived | None, text: str) -> None:
-        """Answer at once, or behind what is still being stored for this charger, so that answers stay in order."""
-        if not self._queued:
-            self._send_answer(arrived, text)
-            return
-        self._queued += 1
-        self._node.writer.submit(calls.ReadyWork(socket=self, arrived=arrived, text=text))
-
-    def answer(self, arrived: Arrived | None, text: str) -> None:
-        """Send the answer to a queued CALL; called once what it acknowledges is durable."""
-        self._queued -= 1
-        self._send_answer(arrived, text)
-
-    def _send_answer(self, arrived: Arrived | None, text: str) -> None:
-        if arrived is not None:
-            self.state.answer_call(arrived, text)
-        self._answered.set()
-        self.push(text)
-
-    def abandon(self, arrived: Arrived) -> None:
-        """Storage stayed away: no answer, so that the charger keeps its message, and no socket."""
-        self._queued -= 1
-        self.state.drop_call(arrived)
-        self._answered.set()
-        self.close_soon(_CLOSE_STORAGE, "try again later")
-
-    async def wait_for_answer(self) -> None:
-        """Wait until one of the CALLs in progress is answered."""
-        self._answered.clear()
-        await self._answered.wait()
-
-    def settled(self, action: str, result: Any) -> None:
-        """A CALL was stored: what it changes for this socket."""
-        if action == "BootNotification":
-            self._booted_at = time.monotonic()
-            self.registration = result.status
-            self.was_accepted = self.was_accepted or result.status is RegistrationStatus.ACCEPTED
-
-    def asked(self, action: str, until: float) -> None:
-        """We asked for this message, so that it is served once while the charger is Pending."""
-        self._asked_for[action] = until
-
-    def note(self, row: models.Model) -> None:
-        """Store a log row soon."""
-        self._node.writer.note(row)
-
-    # -- clock of the charger
-
-    def _note_clock(self, action: str, payload: dict[str, Any]) -> None:
-        """Compare the charger's clock with ours by its fresh messages: the smallest delay within the last hour."""
-        if action not in ("StatusNotification", "StartTransaction"):
-            return
-        at = parse_timestamp(payload.get("timestamp"))
-        if at is None:
-            return
-        now = time.monotonic()
-        offset = (at - self.last_frame_at).total_seconds()
-        if self._offset is None or offset > self._offset[0] or now - self._offset[1] > CLOCK_WINDOW_S:
-            self._offset = (offset, now)
-
-    def take_clock_offset(self) -> int | None:
-        """Seconds that the charger's clock is ahead of ours, None when it said no time."""
-        if self._offset is None:
-            return None
-        return max(-(2**31), min(2**31 - 1, round(self._offset[0])))
-
-    # -- sending and closing
-
-    def push(self, text: str) -> None:
-        """Send without a task of its own, unless the charger does not read fast enough."""
-        if self.is_closed:
-            return
-        if self._sending is not None:
-            self._backlog.append(text)
-            if len(self._backlog) > MAX_BACKLOG:
-                self.close_soon(_CLOSE_POLICY, "answers are not read")
-            return
-        step = self._consumer.base_send({"type": "websocket.send", "text": text})
-        try:
-            blocker = step.send(None)
-        except StopIteration:
-            return
-        except Exception as error:
-            logger.debug("charger.send_failed", extra={"charge_point": self.identity, "error": repr(error)})
-            return
-        self._sending = asyncio.get_running_loop().create_task(self._send_rest(step, blocker))
-
-    async def _send_rest(self, step: Coroutine[Any, Any, None], blocker: Any) -> None:
-        try:
-            await _resume(step, blocker)
-            while self._backlog:
-                await self._consumer.base_send({"type": "websocket.send", "text": self._backlog.popleft()})
-        except Exception as error:
-            logger.debug("charger.send_failed", extra={"charge_point": self.identity, "error": repr(error)})
-        finally:
-            self._sending = None
-
-    def replace(self) -> None:
-        """A newer socket of the same charger is authenticated: this one ends."""
-        self.was_replaced = True
-        self.close_soon(CLOSE_REPLACED, "replaced by a newer connection")
-
-    def update(self, standing: connections.Standing | None) -> None:
-        """Take over what the database says of this charger."""
-        if standing is None or standing.is_archived:
-            self.close_soon(_CLOSE_POLICY, "no longer registered")
-        elif standing.token is None:
-            self._node.reclaim(self)
-        elif standing.token != self.token:
-            self.replace()
-        elif standing.read_at > self._booted_at:
-            # What was read before the last boot was stored would take its effect back.
-            self.strict_schema = standing.strict_schema
-            self.was_accepted = self.was_accepted or standing.was_accepted
-            if standing.registration is not RegistrationStatus.ACCEPTED or self.was_accepted:
-                self.registration = standing.registration
-
-    def close_soon(self, code: int, reason: str) -> None:
-        """Close without waiting."""
-        if self._closing is None:
-            self._closing = asyncio.get_running_loop().create_task(self.shut(code, reason))
-
-    async def shut(self, code: int = CLOSE_RESTART, reason: str = "") -> None:
-        """Send what is left, then close."""
-        if self._sending is not None:
-            await asyncio.wait([self._sending], timeout=2)
-        if self.is_closed:
-            return
-        self.is_closed = True
-        try:
-            await self._consumer.close(code, reason)
-        except Exception as error:
-            logger.debug("charger.close_failed", extra={"charge_point": self.identity, "error": repr(error)})
-
-
-@coroutine
-def _resume(step: Any, blocker: Any) -> Any:
-    """Go on with a coroutine that was started by hand and waits for `blocker`."""
-    while True:
-        try:
-            value = yield blocker
-        except BaseException as error:
-            try:
-                blocker = step.throw(error)
-            except StopIteration as done:
-                return done.value
-        else:
-            try:
-                blocker = step.send(value)
-            except StopIteration as done:
-                return done.value

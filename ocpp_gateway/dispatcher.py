@@ -13,7 +13,7 @@ from django.utils import timezone
 from chargepoints import commands
 from chargepoints.choices import CommandStatus
 from chargepoints.models import Command
-from csms_project.common import metrics
+from csms_project.common import crypto, metrics
 from ocpp_gateway import calls
 from ocpp_gateway.connection import CallInProgress, Connection, Outstanding
 from ocpp_gateway.link import Link
@@ -72,7 +72,7 @@ class Dispatcher:
         self._claiming |= idle.keys()
 
         def claim(batch: SessionBatch) -> list[tuple[Wire, Command, str, dict[str, Any], str]]:
-            claimed = []
+            claimed: list[tuple[Wire, Command, str, dict[str, Any], str]] = []
             for command in commands.due_for(list(idle)):
                 wire = idle.get(command.charge_point_id)
                 if wire is None or any(item[0] is wire for item in claimed):
@@ -90,7 +90,7 @@ class Dispatcher:
         to_call, _ = VERSIONS[wire.version]
         try:
             action, payload = to_call(command.action, commands.payload_of(command))
-        except (CannotSend, commands.crypto.InvalidToken) as error:
+        except (CannotSend, crypto.InvalidToken) as error:
             problem = str(error) or "the encryption key of this command is gone"
             error_data = {"code": "CannotSend", "description": problem, "details": {}}
             commands.complete(command.pk, status=CommandStatus.FAILED, error=error_data)

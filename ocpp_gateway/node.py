@@ -22,7 +22,7 @@ from ocpp_gateway.writer import CallableWork, Writer
 from transactions.services.batch import SessionBatch
 
 if TYPE_CHECKING:
-    from ocpp_gateway.consumers import Socket
+    from ocpp_gateway.sockets import Socket
 
 logger = logging.getLogger(__name__)
 

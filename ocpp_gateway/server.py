@@ -60,7 +60,7 @@ class ChargerHttpProtocol(HttpToolsProtocol):
 
     def _cut(self) -> None:
         self._header_timer = None
-        if self.transport is not None and not self.transport.is_closing():
+        if not self.transport.is_closing():
             self.transport.close()
 
 

@@ -313,7 +313,7 @@ class Writer:
             kept = [(since.get(id(work), now), work) for work in waiting]
             late = [work for at, work in kept if now - at > self._hold_s]
             self._waiting = [item for item in kept if item[1] not in late]
-            self._tell(lambda: [work.give_up() for work in late])
+            self._tell(lambda: _give_up(late))
         self._tell(lambda: _deliver(settled))
 
     def _drop_overdue(self, works: list[tuple[float, Work]], todo: list[Work]) -> list[Work]:
@@ -328,7 +328,7 @@ class Writer:
         if self._stopping:
             late = todo
         if late:
-            self._tell(lambda: [work.give_up() for work in late])
+            self._tell(lambda: _give_up(late))
         self._tell(self._open_room)
         return [work for work in todo if work not in late]
 
@@ -338,6 +338,11 @@ class Writer:
             self._loop.call_soon_threadsafe(callback)
         except RuntimeError:  # the loop is closed: the process ends
             logger.warning("writer.loop_closed")
+
+
+def _give_up(works: Sequence[Work]) -> None:
+    for work in works:
+        work.give_up()
 
 
 def _deliver(settled: Sequence[tuple[Work, Exception | None]]) -> None:

@@ -70,7 +70,8 @@ class ChargePoint(TenantOwned, Timestamped):
         choices=SecurityProfile.choices, default=SecurityProfile.BASIC
     )
     key_hash = models.CharField(max_length=200, blank=True, editable=False)
-    # A key that was sent to the charger and not yet proven: both work until the first login decides (OCPP 1.6 security whitepaper A01).
+    # A key that was sent to the charger and not yet proven: both work until the first login decides
+    # (OCPP 1.6 security whitepaper A01).
     pending_key_hash = models.CharField(max_length=200, blank=True, editable=False)
     registration_status = models.CharField(
         max_length=8, choices=RegistrationStatus.choices, default=RegistrationStatus.ACCEPTED

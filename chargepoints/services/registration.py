@@ -64,11 +64,13 @@ def decide_boot(request: Boot, batch: StationBatch) -> Booted:
 
 
 def heartbeat_interval_s(row: ChargePoint) -> int:
-    """Seconds between heartbeats, or until the next boot while not accepted; never 0, which some take for a 0 ms timer."""
+    """Seconds between heartbeats, or until the next boot while not accepted; never 0: some take it for 0 ms."""
     if row.registration_status != RegistrationStatus.ACCEPTED:
-        return max(MIN_INTERVAL_S, settings.OCPP_PENDING_INTERVAL_S)
-    own = row.heartbeat_interval_s or row.tenant.heartbeat_interval_s
-    return max(MIN_INTERVAL_S, own or settings.OCPP_HEARTBEAT_INTERVAL_S)
+        pending: int = settings.OCPP_PENDING_INTERVAL_S
+        return max(MIN_INTERVAL_S, pending)
+    own: int | None = row.heartbeat_interval_s or row.tenant.heartbeat_interval_s
+    default: int = settings.OCPP_HEARTBEAT_INTERVAL_S
+    return max(MIN_INTERVAL_S, own or default)
 
 
 def _auto_configure(row: ChargePoint) -> bool:

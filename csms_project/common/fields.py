@@ -20,7 +20,7 @@ class FastJSONEncoder(json.JSONEncoder):
 class FastJSONDecoder(json.JSONDecoder):
     """Decodes with orjson."""
 
-    def decode(self, s: str, _w: Any = None) -> Any:  # type: ignore[override]
+    def decode(self, s: str, _w: Any = None) -> Any:
         return orjson.loads(s)
 
 

@@ -90,10 +90,11 @@ def bulk_change(rows: Sequence[Any], fields: Iterable[str]) -> None:
                 for row in part
                 for field in [key, *columns]
             ]
+            where = f"{table}.{quote(key.column)} = v.column1"
+            # The names come from the models, the values are parameters.
             cursor.execute(
-                f"UPDATE {table} SET {assignments} FROM (VALUES {values}) AS v WHERE {table}.{quote(key.column)} = v.column1",  # noqa: S608 - names come from the models
-                parameters,
-            )
+                f"UPDATE {table} SET {assignments} FROM (VALUES {values}) AS v WHERE {where}", parameters
+            )  # noqa: S608
 
 
 def _type_of(field: Any) -> str:

@@ -21,7 +21,8 @@ def _copy(payload: Mapping[str, Any], **names: str) -> Payload:
 
 
 def _remote_start(payload: Payload) -> Payload:
-    return _copy(payload, id_token="idTag", connector="connectorId", charging_profile="chargingProfile")
+    names = {"id_token": "idTag", "connector": "connectorId", "charging_profile": "chargingProfile"}
+    return _copy(payload, **names)
 
 
 def _remote_stop(payload: Payload) -> Payload:

@@ -41,7 +41,8 @@ def whole(value: object, default: int = 0) -> int:
     """A whole number that fits the database; anything else is the default."""
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return default
-    return int(value) if abs(value) < 2**31 else default
+    number = int(value)
+    return number if abs(number) < 2**31 else default
 
 
 def transaction_id(value: object) -> str:

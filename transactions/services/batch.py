@@ -140,12 +140,12 @@ class SessionBatch(StationBatch):
     def add_transaction(self, row: Transaction) -> None:
         """A new session, seen by all later requests of the batch."""
         self.add(row)
-        self._open.setdefault(row.charge_point_id, [])
+        self.open_transactions(row.charge_point_id)
         self._index(row, {row.charge_point_id})
 
     def readings(self, row: Transaction) -> list[Reading]:
         """The registers of a session: stored ones and those of this batch."""
-        if row.pk is not None and row.pk not in self._readings:
+        if not row._state.adding and row.pk not in self._readings:
             stored = MeterValue.objects.filter(transaction_id=row.pk, register_wh__isnull=False)
             self._readings[row.pk] = [
                 Reading(at=at, wh=wh) for at, wh in stored.values_list("sampled_at", "register_wh")
@@ -189,14 +189,13 @@ class SessionBatch(StationBatch):
         key = self._moment(charge_point_id, transaction, at)
         if key not in self._known:
             rows = MeterValue.objects.filter(charge_point_id=charge_point_id, sampled_at=at)
-            rows = (
-                rows.filter(transaction_id=transaction.pk) if transaction else rows.filter(transaction=None)
-            )
-            stored = (
-                ()
-                if transaction is not None and transaction.pk is None
-                else rows.values_list("layout_id", "values")
-            )
+            if transaction is None:
+                rows = rows.filter(transaction=None)
+            elif transaction._state.adding:
+                rows = rows.none()
+            else:
+                rows = rows.filter(transaction_id=transaction.pk)
+            stored = rows.values_list("layout_id", "values")
             self._known[key] = {(layout, compact(values)) for layout, values in stored}
         return self._known[key]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from accounts.choices import AuthorizationStatus, TokenType
@@ -185,7 +186,7 @@ def _with_status(authorization: Authorization, status: AuthorizationStatus) -> A
 
 
 def _has_too_many(authorization: Authorization, request: Start, batch: SessionBatch) -> bool:
-    """Whether the token is used up by sessions that run elsewhere; sessions on a connector that is free do not count."""
+    """Whether the token is used up by sessions elsewhere; those on a connector that is free do not count."""
     token = authorization.token
     if token is None:
         return False
@@ -307,24 +308,19 @@ def _connect_reservation(row: Transaction, request: Start, batch: SessionBatch) 
 
 def _explain_start(row: Transaction, request: Start, batch: SessionBatch) -> None:
     who = f"Token {row.id_token_value}: {row.authorization_status}"
-    note = {"at": request.received_at, "message_id": request.message_id}
-    batch.explain(
-        row,
+    note = partial(batch.explain, row, at=request.received_at, message_id=request.message_id)
+    times = {"started_at": row.started_at, "received_at": row.start_received_at}
+    note(
         LedgerKind.START,
         f"Started on connector {row.connector_number} at register {request.meter_start_raw} Wh. {who}.",
-        data={
-            "meter_start": request.meter_start_raw,
-            "started_at": row.started_at,
-            "received_at": row.start_received_at,
-        },
-        **note,
+        data={"meter_start": request.meter_start_raw, **times},
     )
     name = "free of charge" if row.is_free else (row.tariff_snapshot or {}).get("name", "")
-    batch.explain(row, LedgerKind.TARIFF, f"Tariff: {name}.", data={"tariff": row.tariff_snapshot}, **note)
+    note(LedgerKind.TARIFF, f"Tariff: {name}.", data={"tariff": row.tariff_snapshot})
     for repair in request.repairs:
-        batch.explain(row, LedgerKind.ANOMALY, f"StartTransaction: {repair}", **note)
+        note(LedgerKind.ANOMALY, f"StartTransaction: {repair}")
     for value in row.flags:
-        batch.explain(row, LedgerKind.ANOMALY, Flag(value).label, **note)
+        note(LedgerKind.ANOMALY, str(Flag(value).label))
     batch.add_late(lambda: _event("transaction.started", row, request.received_at, batch))
 
 
