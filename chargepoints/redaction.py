@@ -22,16 +22,25 @@ def is_secret_name(name: str) -> bool:
 
 
 def redact(value: Any) -> Any:
-    """A copy with the values of secret keys, variables and fields replaced by `***`; structure stays."""
-    if isinstance(value, list):
+    """A copy with the values of secret keys, variables and fields replaced by `***`; structure stays.
+
+    Characters that no database column takes (NUL, halves of surrogate pairs) are replaced as well.
+    """
+    if isinstance(value, str):
+        return _storable(value)
+    if isinstance(value, list | tuple):
         return [redact(item) for item in value]
     if not isinstance(value, dict):
         return value
     hidden = _VALUES if _names_a_secret(value) else frozenset()
     return {
-        name: MASK if name in hidden or _is_secret_field(name, item) else redact(item)
+        _storable(name): MASK if name in hidden or _is_secret_field(name, item) else redact(item)
         for name, item in value.items()
     }
+
+
+def _storable(text: str) -> str:
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def _names_a_secret(value: dict[str, Any]) -> bool:

@@ -197,12 +197,10 @@ def _role_of(tenant: Tenant, user: User) -> str | None:
 
 def _require_other_owner(tenant: Tenant, user: User) -> None:
     # Locked, so that two owners cannot demote each other at the same moment.
-    owners = list(
-        Membership.objects.select_for_update(of=("self",))
-        .filter(tenant=tenant, role=Role.OWNER, user__is_active=True)
-        .values_list("user_id", flat=True)
+    owners = Membership.objects.select_for_update(no_key=True, of=("self",)).filter(
+        tenant=tenant, role=Role.OWNER, user__is_active=True
     )
-    if all(owner == user.pk for owner in owners):
+    if all(owner.user_id == user.pk for owner in owners):
         raise errors.LastOwner
 
 

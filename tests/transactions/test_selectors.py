@@ -60,7 +60,8 @@ def test_running_cost_of_plain_tariff_needs_no_readings(
     with django_assert_num_queries(0):
         selectors.running_costs([active, free, broken, ended], now=T0 + timedelta(hours=1))
 
-    costs = [row.running_cost for row in (active, free, broken, ended)]  # type: ignore[attr-defined]
+    rows: list[Any] = [active, free, broken, ended]
+    costs = [row.running_cost for row in rows]
     assert costs == [Decimal("2.00"), 0, None, Decimal(5)]
     assert active.cost is None
 
