@@ -167,7 +167,7 @@ def create_api_key(*, actor: Actor, tenant: Tenant, name: str, role: str) -> tup
     key = ApiKey(tenant=tenant, name=name, role=_role(role), created_by=actor.user)
     text = ApiKey.objects.assign_key(key)
     key.save(force_insert=True)
-    audit.record(actor, "api_keys.create", key, changes={"role": [None, role]})
+    _audit_key(actor, "api_keys.create", key)
     return key, text
 
 
@@ -178,7 +178,7 @@ def revoke_api_key(*, actor: Actor, key: ApiKey) -> None:
     if not key.revoked:
         key.revoked = True
         key.save(update_fields=["revoked"])
-        audit.record(actor, "api_keys.revoke", key)
+        _audit_key(actor, "api_keys.revoke", key)
 
 
 # --- steps ---
@@ -245,3 +245,9 @@ def _check_driver_fields(fields: dict[str, Any]) -> None:
 def _audit(actor: Actor, action: str, tenant: Tenant, user: User, changes: dict[str, Any]) -> None:
     """Users have no tenant of their own: the entry is kept with the tenant that they are a member of."""
     audit.record(actor, action, tenant, changes={"user": [None, user.username], **changes})
+
+
+def _audit_key(actor: Actor, action: str, key: ApiKey) -> None:
+    """A key's primary key holds its hash: the entry is kept with the tenant and names the public prefix."""
+    changes = {"name": [None, key.name], "prefix": [None, key.prefix], "role": [None, key.role]}
+    audit.record(actor, action, key.tenant, changes=changes)
