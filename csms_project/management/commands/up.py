@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import signal
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -57,6 +58,8 @@ class Command(BaseCommand):
         # Late: it pulls in the gateway, which the failures above need not wait for.
         from ocpp_gateway.server import serve
 
+        # The server raises the signal that stopped it again once all is in order.
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
         try:
             serve(
                 host=address.host,
@@ -68,6 +71,8 @@ class Command(BaseCommand):
             raise up.UpError(
                 f"Cannot serve on {address.host} port {address.port}: {error.strerror}."
             ) from error
+        except KeyboardInterrupt:
+            self.say("Stopped.")
         finally:
             if lock is not None:
                 lock.close()
