@@ -124,3 +124,11 @@ def connector(charge_point: ChargePoint) -> Connector:
 def connection(charge_point: ChargePoint) -> Connection:
     """The charge point's live socket: asking for this fixture makes it online."""
     return factories.ConnectionFactory(charge_point=charge_point)
+
+
+@pytest.fixture(autouse=True)
+def _forget_layouts() -> None:
+    """The gateway remembers layout ids for good; each test's rows are rolled back."""
+    from transactions.services import batch
+
+    batch._layouts.clear()

@@ -90,11 +90,9 @@ def bulk_change(rows: Sequence[Any], fields: Iterable[str]) -> None:
                 for row in part
                 for field in [key, *columns]
             ]
-            where = f"{table}.{quote(key.column)} = v.column1"
             # The names come from the models, the values are parameters.
-            cursor.execute(
-                f"UPDATE {table} SET {assignments} FROM (VALUES {values}) AS v WHERE {where}", parameters
-            )  # noqa: S608
+            update = f"UPDATE {table} SET {assignments} FROM (VALUES {values}) AS v"  # noqa: S608
+            cursor.execute(f"{update} WHERE {table}.{quote(key.column)} = v.column1", parameters)
 
 
 def _type_of(field: Any) -> str:
