@@ -99,7 +99,7 @@ def queue(
     cleaned = _checked(charge_point, action, payload)
     limits = _limits(expires_in, timeout_s, idempotency_key)
     shown = redact(cleaned)
-    if idempotency_key and (earlier := _find_earlier(charge_point, action, shown, idempotency_key)):
+    if earlier := _find_earlier(charge_point, action, cleaned, idempotency_key):
         return earlier
     _check_state(charge_point, action, cleaned)
     connection = find_live_connection(charge_point)
@@ -126,7 +126,7 @@ def queue(
             command.save(force_insert=True)
     except IntegrityError:
         # Two callers with one key at the same time: the other one was faster.
-        found = _find_earlier(charge_point, action, shown, idempotency_key)
+        found = _find_earlier(charge_point, action, cleaned, idempotency_key)
         if found is None:
             raise
         return found
@@ -214,7 +214,10 @@ def _check_state(charge_point: ChargePoint, action: str, payload: dict[str, Any]
         )
 
 
-def _find_earlier(charge_point: ChargePoint, action: str, shown: Any, idempotency_key: str) -> Command | None:
+def _find_earlier(
+    charge_point: ChargePoint, action: str, payload: dict[str, Any], idempotency_key: str
+) -> Command | None:
+    """The command that this key has made already; raises IdempotencyConflict when it is another one."""
     if not idempotency_key:
         return None
     earlier: Command | None = Command.objects.filter(
@@ -222,7 +225,9 @@ def _find_earlier(charge_point: ChargePoint, action: str, shown: Any, idempotenc
     ).first()
     if earlier is None:
         return None
-    if (earlier.charge_point_id, earlier.action, earlier.payload) != (charge_point.pk, action, shown):
+    # Once a secret is wiped only what is shown of it can be compared.
+    same = payload_of(earlier) == payload if earlier.secret_payload else earlier.payload == redact(payload)
+    if not same or (earlier.charge_point_id, earlier.action) != (charge_point.pk, action):
         raise errors.IdempotencyConflict
     return earlier
 
@@ -370,7 +375,7 @@ def _finish(
         status=status,
         completed_at=timezone.now(),
         response=redact(response),
-        error=dict(error) if error is not None else None,
+        error=redact(dict(error)) if error is not None else None,
         secret_payload="",
     )
     if not changed:

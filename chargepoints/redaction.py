@@ -13,6 +13,7 @@ _SECRET = re.compile(
     r"|\bpsk\b|(?<!id)(?<!id_)token(?!s?type)|\bpin\b|sim_?pin",
     re.IGNORECASE,
 )
+_MAX_INTEGER = 2**63
 _VALUES = frozenset({"value", "attributeValue"})
 
 
@@ -24,8 +25,10 @@ def is_secret_name(name: str) -> bool:
 def redact(value: Any) -> Any:
     """A copy with the values of secret keys, variables and fields replaced by `***`; structure stays.
 
-    Characters that no database column takes (NUL, halves of surrogate pairs) are replaced as well.
+    What no database column takes is replaced as well: NUL, halves of surrogate pairs, numbers over 64 bits.
     """
+    if isinstance(value, int) and abs(value) >= _MAX_INTEGER:
+        return str(value)
     if isinstance(value, str):
         return _storable(value)
     if isinstance(value, list | tuple):

@@ -221,6 +221,41 @@ def test_queue_other_order_with_the_same_key_is_refused(technician: Actor, conne
         )
 
 
+def test_queue_other_secret_with_the_same_key_is_refused(technician: Actor, connection: Connection) -> None:
+    order: dict[str, Any] = {
+        "actor": technician,
+        "charge_point": connection.charge_point,
+        "action": "change_configuration",
+        "idempotency_key": "order-1",
+    }
+    commands.queue(**order, payload=SET_KEY)
+
+    with pytest.raises(errors.IdempotencyConflict):
+        commands.queue(**order, payload={**SET_KEY, "value": CHARGER_KEY})
+
+
+def test_queue_at_the_same_moment_with_the_same_key_makes_one_command(
+    technician: Actor, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: dict[str, Any] = {
+        "actor": technician,
+        "charge_point": connection.charge_point,
+        "action": "clear_cache",
+        "payload": {},
+        "idempotency_key": "order-1",
+    }
+    first = commands.queue(**order)
+    find, looks = commands._find_earlier, []
+
+    def find_too_late(*args: Any) -> Command | None:
+        looks.append(args)
+        return None if len(looks) == 1 else find(*args)
+
+    monkeypatch.setattr(commands, "_find_earlier", find_too_late)
+
+    assert commands.queue(**order) == first
+
+
 def test_idempotency_keys_of_tenants_are_apart(
     technician: Actor, stranger: Actor, connection: Connection, other_charge_point: ChargePoint
 ) -> None:
@@ -332,6 +367,21 @@ def test_complete_stores_the_answer_and_tells_the_outbox(connection: Connection)
     assert done.completed_at is not None
     event = Event.objects.get()
     assert (event.kind, event.data) == ("command.completed", {"action": "reset", "status": "rejected"})
+
+
+def test_complete_with_text_that_no_database_takes_is_stored(connection: Connection) -> None:
+    command = send(factories.CommandFactory(charge_point=connection.charge_point), connection)
+
+    done = commands.complete(
+        command.pk,
+        status=CommandStatus.FAILED,
+        response={"data": "a\0b\ud800", "big": 10**30},
+        error={"code": "InternalError", "description": "\0", "details": {"\0": "\0"}},
+    )
+
+    assert done is not None
+    done.refresh_from_db()
+    assert done.response == {"data": "a\ufffdb?", "big": str(10**30)}
 
 
 def test_complete_runs_effects_with_the_final_row(connection: Connection) -> None:

@@ -46,8 +46,8 @@ def test_redact_leaves_the_original_as_it_is() -> None:
 
 
 def test_redact_makes_text_that_a_database_takes() -> None:
-    assert redact({"da\0ta": ["a\0b", "half \ud800 pair", "whole 🔌"]}) == {
-        "da\ufffdta": ["a\ufffdb", "half ? pair", "whole 🔌"]
+    assert redact({"da\0ta": ["a\0b", "half \ud800 pair", "whole 🔌", 2**63, True]}) == {
+        "da\ufffdta": ["a\ufffdb", "half ? pair", "whole 🔌", "9223372036854775808", True]
     }
 
 
