@@ -195,16 +195,20 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["accounts.api.permissions.RolePermission"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["csms_project.common.api.parsers.StrictJSONParser"],
     "DEFAULT_PAGINATION_CLASS": "csms_project.common.api.pagination.PagePagination",
     "DEFAULT_FILTER_BACKENDS": [
         "django_filters.rest_framework.DjangoFilterBackend",
-        "rest_framework.filters.OrderingFilter",
+        "csms_project.common.api.filters.StrictOrderingFilter",
     ],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "csms_project.common.api.schema.ApiSchema",
+    "DEFAULT_THROTTLE_RATES": {"token": env.str("API_FAILED_LOGIN_RATE", default="20/min")},
+    # The server has put the client's address into REMOTE_ADDR if the proxy is one of TRUSTED_PROXIES.
+    "NUM_PROXIES": 0,
     "EXCEPTION_HANDLER": "csms_project.common.api.problems.exception_handler",
     "COERCE_DECIMAL_TO_STRING": True,
     "PAGE_SIZE": 50,
+    "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 SIMPLE_JWT = {
@@ -213,6 +217,8 @@ SIMPLE_JWT = {
     "ROTATE_REFRESH_TOKENS": True,
     "BLACKLIST_AFTER_ROTATION": True,
     "UPDATE_LAST_LOGIN": True,
+    # A new password ends all tokens that were given for the old one.
+    "CHECK_REVOKE_TOKEN": True,
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Charging station management system",
@@ -223,6 +229,20 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "TokenStatus": "accounts.choices.TokenStatus",
+        "AuthorizationStatus": "accounts.choices.AuthorizationStatus",
+        "ConnectorStatus": "chargepoints.choices.ConnectorStatus",
+        "CommandStatus": "chargepoints.choices.CommandStatus",
+        "RegistrationStatus": "chargepoints.choices.RegistrationStatus",
+        "ReservationStatus": "chargepoints.choices.ReservationStatus",
+        "TransactionStatus": "transactions.choices.TransactionState",
+    },
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "csms_project.common.api.schema.add_problems",
+    ],
 }
 
 # ---------------------------------------------------------------- first tenant and admin, default tariff

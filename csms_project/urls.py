@@ -1,4 +1,35 @@
-from django.contrib import admin
-from django.urls import path
+"""All addresses, except the chargers' sockets (`csms_project.asgi`)."""
 
-urlpatterns = [path("admin/", admin.site.urls)]
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path, re_path
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from csms_project.error_views import api_not_found
+from csms_project.health import health
+from csms_project.metrics_view import metrics
+from csms_project.status_view import StatusView
+
+v1: list[URLPattern | URLResolver] = [
+    re_path(r"^status/?$", StatusView.as_view(), name="status"),
+    path("", include("accounts.api.urls")),
+    path("", include("chargepoints.api.urls")),
+    path("", include("transactions.api.urls")),
+]
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
+    path("admin/", admin.site.urls),
+    re_path(r"^health/?$", health, name="health"),
+    path("metrics", metrics, name="metrics"),
+    path("api/v1/", include(v1)),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("api/<path:path>", api_not_found),
+    path("api/", api_not_found),
+]
+
+handler400 = "csms_project.error_views.bad_request"
+handler403 = "csms_project.error_views.forbidden"
+handler404 = "csms_project.error_views.not_found"
+handler500 = "csms_project.error_views.server_error"

@@ -165,6 +165,14 @@ def reject(*, actor: Actor, charge_point: ChargePoint) -> ChargePoint:
     return _set_registration(actor, charge_point, RegistrationStatus.REJECTED, "charge_point.rejected")
 
 
+def hold(*, actor: Actor, charge_point: ChargePoint) -> ChargePoint:
+    """Put a charge point back among those to be looked at: its next boot is answered Pending.
+
+    Raises  PermissionRefused
+    """
+    return _set_registration(actor, charge_point, RegistrationStatus.PENDING, "charge_point.held")
+
+
 @atomic
 def archive(*, actor: Actor, charge_point: ChargePoint) -> ChargePoint:
     """Take a charge point out of use; its sessions stay, it can no longer connect.

@@ -94,3 +94,19 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.actor_name} {self.action} {self.object_name}"
+
+
+class IdempotencyRecord(models.Model):
+    """The answer to a POST with an Idempotency-Key, kept for a day so that a repeat has no second effect."""
+
+    digest = models.CharField(max_length=64, unique=True, help_text="Of caller, path and key.")
+    body_digest = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField(default=0)
+    response = models.TextField(blank=True, editable=False, help_text="Encrypted: it may hold a key shown once.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["created_at"], name="idempotency_created")]
+
+    def __str__(self) -> str:
+        return self.digest

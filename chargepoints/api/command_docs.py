@@ -1,0 +1,104 @@
+"""The request body of POST commands for the OpenAPI document, generated from the table of commands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chargepoints.command_specs import NEUTRAL, CommandSpec, FieldSpec
+from chargepoints.commands import MAX_EXPIRES_IN_S, MAX_TIMEOUT_S
+
+Schema = dict[str, Any]
+
+_TYPES: dict[str, Schema] = {
+    "string": {"type": "string"},
+    "integer": {"type": "integer"},
+    "boolean": {"type": "boolean"},
+    "enum": {"type": "string"},
+    "object": {"type": "object", "additionalProperties": {}},
+    "datetime": {"type": "string", "format": "date-time"},
+    "strings": {"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 50}},
+}
+
+_TIMES: Schema = {
+    "expires_in": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": MAX_EXPIRES_IN_S,
+        "nullable": True,
+        "description": "Seconds that the command may wait for a charger that is offline; without it: 409.",
+    },
+    "timeout": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": MAX_TIMEOUT_S,
+        "nullable": True,
+        "description": "Seconds to wait for the charger's answer.",
+    },
+}
+
+
+def request_schema() -> Schema:
+    """One alternative for each neutral action, and one for OCPP messages sent verbatim."""
+    return {"oneOf": [*(_neutral(spec) for spec in NEUTRAL.values()), _raw()]}
+
+
+def examples() -> dict[str, Schema]:
+    """A body for each neutral action, with its required arguments."""
+    return {
+        spec.action: {
+            "action": spec.action,
+            "payload": {field.name: _example(field) for field in spec.fields if field.required},
+        }
+        for spec in NEUTRAL.values()
+    }
+
+
+def _neutral(spec: CommandSpec) -> Schema:
+    payload: Schema = {
+        "type": "object",
+        "properties": {field.name: _argument(field) for field in spec.fields},
+        "additionalProperties": False,
+    }
+    required = [field.name for field in spec.fields if field.required]
+    if required:
+        payload["required"] = required
+    action: Schema = {"type": "string", "enum": [spec.action]}
+    return _body(spec.action, spec.description, action, payload, needs_payload=bool(required))
+
+
+def _raw() -> Schema:
+    action: Schema = {"type": "string", "pattern": "^[A-Z][A-Za-z0-9]{0,63}$", "example": "GetDiagnostics"}
+    text = "An OCPP message in PascalCase, sent verbatim after the schema check of the version spoken."
+    payload: Schema = {"type": "object", "additionalProperties": {}}
+    return _body("OCPP message", text, action, payload, needs_payload=False)
+
+
+def _body(title: str, text: str, action: Schema, payload: Schema, *, needs_payload: bool) -> Schema:
+    return {
+        "title": title,
+        "type": "object",
+        "description": text,
+        "properties": {"action": action, "payload": payload, **_TIMES},
+        "required": ["action", "payload"] if needs_payload else ["action"],
+    }
+
+
+def _argument(field: FieldSpec) -> Schema:
+    schema = dict(_TYPES[field.type])
+    if field.choices:
+        schema["enum"] = list(field.choices)
+    if field.max_length is not None:
+        schema["maxItems" if field.type == "strings" else "maxLength"] = field.max_length
+    if field.minimum is not None:
+        schema["minimum"] = field.minimum
+    if field.default is not None:
+        schema["default"] = field.default
+    if description := field.help or field.label:
+        schema["description"] = description
+    return schema
+
+
+def _example(field: FieldSpec) -> Any:
+    if field.choices:
+        return field.choices[0]
+    return {"integer": field.minimum or 1, "boolean": True}.get(field.type, "text")

@@ -1,0 +1,96 @@
+"""Filters of locations, charge points, and what they report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django_filters import rest_framework as filters
+
+from chargepoints.choices import (
+    CommandStatus,
+    ConnectorStatus,
+    RefusalReason,
+    RegistrationStatus,
+    ReservationStatus,
+)
+from csms_project.common.api.filters import AfterFilter, BeforeFilter, IdFilter, IntegerFilter, TextFilter
+
+
+class LocationFilter(filters.FilterSet):
+    name = TextFilter(lookup_expr="icontains")
+    city = TextFilter()
+    country = TextFilter()
+
+
+class ChargePointFilter(filters.FilterSet):
+    identity = filters.CharFilter(method="with_identity")
+    name = TextFilter(lookup_expr="icontains")
+    location = IdFilter(field_name="location_id")
+    registration_status = filters.ChoiceFilter(choices=RegistrationStatus.choices)
+    status = filters.ChoiceFilter(choices=ConnectorStatus.choices)
+    connector_status = filters.ChoiceFilter(choices=ConnectorStatus.choices, method="with_connector_status")
+    online = filters.BooleanFilter(field_name="is_online")
+    archived = filters.BooleanFilter(field_name="archived_at", lookup_expr="isnull", exclude=True)
+    vendor = TextFilter()
+    model = TextFilter()
+    serial_number = TextFilter()
+    ocpp_version = filters.CharFilter()
+
+    def with_identity(self, rows: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
+        return rows.filter(identity_key=value.casefold())
+
+    def with_connector_status(self, rows: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
+        return rows.filter(connectors__status=value).distinct()
+
+
+class ConnectionFilter(filters.FilterSet):
+    charge_point = TextFilter(field_name="charge_point__identity_key")
+    ocpp_version = filters.CharFilter()
+
+
+class RefusedConnectionFilter(filters.FilterSet):
+    identity = TextFilter()
+    reason = filters.ChoiceFilter(choices=RefusalReason.choices)
+    last_after = AfterFilter(field_name="last_at")
+
+
+class MessageFilter(filters.FilterSet):
+    action = TextFilter()
+    message_id = filters.CharFilter()
+    sent_by = filters.ChoiceFilter(choices=[("charger", "charger"), ("csms", "csms")], method="from_sender")
+    received_after = AfterFilter(field_name="received_at")
+    received_before = BeforeFilter(field_name="received_at")
+    errors = filters.BooleanFilter(method="with_errors")
+
+    def from_sender(self, rows: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
+        return rows.filter(sent_by_charger=value == "charger")
+
+    def with_errors(self, rows: QuerySet[Any], name: str, value: bool) -> QuerySet[Any]:
+        return rows.exclude(error_code="") if value else rows.filter(error_code="")
+
+
+class StatusEventFilter(filters.FilterSet):
+    connector_id = IntegerFilter(field_name="connector_number")
+    status = filters.CharFilter()
+    received_after = AfterFilter(field_name="received_at")
+    received_before = BeforeFilter(field_name="received_at")
+
+
+class VariableFilter(filters.FilterSet):
+    name = TextFilter()
+    component = TextFilter()
+
+
+class CommandFilter(filters.FilterSet):
+    action = filters.CharFilter()
+    status = filters.ChoiceFilter(choices=CommandStatus.choices)
+    created_after = AfterFilter(field_name="created_at")
+    created_before = BeforeFilter(field_name="created_at")
+
+
+class ReservationFilter(filters.FilterSet):
+    charge_point = TextFilter(field_name="charge_point__identity_key")
+    id_token = TextFilter(field_name="id_token_value")
+    reservation_id = IntegerFilter()
+    status = filters.ChoiceFilter(choices=ReservationStatus.choices)

@@ -1,0 +1,18 @@
+"""Which status the exceptions of charge points have."""
+
+from http import HTTPStatus
+
+from chargepoints import errors
+from csms_project.common.api.problems import translate
+
+translate(errors.ChargePointsError, HTTPStatus.CONFLICT, "conflict")
+translate(errors.Invalid, HTTPStatus.BAD_REQUEST, "invalid")
+translate(errors.UnknownAction, HTTPStatus.BAD_REQUEST, "unknown_action")
+translate(errors.ChargePointOffline, HTTPStatus.CONFLICT, "charge_point_offline")
+translate(errors.ChargePointNotAccepted, HTTPStatus.CONFLICT, "charge_point_not_accepted")
+translate(errors.ChargePointArchived, HTTPStatus.CONFLICT, "charge_point_archived")
+translate(errors.IdempotencyConflict, HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency_conflict")
+translate(errors.CommandNotCancellable, HTTPStatus.CONFLICT, "command_not_cancellable")
+translate(errors.IdentityTaken, HTTPStatus.CONFLICT, "identity_taken")
+translate(errors.HasSessions, HTTPStatus.CONFLICT, "has_sessions")
+translate(errors.AlreadyRegistered, HTTPStatus.CONFLICT, "already_registered")

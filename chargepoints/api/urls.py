@@ -1,0 +1,26 @@
+"""Addresses of charge points below /api/v1/."""
+
+from django.urls import re_path
+from rest_framework.routers import SimpleRouter
+
+from chargepoints.api import commands, parts, views
+from chargepoints.api.base import IDENTITY_REGEX
+
+_PART = rf"charge-points/(?P<identity>{IDENTITY_REGEX})"
+
+router = SimpleRouter()
+router.register("locations", views.LocationViewSet, basename="location")
+router.register("charge-points", views.ChargePointViewSet, basename="charge-point")
+router.register("refused-connections", views.RefusedConnectionViewSet, basename="refused-connection")
+router.register("reservations", views.ReservationViewSet, basename="reservation")
+router.register(rf"{_PART}/commands", commands.CommandViewSet, basename="command")
+router.register(rf"{_PART}/messages", parts.MessageViewSet, basename="message")
+router.register(rf"{_PART}/variables", parts.VariableViewSet, basename="variable")
+router.register(rf"{_PART}/status-events", parts.StatusEventViewSet, basename="status-event")
+router.register(rf"{_PART}/connectors", parts.ConnectorViewSet, basename="connector")
+
+urlpatterns = [
+    # Named without a slash in the contract; both forms work.
+    re_path(r"^connections/?$", views.ConnectionViewSet.as_view({"get": "list"}), name="connection-list"),
+    *router.urls,
+]

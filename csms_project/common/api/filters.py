@@ -1,0 +1,75 @@
+"""Filters and orderings that refuse what they do not understand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.db.models import QuerySet
+from django_filters import rest_framework as filters
+from rest_framework.filters import OrderingFilter
+from rest_framework.request import Request
+
+from csms_project.common.api.problems import BadParameter
+
+if TYPE_CHECKING:
+    from rest_framework.views import APIView
+
+
+class StrictOrderingFilter(OrderingFilter):
+    """`ordering=field,-field`; an unknown field is a 400, and the primary key settles ties."""
+
+    def get_ordering(self, request: Request, queryset: QuerySet[Any], view: APIView) -> Any:
+        given = request.query_params.get(self.ordering_param, "")
+        terms = [term.strip() for term in given.split(",") if term.strip()]
+        if not terms:
+            return self.get_default_ordering(view)
+        valid = dict(self.get_valid_fields(queryset, view, {"request": request}))
+        for term in terms:
+            if term.removeprefix("-") not in valid:
+                raise BadParameter(
+                    self.ordering_param, f"Must be of {', '.join(sorted(valid)) or 'nothing'}."
+                )
+        return terms if {"pk", "-pk", "id", "-id"} & {*terms} else [*terms, "pk"]
+
+
+class TextFilter(filters.CharFilter):
+    """Text compared without regard to case."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("lookup_expr", "iexact")
+        super().__init__(*args, **kwargs)
+
+
+class IntegerFilter(filters.NumberFilter):
+    """A whole number that columns can hold."""
+
+    field_class = forms.IntegerField
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("min_value", 0)
+        kwargs.setdefault("max_value", 2**31 - 1)
+        super().__init__(*args, **kwargs)
+
+
+class IdFilter(IntegerFilter):
+    """A primary key."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, min_value=1, max_value=2**63 - 1, **kwargs)
+
+
+class AfterFilter(filters.IsoDateTimeFilter):
+    """From this moment on."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("lookup_expr", "gte")
+        super().__init__(*args, **kwargs)
+
+
+class BeforeFilter(filters.IsoDateTimeFilter):
+    """Before this moment."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("lookup_expr", "lt")
+        super().__init__(*args, **kwargs)

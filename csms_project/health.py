@@ -1,0 +1,106 @@
+"""GET /health: whether the parts that this process runs are well; anonymous, and answered in bounded time.
+
+Every process checks its database and channel layer. Who starts a writer or a job ticker registers it:
+`register_check("writer", writer.problem)`.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from http import HTTPStatus
+
+import redis
+from django.conf import settings
+from django.db import connection
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+logger = logging.getLogger(__name__)
+
+#: Returns what is wrong in a sentence without secrets, or None.
+Check = Callable[[], str | None]
+
+OK = "ok"
+TIMEOUT_S = 3.0
+
+_checks: dict[str, Check] = {}
+
+
+def register_check(name: str, check: Check) -> None:
+    """Watch a part of this process; the same name replaces the earlier check."""
+    _checks[name] = check
+
+
+def unregister_check(name: str) -> None:
+    """Stop watching a part that has been shut down in good order."""
+    _checks.pop(name, None)
+
+
+def check_database() -> str | None:
+    """One trivial query on a connection of its own."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            cursor.fetchone()
+    finally:
+        connection.close()
+    return None
+
+
+def check_channel_layer() -> str | None:
+    """Redis answers, where the channel layer lives in it; the one in memory cannot fail."""
+    if settings.REDIS_URL:
+        with redis.Redis.from_url(
+            settings.REDIS_URL, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
+        ) as client:
+            client.ping()
+    return None
+
+
+register_check("database", check_database)
+register_check("channel_layer", check_channel_layer)
+
+
+def run_checks(timeout_s: float = TIMEOUT_S) -> dict[str, str]:
+    """Run all checks side by side: name → ok or what is wrong. A check that hangs counts as failed."""
+    futures = {name: _start(name, check) for name, check in list(_checks.items())}
+    wait(futures.values(), timeout=timeout_s)
+    return {name: _result(name, future) for name, future in futures.items()}
+
+
+def _start(name: str, check: Check) -> Future[str | None]:
+    future: Future[str | None] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(check())
+        except Exception as error:  # whatever it is, the part is not well
+            future.set_exception(error)
+
+    # A daemon: a check that hangs must not keep the process from ending.
+    threading.Thread(target=run, name=f"health-{name}", daemon=True).start()
+    return future
+
+
+def _result(name: str, future: Future[str | None]) -> str:
+    if not future.done():
+        logger.warning("health.timeout", extra={"check": name})
+        return "does not answer"
+    if (error := future.exception()) is not None:
+        logger.warning("health.failed", extra={"check": name}, exc_info=error)
+        return f"fails ({type(error).__name__})"
+    return future.result() or OK
+
+
+@never_cache
+@require_safe
+def health(request: HttpRequest) -> JsonResponse:
+    """{status, checks}; 503 when a check fails."""
+    checks = run_checks()
+    is_well = all(result == OK for result in checks.values())
+    status = HTTPStatus.OK if is_well else HTTPStatus.SERVICE_UNAVAILABLE
+    return JsonResponse({"status": OK if is_well else "failing", "checks": checks}, status=status)

@@ -1,0 +1,11 @@
+"""Which status the exceptions of sessions have."""
+
+from http import HTTPStatus
+
+from csms_project.common.api.problems import translate
+from transactions import errors
+
+translate(errors.TransactionsError, HTTPStatus.CONFLICT, "conflict")
+translate(errors.TransactionNotActive, HTTPStatus.CONFLICT, "transaction_not_active")
+translate(errors.NotRecomputable, HTTPStatus.CONFLICT, "not_recomputable")
+translate(errors.Invalid, HTTPStatus.BAD_REQUEST, "invalid")

@@ -1,0 +1,143 @@
+"""Shapes of sessions, samples, ledgers and tariffs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from csms_project.common.api.fields import AnyField, MoneyField, NumberField
+from transactions.api import tariff_docs
+from transactions.choices import TransactionState
+from transactions.models import LedgerEntry, Tariff, Transaction
+
+
+class TransactionSerializer(serializers.ModelSerializer[Transaction]):
+    """`evse` and `connector` are OCPP 2.x numbers, `connector_id` is the charger's; energy in Wh.
+
+    `cost` includes VAT: what the session would cost if it ended now, and its final cost once it has ended.
+    """
+
+    charge_point = serializers.CharField(source="charge_point.identity", read_only=True)
+    evse = serializers.IntegerField(source="evse.number", read_only=True, default=None, allow_null=True)
+    connector = serializers.IntegerField(
+        source="connector.number", read_only=True, default=None, allow_null=True
+    )
+    connector_id = serializers.IntegerField(source="connector_number", read_only=True)
+    id_token = serializers.CharField(source="id_token_value", read_only=True, help_text="As sent.")
+    status = serializers.ChoiceField(source="state", choices=TransactionState.choices, read_only=True)
+    meter_start_wh = NumberField(allow_null=True)
+    meter_stop_wh = NumberField(allow_null=True)
+    energy_wh = NumberField()
+    soc_percent = NumberField(allow_null=True)
+    cost = MoneyField(source="running_cost", allow_null=True)
+    cost_excl_vat = MoneyField(allow_null=True)
+    cost_vat = MoneyField(allow_null=True)
+    cost_lines = AnyField()
+    flags: Any = serializers.ListField(child=serializers.CharField(), read_only=True)
+
+    class Meta:
+        model = Transaction
+        fields = [
+            "id",
+            "ocpp_id",
+            "ocpp_version",
+            "charge_point",
+            "evse",
+            "connector",
+            "connector_id",
+            "id_token",
+            "authorization_status",
+            "status",
+            "started_at",
+            "start_received_at",
+            "ended_at",
+            "end_received_at",
+            "end_kind",
+            "end_note",
+            "stop_reason",
+            "meter_start_wh",
+            "meter_stop_wh",
+            "energy_wh",
+            "power_w",
+            "soc_percent",
+            "is_free",
+            "tariff",
+            "currency",
+            "cost",
+            "cost_excl_vat",
+            "cost_vat",
+            "cost_lines",
+            "flags",
+        ]
+        read_only_fields = fields
+
+
+class CloseSerializer(serializers.Serializer[Any]):
+    reason = serializers.CharField(max_length=300, help_text="Why; kept with the session.")
+
+
+class RecomputedSerializer(serializers.Serializer[Any]):
+    changed = serializers.DictField(
+        child=serializers.ListField(), help_text="Field to [old, new]; empty when the figures were right."
+    )
+    transaction = TransactionSerializer()
+
+
+class SampleSerializer(serializers.Serializer[Any]):
+    measurand = serializers.CharField()
+    value = serializers.CharField(help_text="As received.")
+    unit = serializers.CharField(allow_null=True)
+    phase = serializers.CharField(allow_null=True)
+    context: Any = serializers.CharField()
+    location = serializers.CharField()
+    format = serializers.CharField()
+
+
+class MeterValueSerializer(serializers.Serializer[Any]):
+    sampled_at = serializers.DateTimeField(help_text="Charger's clock.")
+    received_at = serializers.DateTimeField(help_text="Our clock.")
+    samples = SampleSerializer(many=True)
+
+
+class LedgerEntrySerializer(serializers.ModelSerializer[LedgerEntry]):
+    data: Any = AnyField()
+
+    class Meta:
+        model = LedgerEntry
+        fields = ["id", "kind", "text", "data", "message_id", "at"]
+        read_only_fields = fields
+
+
+@extend_schema_field(tariff_docs.ELEMENTS)
+class ElementsField(serializers.JSONField):
+    """OCPI tariff elements; the service checks them."""
+
+
+@extend_schema_field(tariff_docs.PRICE)
+class PriceField(serializers.JSONField):
+    """OCPI price: excl_vat, incl_vat."""
+
+
+class TariffSerializer(serializers.ModelSerializer[Tariff]):
+    """Prices on the structure of OCPI 2.2.1: elements of price components with restrictions."""
+
+    elements = ElementsField()
+    min_price = PriceField(required=False, allow_null=True)
+    max_price = PriceField(required=False, allow_null=True)
+
+    class Meta:
+        model = Tariff
+        fields = [
+            "id",
+            "name",
+            "currency",
+            "elements",
+            "min_price",
+            "max_price",
+            "description",
+            "is_active",
+            "created_at",
+            "updated_at",
+        ]
