@@ -13,12 +13,13 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from accounts.errors import PermissionRefused
 from accounts.permissions import Actor
-from chargepoints import commands, errors, keys, waking
+from chargepoints import commands, errors, waking
 from chargepoints.choices import FINAL_COMMAND_STATUSES, CommandStatus, RegistrationStatus
 from chargepoints.models import ChargePoint, Command, Connection
 from csms_project.common import crypto
 from csms_project.common.models import AuditEntry, Event
 from tests import factories
+from tests.chargepoints.sending import send
 from tests.factories import CHARGER_KEY
 
 NEW_KEY = "ffffffffffffffffffffffffffffffffffffffff"
@@ -51,18 +52,6 @@ def raw_checker() -> Iterator[None]:
     commands.register_raw_checker(check)
     yield
     commands.register_raw_checker(before)
-
-
-def send(command: Command, connection: Connection, **request: Any) -> Command:
-    claimed = commands.claim(
-        command.pk,
-        connection_token=connection.token,
-        message_id=uuid.uuid4(),
-        ocpp_action="Any",
-        request=request,
-    )
-    assert claimed is not None
-    return claimed
 
 
 def test_queue_for_online_charger_is_stored_audited_and_wakes_its_node_on_commit(
@@ -532,112 +521,3 @@ def test_expire_due_times_out_what_a_dead_gateway_sent(connection: Connection) -
 
     command.refresh_from_db()
     assert command.status == CommandStatus.TIMED_OUT
-
-
-# --- a new authorization key ---
-
-
-def working_keys(charge_point: ChargePoint) -> set[str]:
-    charge_point.refresh_from_db()
-    hashes = (charge_point.key_hash, charge_point.pending_key_hash)
-    return {
-        key for key in (CHARGER_KEY, NEW_KEY) for stored in hashes if keys.verify_key(key.encode(), stored)
-    }
-
-
-@pytest.mark.parametrize(
-    ("status", "response", "expected"),
-    [
-        (CommandStatus.ACCEPTED, {"status": "Accepted"}, {NEW_KEY}),
-        (CommandStatus.ACCEPTED, {"status": "RebootRequired"}, {CHARGER_KEY, NEW_KEY}),
-        (CommandStatus.REJECTED, {"status": "Rejected"}, {CHARGER_KEY}),
-        (CommandStatus.NOT_SUPPORTED, {"status": "NotSupported"}, {CHARGER_KEY}),
-        (CommandStatus.TIMED_OUT, None, {CHARGER_KEY, NEW_KEY}),
-        (CommandStatus.FAILED, None, {CHARGER_KEY, NEW_KEY}),
-    ],
-)
-def test_new_key_works_as_the_answer_says(
-    technician: Actor, connection: Connection, status: CommandStatus, response: Any, expected: set[str]
-) -> None:
-    charge_point = connection.charge_point
-    command = commands.queue(
-        actor=technician, charge_point=charge_point, action="change_configuration", payload=SET_KEY
-    )
-    assert working_keys(charge_point) == {CHARGER_KEY}
-    send(command, connection, **SET_KEY)
-    assert working_keys(charge_point) == {CHARGER_KEY, NEW_KEY}
-
-    commands.complete(command.pk, status=status, response=response)
-
-    assert working_keys(charge_point) == expected
-
-
-def test_new_key_that_was_never_sent_never_works(technician: Actor, connection: Connection) -> None:
-    command = commands.queue(
-        actor=technician, charge_point=connection.charge_point, action="change_configuration", payload=SET_KEY
-    )
-
-    commands.cancel(actor=technician, command=command)
-
-    assert working_keys(connection.charge_point) == {CHARGER_KEY}
-
-
-def test_queue_second_key_while_the_first_is_open_is_refused(
-    technician: Actor, connection: Connection
-) -> None:
-    charge_point = connection.charge_point
-    charge_point.pending_key_hash = keys.hash_key(NEW_KEY)
-
-    with pytest.raises(errors.InvalidPayload) as caught:
-        commands.queue(
-            actor=technician, charge_point=charge_point, action="change_configuration", payload=SET_KEY
-        )
-
-    assert "key" in caught.value.errors
-
-
-@pytest.mark.parametrize("value", ["", "short", "x" * 65])
-def test_queue_unusable_key_is_refused(technician: Actor, connection: Connection, value: str) -> None:
-    with pytest.raises(errors.InvalidPayload) as caught:
-        commands.queue(
-            actor=technician,
-            charge_point=connection.charge_point,
-            action="change_configuration",
-            payload={"key": "authorizationkey", "value": value},
-        )
-
-    assert "value" in caught.value.errors
-
-
-# --- waking ---
-
-
-def test_wake_without_local_gateway_goes_through_the_channel_layer(monkeypatch: pytest.MonkeyPatch) -> None:
-    sent: list[tuple[str, dict[str, Any]]] = []
-
-    class Layer:
-        async def group_send(self, group: str, message: dict[str, Any]) -> None:
-            sent.append((group, message))
-
-    monkeypatch.setattr(waking, "get_channel_layer", Layer)
-    monkeypatch.setattr(waking, "_local_waker", lambda node_id, charge_point_id: False)
-    node_id = uuid.uuid4()
-
-    waking.wake_node(node_id, 7)
-
-    assert sent == [(f"gateway.{node_id.hex}", {"type": "command.wake", "charge_point_id": 7})]
-
-
-def test_wake_that_fails_is_logged_and_ignored(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    class Layer:
-        async def group_send(self, group: str, message: dict[str, Any]) -> None:
-            raise ConnectionError("no redis")
-
-    monkeypatch.setattr(waking, "get_channel_layer", Layer)
-    monkeypatch.setattr(waking, "_local_waker", None)
-
-    waking.wake_node(uuid.uuid4(), 7)
-
-    assert "command.wake_failed" in caplog.text
