@@ -19,6 +19,7 @@ from chargepoints.models import (
 )
 from chargepoints.services import connections
 from csms_project.common.jobs import job
+from csms_project.common.partitions import ensure_partitions
 from csms_project.common.retention import BATCH, CHUNK, purge
 
 HOUR_S = 3600
@@ -74,3 +75,9 @@ def purge_receipts(now: datetime) -> int:
     """Remove the writer's receipts of yesterday."""
     old = BatchReceipt.objects.filter(created_at__lt=now - RECEIPT_AGE).order_by("created_at")
     return BatchReceipt.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:CHUNK])).delete()[0]
+
+
+@job(every_s=6 * HOUR_S)
+def create_partitions(now: datetime) -> int:
+    """Months ahead of the message log and of the meter values (PostgreSQL)."""
+    return ensure_partitions(now)
