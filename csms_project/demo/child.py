@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 import runpy
 import signal
-import sys
 import threading
 
 
 def end_with_parent() -> None:
     """Wait for the end of standard input, then end this process; the hard way if it takes long."""
-    while sys.stdin.buffer.read(4096):
+    # Not sys.stdin: at a normal end the interpreter would wait for its lock, which this read holds.
+    while os.read(0, 4096):
         pass
     hard = threading.Timer(5, os._exit, [1])
     hard.daemon = True
