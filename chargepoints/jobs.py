@@ -77,7 +77,7 @@ def purge_receipts(now: datetime) -> int:
     return BatchReceipt.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:CHUNK])).delete()[0]
 
 
-@job(every_s=6 * HOUR_S)
+@job(every_s=HOUR_S)
 def create_partitions(now: datetime) -> int:
     """Months ahead of the message log and of the meter values (PostgreSQL)."""
     return ensure_partitions(now)

@@ -12,7 +12,11 @@ from django.core.asgi import get_asgi_application
 
 django_application: Any = get_asgi_application()
 
+from csms_project.health import register_check  # noqa: E402
 from ocpp_gateway.consumers import ChargerConsumer  # noqa: E402 - needs the applications loaded
+from ocpp_gateway.node import get_node  # noqa: E402
+
+register_check("writer", lambda: get_node().problem())
 
 _OCPP = settings.OCPP_PATH.encode()
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import base64
-import os
 import sys
 import tempfile
 from datetime import timedelta
@@ -41,10 +39,6 @@ if TESTING and "DATA_DIR" not in os.environ:
 PRODUCTION = env.bool("PRODUCTION", default=False)
 DEBUG = env.bool("DEBUG", default=False)
 _create = not PRODUCTION
-if TESTING:
-    # Tests neither read nor write a data directory.
-    for _name in ("SECRET_KEY", "CHARGER_KEY_PEPPER", "FIELD_ENCRYPTION_KEYS"):
-        os.environ.setdefault(_name, base64.urlsafe_b64encode(_name.center(32).encode()[:32]).decode())
 
 SECRET_KEY, *SECRET_KEY_FALLBACKS = load_secret("SECRET_KEY", data_dir=DATA_DIR, create=_create)
 CHARGER_KEY_PEPPERS = load_secret("CHARGER_KEY_PEPPER", data_dir=DATA_DIR, create=_create)

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from chargepoints.services import connections
+from chargepoints.waking import group_name, register_local_waker
 from csms_project.common import metrics
 from ocpp_gateway.dispatcher import Dispatcher
 from ocpp_gateway.wire import schemas
@@ -30,11 +31,6 @@ TICK_S = 1.0
 LOOK_S = 3.0
 CLOSE_REPLACED = 4000
 CLOSE_RESTART = 1012
-
-
-def group_of(node_id: uuid.UUID) -> str:
-    """The channel layer group of a node (group names take no spaces; hex is safe)."""
-    return f"gateway.{node_id.hex}"
 
 
 class Node:
@@ -55,6 +51,7 @@ class Node:
         self._looked_at = 0.0
         self._seen: dict[int, Socket] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._started: asyncio.Task[None] | None = None
 
     # -- life
@@ -68,7 +65,8 @@ class Node:
     async def _start(self) -> None:
         for version in settings.OCPP_SUBPROTOCOLS:
             schemas.warm(version)
-        loop = asyncio.get_running_loop()
+        self._loop = loop = asyncio.get_running_loop()
+        register_local_waker(self.wake)
         self.writer.start(loop)
         self._renew_lease()
         self._tasks = [loop.create_task(self._tick_forever()), loop.create_task(self._listen_forever())]
@@ -91,6 +89,14 @@ class Node:
 
     def _end_lease(self, batch: SessionBatch) -> None:
         connections.end_lease(node_id=self.id, now=timezone.now())
+
+    def problem(self) -> str | None:
+        """What is wrong with the writer, for the health page; None: nothing, or no charger has come yet."""
+        if self._started is None:
+            return None
+        if not self.writer.is_alive:
+            return "cannot store" if not self.writer.storage_ok else "has stopped"
+        return None
 
     # -- sockets
 
@@ -122,7 +128,7 @@ class Node:
             return
         message = {"type": "connection.replaced", "charge_point_id": charge_point_id, "token": token.hex}
         try:
-            await asyncio.wait_for(get_channel_layer().group_send(group_of(node_id), message), timeout=2)
+            await asyncio.wait_for(get_channel_layer().group_send(group_name(node_id), message), timeout=2)
         except Exception as error:  # the layer is only a hint: that node also finds out by looking
             logger.warning("node.tell_failed", extra={"error": str(error)})
 
@@ -217,7 +223,7 @@ class Node:
             try:
                 layer = get_channel_layer()
                 channel = await layer.new_channel()
-                await layer.group_add(group_of(self.id), channel)
+                await layer.group_add(group_name(self.id), channel)
                 while True:
                     self._hear(await layer.receive(channel))
             except asyncio.CancelledError:
@@ -226,6 +232,14 @@ class Node:
                 # Without the layer commands still flow: the tick looks for them.
                 logger.warning("node.layer_away", extra={"error": str(error)})
                 await asyncio.sleep(2)
+
+    def wake(self, node_id: uuid.UUID, charge_point_id: int) -> bool:
+        """Look for a charger's commands now; called from any thread of this process. False: not our node."""
+        loop = self._loop
+        if node_id != self.id or loop is None or loop.is_closed():
+            return False
+        loop.call_soon_threadsafe(self._hear, {"type": "command.wake", "charge_point_id": charge_point_id})
+        return True
 
     def _hear(self, message: dict[str, Any]) -> None:
         socket = self.sockets.get(message.get("charge_point_id", 0))

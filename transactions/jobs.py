@@ -10,6 +10,7 @@ from csms_project.common.jobs import job
 from csms_project.common.retention import BATCH, purge
 from transactions.choices import TransactionState
 from transactions.models import MeterValue
+from transactions.services import closing
 
 HOUR_S = 3600
 
@@ -17,17 +18,21 @@ HOUR_S = 3600
 @job(every_s=300)
 def flag_stale(now: datetime) -> int:
     """Flag sessions that have been open for longer than their tenant expects."""
-    from transactions.services import closing
-
     return closing.flag_stale(now)
 
 
 @job(every_s=300)
 def close_stale(now: datetime) -> int:
     """Close stale sessions of tenants that have a rule for it."""
-    from transactions.services import closing
-
     return closing.close_stale(now)
+
+
+@job(every_s=30)
+def stop_blocked(now: datetime) -> int:
+    """Ask chargers to end the sessions of blocked tags, for tenants that want it."""
+    from transactions.services import control
+
+    return control.stop_blocked(now)
 
 
 @job(every_s=HOUR_S, batch=BATCH)
