@@ -137,6 +137,11 @@ class SessionBatch(StationBatch):
             self._load_transactions(set(), set(), {charge_point_id})
         return [row for row in self._open[charge_point_id] if row.is_active]
 
+    def has_ended(self, pk: int) -> bool:
+        """Whether a stored session has ended by now, maybe only in this batch."""
+        row = self._rows.get(pk)
+        return row is not None and not row.is_active
+
     def add_transaction(self, row: Transaction) -> None:
         """A new session, seen by all later requests of the batch."""
         self.add(row)

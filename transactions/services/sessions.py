@@ -194,18 +194,22 @@ def _has_too_many(authorization: Authorization, request: Start, batch: SessionBa
     limit = token.max_active_sessions if token.max_active_sessions is not None else tenant.max_active_sessions
     if limit is None:
         return False
+    here = (request.charge_point_id, request.connector_number)
     stored = (
         Transaction.objects.filter(id_token=token, state=TransactionState.ACTIVE)
         .exclude(connector__status=ConnectorStatus.AVAILABLE)
-        .exclude(charge_point_id=request.charge_point_id, connector_number=request.connector_number)
-        .count()
+        .exclude(charge_point_id=here[0], connector_number=here[1])
+        .values_list("pk", flat=True)
     )
+    running = sum(1 for pk in stored if not batch.has_ended(pk))
     fresh = sum(
         1
         for row in batch.added(Transaction)
-        if row.id_token_id == token.pk and row.is_active and row.connector_number != request.connector_number
+        if row.id_token_id == token.pk
+        and row.is_active
+        and (row.charge_point_id, row.connector_number) != here
     )
-    return stored + fresh >= limit
+    return running + fresh >= limit
 
 
 def _open(request: Start, authorization: Authorization, batch: SessionBatch) -> Transaction:
