@@ -184,7 +184,14 @@ def serve(
 
 def quiet_uvicorn() -> None:
     """Its line per handshake would name every charger at every reconnect; we log our own."""
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    log = logging.getLogger("uvicorn.error")
+    log.setLevel(logging.WARNING)
+    log.addFilter(_is_worth_a_line)
+
+
+def _is_worth_a_line(record: logging.LogRecord) -> bool:
+    # A traceback for every text that is not UTF-8: we log the close with its code 1007.
+    return not str(record.msg).startswith("Invalid UTF-8")
 
 
 def raise_file_limit() -> None:
