@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -22,13 +24,26 @@ if TYPE_CHECKING:
     from ocpp_gateway.connection import Arrived
     from ocpp_gateway.sockets import Socket
 
+logger = logging.getLogger(__name__)
+
 MAX_RAW = 20_000  # characters of an unreadable frame that are kept
 
 
 class CallWork:
     """One CALL of a charger: read, decided and answered in the writer's batch."""
 
-    __slots__ = ("_answer", "_link", "_payload", "_result", "action", "arrived", "name", "owner", "socket")
+    __slots__ = (
+        "_answer",
+        "_begun_at",
+        "_link",
+        "_payload",
+        "_result",
+        "action",
+        "arrived",
+        "name",
+        "owner",
+        "socket",
+    )
 
     def __init__(
         self, *, socket: Socket, arrived: Arrived, action: Action, payload: dict[str, Any], link: Link
@@ -41,6 +56,7 @@ class CallWork:
         self._payload = payload
         self._link = link
         self._answer = ""
+        self._begun_at = time.monotonic()
         self._result: Any = None
 
     def __repr__(self) -> str:
@@ -78,9 +94,22 @@ class CallWork:
 
     def deliver(self) -> None:
         """Send the answer: everything is durable."""
+        duration = time.monotonic() - self._begun_at
         metrics.count_message(self._link.ocpp_version, self.name)
+        metrics.observe_handling(self.name, duration)
+        if logger.isEnabledFor(logging.DEBUG):
+            self._log(duration)
         self.socket.settled(self.name, self._result)
         self.socket.answer(self.arrived, self._answer)
+
+    def _log(self, duration: float) -> None:
+        fields = {
+            "charge_point": self.socket.identity,
+            "message_id": self._link.message_id,
+            "action": self.name,
+            "duration_ms": round(duration * 1000, 1),
+        }
+        logger.debug("message.answered", extra=fields)
 
     def fail(self, error: Exception) -> None:
         """Our own fault: say so, keep the frame for the operator."""
