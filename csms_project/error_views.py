@@ -19,9 +19,7 @@ def api_not_found(request: HttpRequest, path: str = "") -> HttpResponse:
     """What no route below /api/ takes; an address that only lacks its slash is sent there with its body."""
     if not request.path_info.endswith("/") and _is_route(f"{request.path_info}/"):
         response = HttpResponse(status=HTTPStatus.PERMANENT_REDIRECT)
-        # One leading slash: two would name another host.
-        target = "/" + request.get_full_path(force_append_slash=True).lstrip("/")
-        response["Location"] = iri_to_uri(target)
+        response["Location"] = iri_to_uri(request.get_full_path(force_append_slash=True))
         return response
     return problem_response(request, HTTPStatus.NOT_FOUND, "There is nothing at this address.")
 

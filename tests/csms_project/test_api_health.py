@@ -1,0 +1,162 @@
+"""GET /health, GET /api/v1/status and the routes around the API."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from django.test import Client
+
+from accounts.models import User
+from accounts.permissions import Actor
+from chargepoints.models import ChargePoint, Connection
+from csms_project import health
+from tests import factories
+from tests.api import client_of, problem_of
+
+
+@pytest.fixture
+def checks(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, health.Check]]:
+    """The registry, without what this process has registered."""
+    registry: dict[str, health.Check] = {}
+    monkeypatch.setattr(health, "_checks", registry)
+    yield registry
+
+
+@pytest.mark.django_db
+def test_health_with_database_is_ok(client: Client) -> None:
+    response = client.get("/health")
+
+    assert response.status_code == 200
+    assert response.json() == {"status": "ok", "checks": {"database": "ok", "channel_layer": "ok"}}
+    assert "no-store" in response["Cache-Control"]
+
+
+def test_health_with_registered_part_shows_it(client: Client, checks: dict[str, health.Check]) -> None:
+    health.register_check("writer", lambda: None)
+
+    assert client.get("/health").json() == {"status": "ok", "checks": {"writer": "ok"}}
+
+
+def test_health_with_failing_part_is_503(client: Client, checks: dict[str, health.Check]) -> None:
+    health.register_check("writer", lambda: "the queue is full")
+
+    response = client.get("/health")
+
+    assert response.status_code == 503
+    assert response.json() == {"status": "failing", "checks": {"writer": "the queue is full"}}
+
+
+def test_health_with_raising_part_tells_no_details(client: Client, checks: dict[str, health.Check]) -> None:
+    def broken() -> str | None:
+        raise ConnectionError("password=secret")
+
+    health.register_check("database", broken)
+
+    response = client.get("/health")
+
+    assert response.status_code == 503
+    assert response.json()["checks"] == {"database": "fails (ConnectionError)"}
+
+
+def test_health_with_hanging_part_answers_in_time(checks: dict[str, health.Check]) -> None:
+    release = threading.Event()
+
+    def hang() -> str | None:
+        release.wait(30)
+        return None
+
+    health.register_check("database", hang)
+    try:
+        assert health.run_checks(timeout_s=0.05) == {"database": "does not answer"}
+    finally:
+        release.set()
+
+
+def test_unregister_check_of_stopped_part_forgets_it(checks: dict[str, health.Check]) -> None:
+    health.register_check("jobs", lambda: "stopped")
+    health.unregister_check("jobs")
+
+    assert health.run_checks() == {}
+
+
+@pytest.mark.parametrize("path", ["/api/v1/status", "/api/v1/status/"])
+def test_status_as_anonymous_has_version_only(client: Client, path: str) -> None:
+    response = client.get(path)
+
+    assert response.status_code == 200
+    assert set(response.json()) == {"version", "uptime_s"}
+
+
+def test_status_as_member_counts_own_tenant(
+    viewer: Actor, charge_point: ChargePoint, connection: Connection, other_charge_point: ChargePoint
+) -> None:
+    factories.TransactionFactory(connector__evse__charge_point=charge_point)
+    factories.TransactionFactory(connector__evse__charge_point=other_charge_point)
+
+    shown = client_of(viewer).get("/api/v1/status").json()
+
+    assert shown["tenant"] == "acme"
+    assert shown["counts"]["charge_points"]["total"] == 1
+    assert shown["counts"]["charge_points"]["online"] == 1
+    assert shown["counts"]["active_transactions"] == 1
+
+
+def test_status_as_superuser_counts_all(
+    superuser: User, charge_point: ChargePoint, other_charge_point: ChargePoint
+) -> None:
+    client = client_of(None)
+    client.force_authenticate(user=superuser)
+
+    shown = client.get("/api/v1/status").json()
+
+    assert shown["tenant"] is None
+    assert shown["counts"]["charge_points"]["total"] == 2
+
+
+def test_root_redirects_to_admin(client: Client) -> None:
+    response = client.get("/")
+
+    assert response.status_code == 302
+    assert response["Location"] == "/admin/"
+
+
+def test_docs_load_nothing_from_other_hosts(client: Client) -> None:
+    page = client.get("/api/docs/").content.decode()
+
+    assert "swagger-ui-bundle.js" in page
+    assert "https://" not in page
+    assert "cdn" not in page
+
+
+@pytest.mark.django_db
+def test_metrics_is_served(client: Client) -> None:
+    assert client.get("/metrics").status_code == 200
+
+
+def test_unknown_address_below_api_is_problem(client: Client) -> None:
+    response = client.get("/api/v1/nothing/here/")
+
+    assert problem_of(response, 404)["instance"] == "/api/v1/nothing/here/"
+
+
+@pytest.mark.parametrize("method", ["get", "post", "patch"])
+def test_address_without_slash_redirects_and_keeps_the_body(client: Client, method: str) -> None:
+    response = getattr(client, method)("/api/v1/id-tokens?page_size=3")
+
+    assert response.status_code == 308
+    assert response["Location"] == "/api/v1/id-tokens/?page_size=3"
+
+
+def test_server_error_below_api_is_problem_without_details(
+    viewer: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*args: object, **kwargs: object) -> None:
+        raise RuntimeError("a secret of the database")
+
+    monkeypatch.setattr("accounts.api.views.IdTokenViewSet.list", broken)
+
+    response = client_of(viewer).get("/api/v1/id-tokens/")
+
+    assert "secret" not in problem_of(response, 500)["detail"]
