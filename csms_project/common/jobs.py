@@ -155,9 +155,9 @@ class Runner:
 _runner: Runner | None = None
 
 
-def problem() -> str | None:
-    """For /health: what is wrong with the ticker of this process; None also when it has none."""
-    return _runner.problem() if _runner is not None else None
+def ticker_problem() -> str | None:
+    """For /health of a process that should run the jobs: what is wrong, None when all is well."""
+    return _runner.problem() if _runner is not None else "the ticker does not run"
 
 
 def is_ticking() -> bool:

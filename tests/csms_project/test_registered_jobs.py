@@ -40,18 +40,10 @@ def _run(name: str) -> int:
     return jobs.get_job(name).run(T0)
 
 
-def test_every_app_has_registered_its_jobs() -> None:
-    assert [item.name for item in jobs.registered()] == [
-        "chargepoints.expire_commands",
-        "chargepoints.forget_dead_nodes",
-        "chargepoints.purge_messages",
-        "chargepoints.purge_receipts",
-        "chargepoints.purge_refused_connections",
-        "chargepoints.purge_status_events",
-        "transactions.close_stale",
-        "transactions.flag_stale",
-        "transactions.purge_meter_values",
-    ]
+def test_jobs_of_the_apps_are_found_under_their_names() -> None:
+    names = {item.name for item in jobs.registered()}
+    assert {"chargepoints.expire_commands", "transactions.flag_stale"} <= names
+    assert all(item.run.__doc__ for item in jobs.registered())
 
 
 def test_command_that_was_never_sent_expires(charge_point: ChargePoint) -> None:

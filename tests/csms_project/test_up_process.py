@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -63,40 +64,41 @@ class Up:
     """A running `up`."""
 
     def __init__(self, environment: dict[str, str], *arguments: str) -> None:
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  closed with the process
         self.process = subprocess.Popen(
             _command("up", *arguments),
             env=environment,
             cwd=settings.BASE_DIR,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            bufsize=1,
+            stderr=self.errors,
         )
-        self.lines: list[str] = []
+        self.text = ""
 
     def wait_for(self, text: str) -> None:
-        """Read its output until a line contains the text."""
+        """Read its output until the text has come."""
         assert self.process.stdout is not None
+        output = self.process.stdout.fileno()
         deadline = time.monotonic() + 50
-        while time.monotonic() < deadline:
-            if select.select([self.process.stdout], [], [], 1)[0]:
-                line = self.process.stdout.readline()
-                self.lines.append(line)
-                if text in line:
-                    return
-                if not line:
-                    break
-        self.process.kill()
-        raise AssertionError(f"no line with {text!r}: {self.lines} {self.process.communicate()[1]}")
+        while time.monotonic() < deadline and text not in self.text:
+            if not select.select([output], [], [], 1)[0]:
+                continue
+            if not (data := os.read(output, 65536)):
+                break
+            self.text += data.decode()
+        if text not in self.text:
+            self.end()
+            self.errors.seek(0)
+            raise AssertionError(f"{text!r} never came: {self.text} {self.errors.read()}")
 
     def stop(self, number: signal.Signals) -> int:
         self.process.send_signal(number)
-        self.lines += self.process.communicate(timeout=30)[0].splitlines()
+        self.text += self.process.communicate(timeout=30)[0].decode()
         return self.process.returncode
 
-    @property
-    def text(self) -> str:
-        return "".join(self.lines)
+    def end(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.communicate()
 
 
 @pytest.fixture
@@ -105,9 +107,8 @@ def started() -> Iterator[list[Up]]:
     running: list[Up] = []
     yield running
     for item in running:
-        if item.process.poll() is None:
-            item.process.kill()
-            item.process.communicate()
+        item.end()
+        item.errors.close()
 
 
 def test_port_in_use_is_one_sentence(environment: dict[str, str]) -> None:
@@ -157,7 +158,7 @@ def test_server_starts_serves_stops_and_knows_its_admin_the_next_time(
 ) -> None:
     first = Up(environment, "--port", str(port))
     started.append(first)
-    first.wait_for("Stop it with Ctrl+C")
+    first.wait_for("(make run ARGS=")
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=10) as answer:
         assert answer.status == 200
     # A second server on the same database is refused while the first one runs.
@@ -170,7 +171,7 @@ def test_server_starts_serves_stops_and_knows_its_admin_the_next_time(
 
     second = Up(environment, "--port", str(port))
     started.append(second)
-    second.wait_for("Stop it with Ctrl+C")
+    second.wait_for("(make run ARGS=")
     assert second.stop(signal.SIGINT) == 0
     assert "Admin: user admin exists" in second.text
     assert "migrations" not in second.text

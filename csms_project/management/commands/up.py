@@ -14,7 +14,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from csms_project import up
+from csms_project import health, up
 from csms_project.common import jobs
 from csms_project.demo.chargers import run_chargers, simulator_command, write_keys
 from csms_project.demo.seeding import DemoError, ensure_demo, live_keys
@@ -56,8 +56,13 @@ class Command(BaseCommand):
         if with_demo:
             background.append(self.prepare_demo(address))
         # Late: it pulls in the gateway, which the failures above need not wait for.
+        from ocpp_gateway.node import get_node
         from ocpp_gateway.server import serve
 
+        health.register_check("jobs", jobs.ticker_problem)
+        health.register_check(
+            "writer", lambda: None if get_node().writer.is_alive else "its thread has ended"
+        )
         # The server raises the signal that stopped it again once all is in order.
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
         try:

@@ -146,7 +146,7 @@ def test_ticker_runs_jobs_in_one_thread_until_told_to_stop() -> None:
 
         def work(now: datetime) -> int:
             threads.add(threading.current_thread().name)
-            ticking.append(jobs.is_ticking())
+            ticking.append(jobs.is_ticking() and jobs.ticker_problem() is None)
             if len(ticking) == 3:
                 loop.call_soon_threadsafe(stop.set)
             return 0
@@ -158,4 +158,4 @@ def test_ticker_runs_jobs_in_one_thread_until_told_to_stop() -> None:
     assert len(threads) == 1
     assert threads.pop().startswith("jobs")
     assert not jobs.is_ticking()
-    assert jobs.problem() is None
+    assert jobs.ticker_problem() == "the ticker does not run"
