@@ -10,7 +10,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from pytest_django import Settings
 
 from accounts.models import Tenant, User
-from csms_project import up
+from csms_project import network, up
 from csms_project.up import Address, UpError
 from tests.factories import UserFactory
 
@@ -153,7 +153,7 @@ def test_banner_on_the_loopback_address_says_that_chargers_cannot_reach_it() -> 
 
 
 def test_banner_on_all_addresses_lists_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(up.network, "lan_addresses", lambda ipv6=False: ["192.168.1.20", "10.0.0.2"])
+    monkeypatch.setattr(network, "lan_addresses", lambda ipv6=False: ["192.168.1.20", "10.0.0.2"])
     text = "\n".join(up.banner(Address(host="0.0.0.0")))
     assert "ws://192.168.1.20:8000/ocpp/" in text
     assert "ws://10.0.0.2:8000/ocpp/" in text
