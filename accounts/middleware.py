@@ -36,8 +36,8 @@ class TenantMiddleware:
 def actor_of_session(request: HttpRequest) -> Actor:
     """The actor of a signed-in browser for the tenant that its session chose.
 
-    Without a choice: a superuser acts for the tenant if there is but one, else for all; others for the first of
-    their tenants by name.
+    Without a choice: a superuser acts for the tenant if there is but one, else for all; others for
+    the first of their tenants by name.
     """
     user: Any = request.user
     via = "api" if request.path.startswith("/api/") else "admin"

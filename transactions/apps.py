@@ -5,3 +5,8 @@ class TransactionsConfig(AppConfig):
     name = "transactions"
     label = "transactions"
     verbose_name = "Sessions"
+
+    def ready(self) -> None:
+        from transactions import panels
+
+        panels.register()

@@ -1,0 +1,173 @@
+"""RFID tags and their groups."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin import display
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from import_export.admin import ImportExportModelAdmin
+from import_export.formats.base_formats import CSV
+from unfold.contrib.import_export.forms import ExportForm, ImportForm
+
+from accounts.admin_base import (
+    ScopedAutocompleteFilter,
+    ScopedFilter,
+    TenantModelAdmin,
+    actor_of,
+    changed_values,
+    register,
+    require,
+    take_over,
+)
+from accounts.choices import AuthorizationStatus, TokenStatus
+from accounts.models import IdToken, TokenGroup
+from accounts.resources import IdTokenResource
+from accounts.services import tokens
+from csms_project.common.admin import OptionFilter, chip
+
+_TONES = {
+    AuthorizationStatus.ACCEPTED: "ok",
+    AuthorizationStatus.BLOCKED: "bad",
+    AuthorizationStatus.EXPIRED: "warn",
+}
+
+
+class StateFilter(OptionFilter):
+    """Accepted, blocked, or derived from the day: expired."""
+
+    title = "state"
+    parameter_name = "state"
+    options = (("accepted", "Accepted"), ("blocked", "Blocked"), ("expired", "Expired"))
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        expired = Q(expires_at__lte=timezone.now())
+        match self.value():
+            case "accepted":
+                return queryset.filter(status=TokenStatus.ACCEPTED).exclude(expired)
+            case "blocked":
+                return queryset.filter(status=TokenStatus.BLOCKED)
+            case "expired":
+                return queryset.filter(expired)
+        return queryset
+
+
+@register(IdToken)
+class IdTokenAdmin(TenantModelAdmin, ImportExportModelAdmin):
+    permission_area = "id_tokens"
+    resource_classes = (IdTokenResource,)
+    import_form_class = ImportForm
+    export_form_class = ExportForm
+    formats = (CSV,)
+    skip_admin_log = True
+    skip_export_form = True
+    list_display = ("value", "state", "type", "driver", "group", "expires_at", "note")
+    list_filter = (StateFilter, "type", ("group", ScopedFilter), ("driver", ScopedAutocompleteFilter))
+    list_select_related = ("driver", "group")
+    search_fields = ("value_key", "note", "driver__name", "group__name")
+    autocomplete_fields = ("driver", "group", "tariff")
+    actions = ("block", "unblock")
+    fieldsets = (
+        (None, {"fields": ("value", "type", "status", "expires_at", "driver", "group", "note")}),
+        ("Limits and price", {"fields": ("tariff", "max_active_sessions", "balance")}),
+    )
+
+    @display(description="State", ordering="status")
+    def state(self, obj: IdToken) -> str:
+        status = obj.status_at(timezone.now())
+        return chip(status.label, _TONES.get(status, "neutral"))
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
+        return super().get_search_results(request, queryset, search_term.casefold())
+
+    def write(self, request: HttpRequest, obj: Any, form: Any, *, change: bool) -> None:
+        actor = actor_of(request)
+        if change:
+            tokens.update_token(actor=actor, token=IdToken.objects.get(pk=obj.pk), **changed_values(form))
+        else:
+            take_over(obj, tokens.create_token(actor=actor, tenant=obj.tenant, **form.cleaned_data))
+
+    @admin.action(description="Block…", permissions=["change"])
+    def block(self, request: HttpRequest, queryset: QuerySet[IdToken]) -> HttpResponse | None:
+        require(request, "id_tokens.change")
+        if "confirmed" not in request.POST:
+            return self.confirm(
+                request,
+                queryset,
+                title="Block tags",
+                question="Chargers refuse these tags from now on.",
+                is_dangerous=True,
+            )
+        chosen = list(queryset)
+        actor = actor_of(request)
+        self.attempt(
+            request, lambda: tokens.block_tokens(actor=actor, tokens=chosen), f"{len(chosen)} blocked."
+        )
+        return None
+
+    @admin.action(description="Unblock…", permissions=["change"])
+    def unblock(self, request: HttpRequest, queryset: QuerySet[IdToken]) -> HttpResponse | None:
+        require(request, "id_tokens.change")
+        if "confirmed" not in request.POST:
+            return self.confirm(
+                request,
+                queryset,
+                title="Unblock tags",
+                question="Chargers accept these tags again, unless they have expired.",
+            )
+        chosen = list(queryset)
+        actor = actor_of(request)
+        self.attempt(
+            request, lambda: tokens.unblock_tokens(actor=actor, tokens=chosen), f"{len(chosen)} unblocked."
+        )
+        return None
+
+    # ------------------------------------------------------------ CSV
+
+    def import_action(self, request: HttpRequest, **kwargs: Any) -> Any:
+        if actor_of(request).tenant is None and self.has_import_permission(request):
+            return self.choose_tenant(request)
+        return super().import_action(request, **kwargs)
+
+    def has_import_permission(self, request: HttpRequest) -> bool:
+        return self.has_add_permission(request)
+
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def get_import_resource_kwargs(self, request: HttpRequest, **kwargs: Any) -> dict[str, Any]:
+        return {"actor": actor_of(request)}
+
+    def get_export_resource_kwargs(self, request: HttpRequest, **kwargs: Any) -> dict[str, Any]:
+        return {"actor": actor_of(request)}
+
+
+@register(TokenGroup)
+class TokenGroupAdmin(TenantModelAdmin):
+    permission_area = "id_tokens"
+    list_display = ("name", "state", "size")
+    list_filter = ("status",)
+    search_fields = ("name",)
+    fields = ("name", "status")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[TokenGroup]:
+        rows: QuerySet[TokenGroup] = super().get_queryset(request)
+        return rows.annotate(token_count=Count("tokens"))
+
+    @display(description="State", ordering="status")
+    def state(self, obj: TokenGroup) -> str:
+        return chip(obj.get_status_display(), "ok" if obj.status == TokenStatus.ACCEPTED else "bad")
+
+    @display(description="Tags", ordering="token_count")
+    def size(self, obj: Any) -> int:
+        return int(obj.token_count)
+
+    def write(self, request: HttpRequest, obj: Any, form: Any, *, change: bool) -> None:
+        if not change or "name" in form.changed_data:
+            super().write(request, obj, form, change=change)
+        if change and "status" in form.changed_data:
+            stored = TokenGroup.objects.select_related("tenant").get(pk=obj.pk)
+            tokens.set_group_status(actor=actor_of(request), group=stored, status=form.cleaned_data["status"])

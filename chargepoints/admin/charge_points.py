@@ -1,0 +1,375 @@
+"""Charge points: the list, its filters and actions, and the form of what an operator sets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin import display
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from unfold import widgets
+from unfold.views import ChangeList
+
+from accounts.admin_base import (
+    ScopedFilter,
+    TenantForm,
+    TenantTabularInline,
+    actor_of,
+    allowed,
+    changed_values,
+    register,
+    require,
+    take_over,
+)
+from chargepoints import commands, keys
+from chargepoints.admin.charge_point_page import ChargePointPages
+from chargepoints.admin.command_forms import CommandForm
+from chargepoints.admin.refusals import shown_once
+from chargepoints.admin.shared import ERRORS, REGISTRATION_TONES, ago, connector_chip, online_dot
+from chargepoints.choices import ConnectorStatus, RegistrationStatus
+from chargepoints.command_specs import NEUTRAL, CommandSpec
+from chargepoints.models import ChargePoint, Connector
+from chargepoints.selectors import charge_points_with_status
+from chargepoints.services import stations
+from csms_project.common import audit, panels
+from csms_project.common.admin import OptionFilter, chip
+
+#: Commands that make sense for many chargers at once.
+FOR_MANY = (
+    "get_configuration",
+    "change_configuration",
+    "trigger_message",
+    "clear_cache",
+    "change_availability",
+    "reset",
+)
+
+
+class ChargePointForm(TenantForm):
+    connectors = forms.IntegerField(
+        min_value=0,
+        max_value=100,
+        initial=1,
+        widget=widgets.UnfoldAdminIntegerFieldWidget,
+        help_text="More are added when the charger reports them.",
+    )
+    authorization_key = forms.CharField(
+        label="Authorization key",
+        required=False,
+        widget=widgets.UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "authorization_key" in self.fields:
+            self.fields["authorization_key"].help_text = (
+                "Empty: the key stays as it is."
+                if self.instance.pk
+                else "Empty: one is generated and shown once."
+            )
+
+    def clean_authorization_key(self) -> str | None:
+        key: str = self.cleaned_data["authorization_key"]
+        if not key:
+            return None
+        try:
+            keys.check_key(key)
+        except keys.UnusableKey as error:
+            raise forms.ValidationError(str(error)) from error
+        return key
+
+
+class OnlineFilter(OptionFilter):
+    title = "connection"
+    parameter_name = "online"
+    options = (("yes", "Online"), ("no", "Offline"))
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(is_online=self.value() == "yes") if self.value() else queryset
+
+
+class StatusFilter(OptionFilter):
+    """Of the charger or any of its connectors."""
+
+    title = "status"
+    parameter_name = "status"
+    options = tuple(choice for choice in ConnectorStatus.choices if choice[0])
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if not self.value():
+            return queryset
+        having = Connector.objects.filter(status=self.value()).values("charge_point")
+        return queryset.filter(Q(status=self.value()) | Q(pk__in=having))
+
+
+class ModelFilter(admin.SimpleListFilter):
+    """Models that the tenant has."""
+
+    title = "model"
+    parameter_name = "model"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        rows = ChargePoint.objects.for_tenant(actor_of(request).tenant).exclude(model="")
+        found = rows.order_by("vendor", "model").values_list("vendor", "model").distinct()[:100]
+        return [(model, f"{vendor} {model}".strip()) for vendor, model in found]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(model=self.value()) if self.value() else queryset
+
+
+class ArchivedFilter(OptionFilter):
+    title = "archive"
+    parameter_name = "archived"
+    options = (("only", "Archived only"), ("all", "Together with archived"))
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() == "all":
+            return queryset
+        return queryset.filter(archived_at__isnull=self.value() != "only")
+
+
+class ChargePointList(ChangeList):
+    """The list, with the columns that upper apps have added."""
+
+    result_list: Any
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        rows = list(self.result_list)
+        for row in rows:
+            row.added_columns = {}
+        for column in panels.columns_of(panels.CHARGE_POINT):
+            if allowed(request, column.permission):
+                values = column.values(request, rows)
+                for row in rows:
+                    row.added_columns[column.name] = values.get(row.pk, "–")
+        self.result_list = rows
+
+
+class ConnectorInline(TenantTabularInline):
+    """What the operator knows about the sockets; their state is the charger's."""
+
+    model = Connector
+    permission_area = "charge_points"
+    may_add = False
+    may_delete = False
+    tab = True
+    fields = ("ocpp_number", "standard", "max_power_w", "status")
+    readonly_fields = ("ocpp_number", "status")
+
+
+@register(ChargePoint)
+class ChargePointAdmin(ChargePointPages):
+    permission_area = "charge_points"
+    domain_errors = ERRORS
+    form = ChargePointForm
+    inlines = (ConnectorInline,)
+    list_display = ("identity_column", "connectors_column", "location", "seen", "device", "registration")
+    list_display_links = ("identity_column",)
+    list_filter = (
+        OnlineFilter,
+        StatusFilter,
+        ("location", ScopedFilter),
+        "registration_status",
+        ModelFilter,
+        ArchivedFilter,
+    )
+    search_fields = ("identity", "name", "serial_number", "location__name", "model")
+    autocomplete_fields = ("location", "tariff")
+    actions = ("accept", "reject", "archive", "unarchive")
+    add_fieldsets = (
+        (None, {"fields": ("identity", "name", "location", "connectors")}),
+        ("Security", {"fields": ("security_profile", "authorization_key")}),
+    )
+    fieldsets = (
+        (None, {"fields": ("identity", "name", "location", "note")}),
+        ("Security", {"fields": ("security_profile", "authorization_key")}),
+        (
+            "Behaviour",
+            {"fields": ("auto_configure", "heartbeat_interval_s", "strict_schema", "authorization_mode")},
+        ),
+        ("Price", {"fields": ("tariff", "pricing_mode")}),
+    )
+
+    # ------------------------------------------------------------ list
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ChargePoint]:
+        return charge_points_with_status(actor_of(request).tenant)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return ChargePointList
+
+    def get_list_display(self, request: HttpRequest) -> Sequence[Any]:
+        added = [
+            _column(column)
+            for column in panels.columns_of(panels.CHARGE_POINT)
+            if allowed(request, column.permission)
+        ]
+        columns = list(super().get_list_display(request))
+        return [*columns[:2], *added, *columns[2:]]
+
+    @display(description="Charge point", ordering="identity")
+    def identity_column(self, obj: Any) -> str:
+        name = format_html('<span class="cs-sub">{}</span>', obj.name) if obj.name else ""
+        archived = chip("archived") if obj.archived_at else ""
+        return format_html("{} {} {} {}", online_dot(obj.is_online), obj.identity, name, archived)
+
+    @display(description="Connectors")
+    def connectors_column(self, obj: Any) -> str:
+        chips = [
+            connector_chip(c.ocpp_number, c.status, error_code=c.error_code, info=c.status_info)
+            for c in obj.connectors.all()
+        ]
+        if obj.status in (ConnectorStatus.FAULTED, ConnectorStatus.UNAVAILABLE):
+            chips.insert(0, chip(obj.get_status_display(), "bad" if obj.status == "Faulted" else "neutral"))
+        shown = format_html_join(" ", "{}", ((item,) for item in chips[:6]))
+        more = format_html(" +{}", len(chips) - 6) if len(chips) > 6 else ""
+        return format_html(
+            '<span class="cs-chips{}">{}{}</span>', "" if obj.is_online else " cs-stale", shown, more
+        )
+
+    @display(description="Last seen", ordering="last_seen_at")
+    def seen(self, obj: Any) -> str:
+        return "now" if obj.is_online else ago(obj.last_seen_at)
+
+    @display(description="Model and firmware", ordering="model")
+    def device(self, obj: ChargePoint) -> str:
+        model = f"{obj.vendor} {obj.model}".strip() or "–"
+        return format_html('{} <span class="cs-sub">{}</span>', model, obj.firmware_version)
+
+    @display(description="Registration", ordering="registration_status")
+    def registration(self, obj: ChargePoint) -> str:
+        tone = REGISTRATION_TONES[RegistrationStatus(obj.registration_status)]
+        return chip(obj.get_registration_status_display(), tone)
+
+    # ------------------------------------------------------------ form
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return allowed(request, "charge_points.archive", obj)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        # What goes with a charger may be thousands of log rows; sessions are protected by the service.
+        return [str(obj) for obj in objs], {}, set(), []
+
+    def delete_model(self, request: HttpRequest, obj: ChargePoint) -> None:
+        stations.delete_charge_point(actor=actor_of(request), charge_point=obj)
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:
+        return [] if obj is None else list(self.inlines)
+
+    def write(self, request: HttpRequest, obj: Any, form: Any, *, change: bool) -> None:
+        actor = actor_of(request)
+        if change:
+            stored = ChargePoint.objects.get(pk=obj.pk)
+            stations.update_charge_point(actor=actor, charge_point=stored, **changed_values(form))
+            return
+        values = {**form.cleaned_data}
+        registered = stations.register_charge_point(actor=actor, tenant=obj.tenant, **values)
+        take_over(obj, registered.charge_point)
+        obj.plain_key = registered.key
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        super().save_formset(request, form, formset, change)
+        for connector, names in formset.changed_objects:
+            changes = {name: [None, getattr(connector, name)] for name in names}
+            audit.record(actor_of(request), "charge_points.change_connector", connector, changes=changes)
+
+    def response_add(
+        self, request: HttpRequest, obj: Any, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        return shown_once(self, request, obj, obj.plain_key)
+
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        messages.success(request, f"{obj} was changed.")
+        url = reverse("admin:chargepoints_chargepoint_change", args=[obj.pk])
+        return HttpResponseRedirect(f"{url}?tab=settings" if "_continue" in request.POST else url)
+
+    # ------------------------------------------------------------ actions on many
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        actions = super().get_actions(request)
+        for name in FOR_MANY:
+            spec = NEUTRAL[name]
+            if allowed(request, spec.permission):
+                actions[f"command_{name}"] = (
+                    partial(_send_to_many, spec),
+                    f"command_{name}",
+                    f"{spec.label}…",
+                )
+        return actions
+
+    def has_archive_permission(self, request: HttpRequest) -> bool:
+        return self.may(request, "archive")
+
+    @admin.action(description="Accept (registration)", permissions=["change"])
+    def accept(self, request: HttpRequest, queryset: QuerySet[ChargePoint]) -> None:
+        self._each(request, queryset, stations.accept, "{count} accepted.")
+
+    @admin.action(description="Reject (registration)…", permissions=["change"])
+    def reject(self, request: HttpRequest, queryset: QuerySet[ChargePoint]) -> HttpResponse | None:
+        if "confirmed" not in request.POST:
+            question = "The next boot of these chargers is answered Rejected: they can no longer charge."
+            return self.confirm(request, queryset, title="Reject", question=question, is_dangerous=True)
+        self._each(request, queryset, stations.reject, "{count} rejected.")
+        return None
+
+    @admin.action(description="Archive…", permissions=["archive"])
+    def archive(self, request: HttpRequest, queryset: QuerySet[ChargePoint]) -> HttpResponse | None:
+        if "confirmed" not in request.POST:
+            question = "These chargers can no longer connect. Their sessions stay."
+            return self.confirm(request, queryset, title="Archive", question=question, is_dangerous=True)
+        self._each(request, queryset, stations.archive, "{count} archived.")
+        return None
+
+    @admin.action(description="Take out of the archive", permissions=["archive"])
+    def unarchive(self, request: HttpRequest, queryset: QuerySet[ChargePoint]) -> None:
+        self._each(request, queryset, stations.unarchive, "{count} back in use.")
+
+    def _each(
+        self, request: HttpRequest, queryset: QuerySet[ChargePoint], act: Callable[..., Any], done: str
+    ) -> None:
+        actor = actor_of(request)
+        self.attempt_all(request, list(queryset), lambda row: act(actor=actor, charge_point=row), done=done)
+
+
+def _column(column: panels.Column) -> Callable[[Any], Any]:
+    def show(obj: Any) -> Any:
+        return obj.added_columns[column.name]
+
+    show.short_description = column.title  # type: ignore[attr-defined]
+    show.__name__ = column.name
+    return show
+
+
+def _send_to_many(
+    spec: CommandSpec, model_admin: ChargePointAdmin, request: HttpRequest, queryset: QuerySet[ChargePoint]
+) -> HttpResponse | None:
+    """One command for each charge point chosen, after its arguments were asked for and confirmed."""
+    require(request, spec.permission)
+    is_answer = "confirmed" in request.POST
+    form = CommandForm(spec, request.POST if is_answer else None, many=True)
+    if not is_answer or not form.is_valid():
+        return model_admin.confirm(
+            request,
+            queryset,
+            title=spec.label,
+            question=spec.confirm or spec.description,
+            form=form,
+            is_dangerous=spec.dangerous,
+        )
+    actor, payload, expires_in = actor_of(request), form.payload(), form.expires_in()
+    model_admin.attempt_all(
+        request,
+        list(queryset),
+        lambda row: commands.queue(
+            actor=actor, charge_point=row, action=spec.action, payload=payload, expires_in=expires_in
+        ),
+        done=f"{spec.label}: {{count}} commands queued.",
+    )
+    return None

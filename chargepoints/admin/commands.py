@@ -1,0 +1,95 @@
+"""Commands and reservations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin import display
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from accounts.admin_base import ReadOnlyAdmin, ScopedAutocompleteFilter, actor_of, register
+from chargepoints import commands
+from chargepoints.admin.shared import ERRORS, charge_point_link, command_chip
+from chargepoints.models import Command, Reservation
+from csms_project.common.admin import BigTable, TimeFilter, chip
+
+
+@register(Command)
+class CommandAdmin(BigTable, ReadOnlyAdmin):
+    permission_area = "commands"
+    domain_errors = ERRORS
+    list_display = (
+        "action",
+        "state",
+        "where",
+        "created_at",
+        "completed_at",
+        "requested_by_name",
+        "requested_via",
+    )
+    list_filter = (
+        "status",
+        ("charge_point", ScopedAutocompleteFilter),
+        ("created_at", TimeFilter),
+        "requested_via",
+    )
+    list_select_related = ("charge_point",)
+    search_fields = ("action", "requested_by_name")
+    actions = ("cancel",)
+    fieldsets = (
+        (None, {"fields": ("where", "action", "state", "payload", "requested_by_name", "requested_via")}),
+        ("On the wire", {"fields": ("ocpp_action", "request", "response", "error", "message_id")}),
+        (
+            "Times",
+            {"fields": ("created_at", "expires_at", "sent_at", "completed_at", "timeout_s", "attempts")},
+        ),
+    )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [name for _, options in self.fieldsets for name in options["fields"]]
+
+    @display(description="Status")
+    def state(self, obj: Command) -> str:
+        return command_chip(obj)
+
+    @display(description="Charge point")
+    def where(self, obj: Command) -> str:
+        return charge_point_link(obj.charge_point)
+
+    @admin.action(description="Cancel what was not sent yet", permissions=["send"])
+    def cancel(self, request: HttpRequest, queryset: QuerySet[Command]) -> None:
+        actor = actor_of(request)
+        rows = list(queryset)
+        self.attempt_all(
+            request, rows, lambda row: commands.cancel(actor=actor, command=row), done="{count} cancelled."
+        )
+
+    def has_send_permission(self, request: HttpRequest) -> bool:
+        return self.may(request, "send")
+
+
+@register(Reservation)
+class ReservationAdmin(ReadOnlyAdmin):
+    permission_area = "reservations"
+    list_display = (
+        "reservation_id",
+        "state",
+        "where",
+        "connector",
+        "id_token_value",
+        "expires_at",
+        "created_at",
+    )
+    list_filter = ("status", ("charge_point", ScopedAutocompleteFilter), ("created_at", TimeFilter))
+    list_select_related = ("charge_point", "connector__charge_point")
+    search_fields = ("id_token_value",)
+
+    @display(description="Status")
+    def state(self, obj: Reservation) -> str:
+        return chip(obj.get_status_display(), "ok" if obj.status == "active" else "neutral")
+
+    @display(description="Charge point")
+    def where(self, obj: Reservation) -> str:
+        return charge_point_link(obj.charge_point)

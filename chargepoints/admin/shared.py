@@ -1,0 +1,96 @@
+"""What several pages about charge points need."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timesince import timesince
+
+from accounts.errors import AccountsError
+from chargepoints.choices import CommandStatus, ConnectorStatus, RegistrationStatus
+from chargepoints.errors import ChargePointsError
+from csms_project.common.admin import chip
+
+#: What services of charge points may refuse with.
+ERRORS = (AccountsError, ChargePointsError)
+
+CONNECTOR_TONES = {
+    ConnectorStatus.AVAILABLE: "ok",
+    ConnectorStatus.CHARGING: "info",
+    ConnectorStatus.FAULTED: "bad",
+    ConnectorStatus.UNAVAILABLE: "neutral",
+    ConnectorStatus.UNKNOWN: "neutral",
+}
+COMMAND_TONES = {
+    CommandStatus.QUEUED: "neutral",
+    CommandStatus.SENT: "info",
+    CommandStatus.ACCEPTED: "ok",
+    CommandStatus.REJECTED: "warn",
+    CommandStatus.NOT_SUPPORTED: "warn",
+    CommandStatus.CANCELLED: "neutral",
+}
+REGISTRATION_TONES = {
+    RegistrationStatus.ACCEPTED: "ok",
+    RegistrationStatus.PENDING: "warn",
+    RegistrationStatus.REJECTED: "bad",
+}
+
+
+def ocpp_url(request: HttpRequest, identity: str) -> str:
+    """The URL to type into a charger."""
+    base = urlsplit(settings.PUBLIC_URL or request.build_absolute_uri("/"))
+    scheme = "wss" if base.scheme in ("https", "wss") else "ws"
+    return f"{scheme}://{base.netloc}{settings.OCPP_PATH}{quote(identity, safe='')}"
+
+
+def connector_chip(number: int, status: str, *, error_code: str = "", info: str = "") -> SafeString:
+    """A connector's number and status; the error is in its title."""
+    known = status in ConnectorStatus.values
+    label = ConnectorStatus(status).label if known else status
+    tone = CONNECTOR_TONES.get(ConnectorStatus(status), "warn") if known else "warn"
+    problem = error_code if error_code and error_code != "NoError" else ""
+    return chip(f"{number} {label}", tone, title=" ".join(filter(None, (problem, info))))
+
+
+def command_chip(command: Any) -> SafeString:
+    """The state of a command; what went wrong is in its title."""
+    error = command.error if isinstance(command.error, dict) else {}
+    title = " ".join(str(error.get(name) or "") for name in ("code", "description")).strip()
+    return chip(
+        command.get_status_display(), COMMAND_TONES.get(CommandStatus(command.status), "bad"), title=title
+    )
+
+
+def online_dot(is_online: bool) -> SafeString:
+    """A dot that says whether the socket is open, in words for screen readers too."""
+    word = "Online" if is_online else "Offline"
+    return format_html(
+        '<span class="cs-dot {}" title="{}"></span><span class="cs-hidden">{}</span>',
+        "cs-on" if is_online else "cs-off",
+        word,
+        word,
+    )
+
+
+def ago(moment: datetime | None) -> str:
+    """For example “3 minutes ago”."""
+    if moment is None:
+        return "never"
+    now = timezone.now()
+    if (now - moment).total_seconds() < 60:
+        return "just now"
+    return f"{timesince(moment, now, depth=1)} ago"
+
+
+def charge_point_link(charge_point: Any) -> SafeString:
+    """A link to the charge point's page."""
+    url = reverse("admin:chargepoints_chargepoint_change", args=[charge_point.pk])
+    return format_html('<a class="cs-link" href="{}">{}</a>', url, charge_point)

@@ -1,0 +1,85 @@
+"""Admin of what belongs to no app alone: the outbox and the audit trail.
+
+They are registered here and not in `common`, which knows neither tenants nor permissions.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin import display
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+
+from accounts.admin_base import ReadOnlyAdmin, actor_of, register
+from csms_project.common.admin import BigTable, TimeFilter
+from csms_project.common.models import AuditEntry, Event
+
+# Of other packages, only what is ours to manage: token lists and plain API keys know no tenants.
+_OURS = {"accounts", "chargepoints", "transactions", "common"}
+for _model in [model for model in admin.site._registry if model._meta.app_label not in _OURS]:
+    admin.site.unregister(_model)
+
+
+def _code(value: Any) -> str:
+    return format_html('<pre class="cs-code">{}</pre>', json.dumps(value, indent=2, ensure_ascii=False))
+
+
+@register(Event)
+class EventAdmin(BigTable, ReadOnlyAdmin):
+    permission_area = "events"
+    list_display = ("created_at", "kind", "charge_point", "object_type", "object_id", "dispatched_at")
+    list_filter = (("created_at", TimeFilter),)
+    search_fields = ("=kind", "=charge_point", "=object_id")
+    search_help_text = "Kind, charge point or object id, in full"
+    fields = ("created_at", "kind", "charge_point", "object_type", "object_id", "details", "dispatched_at")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.fields
+
+    @display(description="Data")
+    def details(self, obj: Event) -> str:
+        return _code(obj.data)
+
+
+@register(AuditEntry)
+class AuditEntryAdmin(BigTable, ReadOnlyAdmin):
+    permission_area = "audit"
+    list_display = (
+        "created_at",
+        "actor_name",
+        "via",
+        "action",
+        "object_type",
+        "object_name",
+        "source_address",
+    )
+    list_filter = (("created_at", TimeFilter), "via")
+    search_fields = ("=actor_name", "^action", "^object_name")
+    search_help_text = "Who, action or object"
+    fields = (
+        "created_at",
+        "actor_name",
+        "via",
+        "action",
+        "object_type",
+        "object_id",
+        "object_name",
+        "details",
+        "source_address",
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEntry]:
+        rows = super().get_queryset(request)
+        # Entries of the installation itself have no tenant.
+        return rows if actor_of(request).tenant is None else rows.exclude(tenant=None)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.fields
+
+    @display(description="Changes")
+    def details(self, obj: AuditEntry) -> str:
+        return _code(obj.changes)

@@ -1,0 +1,36 @@
+// Small helpers of the admin; every page works without them.
+"use strict";
+
+document.addEventListener("click", (event) => {
+  const copy = event.target.closest("[data-copy]");
+  if (copy) {
+    const source = document.getElementById(copy.dataset.copy);
+    const done = () => { copy.textContent = "Copied"; };
+    if (navigator.clipboard && window.isSecureContext) {
+      navigator.clipboard.writeText(source.textContent).then(done);
+    } else {
+      // Plain HTTP in the local network has no clipboard interface.
+      window.getSelection().selectAllChildren(source);
+      if (document.execCommand("copy")) done();
+    }
+    return;
+  }
+  if (event.target.closest("[data-add-element]")) {
+    const template = document.getElementById("element-template");
+    const total = document.getElementById("id_elements-TOTAL_FORMS");
+    const index = Number(total.value);
+    const row = document.createElement("div");
+    row.innerHTML = template.innerHTML.replaceAll("__prefix__", String(index));
+    const added = row.firstElementChild;
+    template.before(added);
+    total.value = String(index + 1);
+    const order = added.querySelector("input[name$='-ORDER']");
+    if (order) order.value = String(index + 1);
+    added.querySelector("input:not([type=hidden])").focus();
+  }
+});
+
+document.addEventListener("change", (event) => {
+  const form = event.target.closest("form[data-autosubmit]");
+  if (form) form.submit();
+});

@@ -1,0 +1,268 @@
+"""Sessions: the list, its filters and export, and the acts of an operator."""
+
+from __future__ import annotations
+
+import csv
+from typing import Any
+
+from django import forms
+from django.contrib.admin import display
+from django.db.models import QuerySet, TextField
+from django.db.models.functions import Cast
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import path, reverse
+from django.utils.html import format_html
+from unfold import widgets
+from unfold.views import ChangeList
+
+from accounts.admin_base import (
+    ReadOnlyAdmin,
+    ScopedAutocompleteFilter,
+    ScopedFilter,
+    actor_of,
+    register,
+    require,
+)
+from chargepoints.admin.shared import charge_point_link
+from csms_project.common.admin import BigTable, OptionFilter, TimeFilter, duration, without_formula
+from transactions.admin import session_page
+from transactions.admin.shared import ERRORS, cost_of, flag_chips, kwh, length, local, money, state_chip
+from transactions.choices import Flag
+from transactions.models import Transaction
+from transactions.selectors import list_transactions, running_costs
+from transactions.services.closing import close_transaction
+from transactions.services.control import request_stop
+from transactions.services.recompute import recompute
+
+#: More rows than this are not for a spreadsheet; narrow the filter or use the API.
+MAX_EXPORT = 50_000
+_COLUMNS = (
+    "session",
+    "transaction_id",
+    "state",
+    "charge_point",
+    "connector",
+    "tag",
+    "started_at",
+    "ended_at",
+    "energy_kwh",
+    "cost",
+    "currency",
+    "stop_reason",
+    "flags",
+)
+
+
+class FlagFilter(OptionFilter):
+    title = "flags"
+    parameter_name = "flag"
+    options = (("any", "Any flag"), *Flag.choices)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if not self.value():
+            return queryset
+        if self.value() == "any":
+            return queryset.exclude(flags=[])
+        # A cast, because SQLite knows no containment of JSON.
+        rows: QuerySet[Any] = queryset.annotate(flags_text=Cast("flags", TextField()))
+        return rows.filter(flags_text__contains=f'"{self.value()}"')
+
+
+class SessionList(ChangeList):
+    """The list, with what active sessions would cost now."""
+
+    result_list: Any
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        running_costs(self.result_list)
+
+
+class CloseForm(forms.Form):
+    reason = forms.CharField(
+        max_length=300,
+        label="Reason",
+        help_text="Kept in the books: why the session is closed without the charger's stop.",
+        widget=widgets.UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+    )
+
+
+@register(Transaction)
+class TransactionAdmin(BigTable, ReadOnlyAdmin):
+    permission_area = "transactions"
+    domain_errors = ERRORS
+    change_form_template = "admin/transactions/transaction/page.html"
+    list_before_template = "admin/transactions/transaction/list_tools.html"
+    list_display = (
+        "number",
+        "state_column",
+        "where",
+        "tag",
+        "start",
+        "length_column",
+        "energy",
+        "price",
+        "flagged",
+    )
+    list_filter = (
+        "state",
+        FlagFilter,
+        ("charge_point", ScopedAutocompleteFilter),
+        ("charge_point__location", ScopedFilter),
+        ("started_at", TimeFilter),
+        "end_kind",
+    )
+    search_fields = ("=ocpp_id", "^id_token_value", "^charge_point__identity")
+    search_help_text = "Transaction id, tag or charge point"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Transaction]:
+        return list_transactions(actor_of(request).tenant)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return SessionList
+
+    # ------------------------------------------------------------ columns
+
+    @display(description="Session")
+    def number(self, obj: Transaction) -> str:
+        return format_html('{} <span class="cs-sub">{}</span>', obj.pk, obj.ocpp_id)
+
+    @display(description="State")
+    def state_column(self, obj: Transaction) -> str:
+        return state_chip(obj)
+
+    @display(description="Charge point")
+    def where(self, obj: Transaction) -> str:
+        return format_html("{} / {}", charge_point_link(obj.charge_point), obj.connector_number)
+
+    @display(description="Tag")
+    def tag(self, obj: Transaction) -> str:
+        return obj.id_token_value or "–"
+
+    @display(description="Start")
+    def start(self, obj: Transaction) -> str:
+        return local(obj.started_at)
+
+    @display(description="Duration")
+    def length_column(self, obj: Transaction) -> str:
+        return duration(length(obj))
+
+    @display(description="Energy (kWh)")
+    def energy(self, obj: Transaction) -> str:
+        return format_html('<span class="cs-num">{}</span>', kwh(obj.energy_wh))
+
+    @display(description="Cost")
+    def price(self, obj: Transaction) -> str:
+        return format_html('<span class="cs-num">{}</span>', money(cost_of(obj), obj.currency))
+
+    @display(description="Flags")
+    def flagged(self, obj: Transaction) -> str:
+        return flag_chips(obj) if obj.flags else "–"
+
+    # ------------------------------------------------------------ pages
+
+    def get_urls(self) -> list[Any]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("export/", wrap(self.export_view), name="transactions_transaction_export"),
+            path("<int:pk>/live/", self.live_view, name="transactions_transaction_live"),
+            path("<int:pk>/stop/", wrap(self.stop_view), name="transactions_transaction_stop"),
+            path("<int:pk>/close/", wrap(self.close_view), name="transactions_transaction_close"),
+            path("<int:pk>/recompute/", wrap(self.recompute_view), name="transactions_transaction_recompute"),
+            *super().get_urls(),
+        ]
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        obj = context["original"]
+        context |= {"title": f"Session {obj.pk}", "subtitle": None, **session_page.context(request, obj)}
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def live_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The figures that change while a session runs."""
+        if not self.admin_site.has_permission(request):
+            return HttpResponse(status=401, headers={"HX-Refresh": "true"})
+        obj = self.find_or_404(request, str(pk))
+        response = render(request, "admin/transactions/transaction/live.html", session_page.live_context(obj))
+        if not obj.is_active:
+            # The rest of the page shows an open session: load it anew.
+            response["HX-Refresh"] = "true"
+        return response
+
+    def stop_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Ask the charger to end the session."""
+        obj = self.find_or_404(request, str(pk))
+        require(request, "transactions.stop", obj)
+        if request.method == "POST":
+            actor = actor_of(request)
+            done = "The charger was asked to stop; the session ends when its stop arrives."
+            self.attempt(request, lambda: request_stop(actor=actor, transaction=obj), done)
+            return HttpResponseRedirect(_url(obj))
+        lead = "The charger is asked to stop charging. The session ends when the charger's own stop arrives."
+        return self._ask(request, obj, f"Stop session {obj.pk}", lead, "Stop charging")
+
+    def close_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Close a session whose stop will never come."""
+        obj = self.find_or_404(request, str(pk))
+        require(request, "transactions.close", obj)
+        form = CloseForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            actor, reason = actor_of(request), form.cleaned_data["reason"]
+            self.attempt(
+                request,
+                lambda: close_transaction(actor=actor, transaction=obj, reason=reason),
+                "The session is closed.",
+            )
+            return HttpResponseRedirect(_url(obj))
+        lead = (
+            "For a session whose stop will never come. It ends at its last sample, with the energy known by then. "
+            "A stop that arrives later still corrects it."
+        )
+        return self._ask(request, obj, f"Close session {obj.pk}", lead, "Close the session", form)
+
+    def recompute_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Compute energy and cost again from what is stored."""
+        obj = self.find_or_404(request, str(pk))
+        require(request, "transactions.recompute", obj)
+        if request.method == "POST":
+            actor = actor_of(request)
+            done = "Computed again; the ledger says whether a figure changed."
+            self.attempt(request, lambda: recompute(actor=actor, transaction=obj), done)
+            return HttpResponseRedirect(_url(obj))
+        lead = "Energy and cost are computed again from the stored messages and the tariff of the session's start."
+        return self._ask(request, obj, f"Recompute session {obj.pk}", lead, "Recompute", is_dangerous=False)
+
+    def _ask(
+        self,
+        request: HttpRequest,
+        obj: Transaction,
+        title: str,
+        lead: str,
+        submit: str,
+        form: forms.Form | None = None,
+        *,
+        is_dangerous: bool = True,
+    ) -> HttpResponse:
+        context = {"title": title, "lead": lead, "submit": submit, "form": form, "is_dangerous": is_dangerous}
+        return self.page(request, "admin/form_page.html", {**context, "back_url": _url(obj)})
+
+    def export_view(self, request: HttpRequest) -> HttpResponse:
+        """The sessions of the list's filters as CSV; times in the tenant's zone with their offset."""
+        require(request, "transactions.view")
+        rows = self.get_changelist_instance(request).queryset[:MAX_EXPORT]
+        response = HttpResponse(content_type="text/csv; charset=utf-8")
+        response["Content-Disposition"] = 'attachment; filename="sessions.csv"'
+        # Spreadsheets read UTF-8 only with this mark.
+        response.write("\ufeff")
+        writer = csv.writer(response)
+        writer.writerow(_COLUMNS)
+        for row in rows.iterator(chunk_size=1000):
+            writer.writerow([without_formula(value) for value in session_page.csv_values(row)])
+        return response
+
+
+def _url(obj: Transaction) -> str:
+    return reverse("admin:transactions_transaction_change", args=[obj.pk])
