@@ -37,6 +37,7 @@ ACTIONS: dict[str, dict[str, Action]] = {V16: v16.ACTIONS}
 MAX_IN_PROGRESS = 200  # CALLs of one charger that may wait for the writer before we stop reading
 MAX_BACKLOG = 2000  # answers that a charger may leave unread before its socket is cut
 CLOCK_WINDOW_S = 3600
+CLOCK_GRAIN_S = 5
 
 _CLOSE_STORAGE = 1013
 _CLOSE_POLICY = 1008
@@ -71,6 +72,7 @@ class Socket:
         self._queued = 0
         self._asked_for: dict[str, float] = {}
         self._booted_at = 0.0
+        self._told_offset: int | None = None
         self._offset: tuple[float, float] | None = None
         self._closing: asyncio.Task[None] | None = None
 
@@ -269,10 +271,14 @@ class Socket:
             self._offset = (offset, now)
 
     def take_clock_offset(self) -> int | None:
-        """Seconds that the charger's clock is ahead of ours, None when it said no time."""
+        """Seconds that the charger's clock is ahead of ours; None when there is nothing new to say of it."""
         if self._offset is None:
             return None
-        return max(-(2**31), min(2**31 - 1, round(self._offset[0])))
+        offset = max(-(2**31), min(2**31 - 1, round(self._offset[0])))
+        if self._told_offset is not None and abs(offset - self._told_offset) < CLOCK_GRAIN_S:
+            return None
+        self._told_offset = offset
+        return offset
 
     # -- sending and closing
 

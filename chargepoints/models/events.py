@@ -6,6 +6,7 @@ from django.db import models
 
 from chargepoints.choices import StatusReportKind
 from chargepoints.models.sites import ChargePoint
+from csms_project.common.fields import LogTextField
 from csms_project.common.models import TenantOwned
 
 
@@ -53,10 +54,10 @@ class OcppMessage(LogRow):
     sent_by_charger = models.BooleanField()
     message_id = models.CharField(max_length=64, blank=True)
     action = models.CharField(max_length=64, blank=True)
-    request = models.TextField(
+    request = LogTextField(
         blank=True, help_text="Payload of the CALL or the raw frame, secrets redacted."
     )
-    response = models.TextField(blank=True, help_text="Payload of the answer, secrets redacted.")
+    response = LogTextField(blank=True, help_text="Payload of the answer, secrets redacted.")
     error_code = models.CharField(max_length=64, blank=True)
     error_description = models.CharField(max_length=255, blank=True)
     answered_at = models.DateTimeField(null=True, blank=True)

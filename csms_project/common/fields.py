@@ -8,13 +8,19 @@ from typing import Any
 
 import orjson
 from django.db import models
+from django.db.models.fields.json import KeyTransform
+
+
+def dumps(value: Any) -> str:
+    """Compact JSON; Decimal becomes text so that no digit is lost."""
+    return orjson.dumps(value, default=_default, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
 class FastJSONEncoder(json.JSONEncoder):
-    """Encodes with orjson; Decimal becomes text so that no digit is lost."""
+    """Encodes with orjson."""
 
     def encode(self, o: Any) -> str:
-        return orjson.dumps(o, default=_default, option=orjson.OPT_NON_STR_KEYS).decode()
+        return dumps(o)
 
 
 class FastJSONDecoder(json.JSONDecoder):
@@ -49,8 +55,23 @@ class FastJSONField(models.JSONField):
         return name, path, args, kwargs
 
     def get_placeholder(self, value: Any, compiler: Any, connection: Any) -> str:
-        if hasattr(value, "as_sql"):
-            return "%s"
+        return "%s::jsonb" if connection.vendor == "postgresql" else "%s"
+
+    def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
+        if value is None or hasattr(value, "as_sql"):
+            return super().get_db_prep_value(value, connection, prepared)
+        return dumps(value)
+
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
+        if isinstance(value, str) and not isinstance(expression, KeyTransform):
+            return orjson.loads(value)
+        return super().from_db_value(value, expression, connection)
+
+
+class LogTextField(models.TextField):
+    """A long text that is written in bulk: kept off the UNNEST path of Django 5.2 as well."""
+
+    def get_placeholder(self, value: Any, compiler: Any, connection: Any) -> str:
         return "%s"
 
 

@@ -43,6 +43,7 @@ class Violation:
     keyword: str
 
 
+@cache
 def actions(version: str) -> frozenset[str]:
     """The actions a version knows, of both directions; raises ValueError for an unknown version."""
     return frozenset(action for action, response in _schemas(version) if not response)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery
 
-from chargepoints.models import Command
+from chargepoints.models import Command, Connector
 from chargepoints.services.batch import StationBatch
 from csms_project.common import metrics
-from csms_project.common.fields import FastJSONEncoder
+from csms_project.common.fields import dumps
 from transactions.choices import TransactionState
 from transactions.energy import Reading, Sample
 from transactions.models import LedgerEntry, MeterLayout, MeterValue, Transaction
@@ -45,10 +45,13 @@ class SessionBatch(StationBatch):
         self._wanted_ids: set[tuple[int, str]] = set()
         self._wanted_digests: set[tuple[int, str]] = set()
         self._wanted_open: set[int] = set()
+        self._wanted_last: set[int] = set()
         self._rows: dict[int, Transaction] = {}
         self._by_id: dict[tuple[int, str], Transaction | None] = {}
         self._by_digest: dict[tuple[int, str], Transaction | None] = {}
         self._open: dict[int, list[Transaction]] = {}
+        self._of_station: dict[int, dict[int, Transaction]] = {}
+        self._last: dict[tuple[int, int], int | None] = {}
         self._readings: dict[int, list[Reading]] = {}
         self._remote_starts: dict[int, list[Command]] = {}
         self._known: dict[tuple[Any, ...], set[tuple[int, str]]] = {}
@@ -70,16 +73,36 @@ class SessionBatch(StationBatch):
         """A start or orphan stop may be a repeat."""
         self._wanted_digests.add((charge_point_id, digest))
 
-    def want_open(self, charge_point_id: int) -> None:
-        """Samples without a session id arrive: which sessions are open there?"""
+    def want_running(self, charge_point_id: int) -> None:
+        """Samples without a session id arrive: which session ran at their time?"""
         self._wanted_open.add(charge_point_id)
+        self._wanted_last.add(charge_point_id)
 
     def load(self) -> None:
         super().load()
-        self._load_transactions(self._wanted_ids, self._wanted_digests, self._wanted_open)
+        self._find_last(self._wanted_last)
+        last = {pk for pk in self._last.values() if pk is not None}
+        self._load_transactions(self._wanted_ids, self._wanted_digests, self._wanted_open, last)
+
+    def _find_last(self, stations: set[int]) -> None:
+        """The session that started last on each connector: one query for all."""
+        if not stations:
+            return
+        newest = Transaction.objects.filter(
+            charge_point_id=OuterRef("charge_point_id"), connector_number=OuterRef("ocpp_number")
+        ).order_by("-started_at", "-pk")
+        rows = Connector.objects.filter(charge_point_id__in=stations).order_by()
+        for station, number, pk in rows.annotate(last=Subquery(newest.values("pk")[:1])).values_list(
+            "charge_point_id", "ocpp_number", "last"
+        ):
+            self._last[station, number] = pk
 
     def _load_transactions(
-        self, ids: set[tuple[int, str]], digests: set[tuple[int, str]], stations: set[int]
+        self,
+        ids: set[tuple[int, str]],
+        digests: set[tuple[int, str]],
+        stations: set[int],
+        keys: Set[int] = frozenset(),
     ) -> None:
         ids = ids - self._by_id.keys()
         digests = digests - self._by_digest.keys()
@@ -94,6 +117,8 @@ class SessionBatch(StationBatch):
             )
         if stations:
             condition |= Q(charge_point_id__in=stations, state=TransactionState.ACTIVE)
+        if keys - self._rows.keys():
+            condition |= Q(pk__in=keys)
         if not condition:
             return
         self._by_id.update(dict.fromkeys(ids))
@@ -108,6 +133,7 @@ class SessionBatch(StationBatch):
 
     def _index(self, row: Transaction, stations: Iterable[int]) -> None:
         station = row.charge_point_id
+        self._of_station.setdefault(station, {})[id(row)] = row
         if row.ocpp_id:
             self._by_id[station, row.ocpp_id] = row
         if row.start_digest:
@@ -175,17 +201,22 @@ class SessionBatch(StationBatch):
         return self._remote_starts[charge_point_id]
 
     def ended_at_time(self, charge_point_id: int, connector_number: int, at: datetime) -> Transaction | None:
-        """The ended session that ran on a connector at this time."""
-        return (
-            Transaction.objects.filter(
-                charge_point_id=charge_point_id,
-                connector_number=connector_number,
-                started_at__lte=at,
-                ended_at__gte=at,
-            )
-            .order_by("-started_at")
-            .first()
-        )
+        """The session that ran on a connector at this time and has ended since, maybe in this batch."""
+        key = (charge_point_id, connector_number)
+        last = self._rows.get(self._last.get(key) or 0)
+        if key not in self._last or (last is not None and last.started_at > at):
+            earlier = Transaction.objects.filter(
+                charge_point_id=charge_point_id, connector_number=connector_number, started_at__lte=at
+            ).order_by("-started_at", "-pk")
+            self._load_transactions(set(), set(), set(), set(earlier.values_list("pk", flat=True)[:1]))
+        ended = [
+            row
+            for row in self._of_station.get(charge_point_id, {}).values()
+            if row.connector_number == connector_number
+            and row.ended_at is not None
+            and row.started_at <= at <= row.ended_at
+        ]
+        return max(ended, key=lambda row: row.started_at, default=None)
 
     def known_samples(
         self, *, charge_point_id: int, transaction: Transaction | None, at: datetime
@@ -220,7 +251,7 @@ class SessionBatch(StationBatch):
         known = _layouts.get(columns) or self._new_layouts.get(columns)
         if known is None:
             row, _ = MeterLayout.objects.get_or_create(
-                digest=digest_of(_ENCODER.encode(columns)), defaults={"columns": columns}
+                digest=digest_of(dumps(columns)), defaults={"columns": columns}
             )
             known = self._new_layouts[columns] = row.pk
         return known
@@ -264,12 +295,9 @@ class SessionBatch(StationBatch):
         )
 
 
-_ENCODER = FastJSONEncoder()
-
-
 def compact(values: Sequence[str]) -> str:
     """A comparable form of sample values."""
-    return _ENCODER.encode(list(values))
+    return dumps(list(values))
 
 
 def digest_of(*parts: object) -> str:
