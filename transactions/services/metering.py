@@ -32,7 +32,7 @@ def want_metered(request: Metered, batch: SessionBatch) -> None:
     if request.ocpp_id:
         batch.want_transaction(request.charge_point_id, request.ocpp_id)
         return
-    batch.want_open(request.charge_point_id)
+    batch.want_running(request.charge_point_id)
     batch.want_charge_point(request.charge_point_id)
     batch.want_connectors(request.charge_point_id)
 

@@ -135,9 +135,7 @@ class Csms:
             strict_schema=row.strict_schema,
             replaced=None,
         )
-        socket = Socket(
-            node=cast(Node, self.node), connected=connected, version=V16, send=send, close=close
-        )
+        socket = Socket(node=cast(Node, self.node), connected=connected, version=V16, send=send, close=close)
         self._sockets[row.pk] = socket
         self._sent[row.pk] = sent
         return socket

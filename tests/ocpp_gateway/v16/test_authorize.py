@@ -31,7 +31,9 @@ def test_authorize_ignores_case(csms: Csms, charge_point: ChargePoint, tag: str)
 
 
 @pytest.mark.usefixtures("token")
-@pytest.mark.parametrize("tag", [" 04A1B2C3", "04A1B2C3 ", "04A1B2C", "", "%", "04A1B2C_", "*", "' OR 1=1 --", '"'])
+@pytest.mark.parametrize(
+    "tag", [" 04A1B2C3", "04A1B2C3 ", "04A1B2C", "", "%", "04A1B2C_", "*", "' OR 1=1 --", '"']
+)
 def test_authorize_unknown_tag_is_invalid_and_never_stored(
     csms: Csms, charge_point: ChargePoint, tag: str
 ) -> None:
@@ -54,9 +56,7 @@ def test_authorize_expired_tag_is_expired(csms: Csms, charge_point: ChargePoint,
 def test_authorize_blocked_comes_before_expired(
     csms: Csms, charge_point: ChargePoint, tenant: Tenant
 ) -> None:
-    factories.IdTokenFactory(
-        tenant=tenant, value="BOTH", status=TokenStatus.BLOCKED, expires_at=T0 - HOUR
-    )
+    factories.IdTokenFactory(tenant=tenant, value="BOTH", status=TokenStatus.BLOCKED, expires_at=T0 - HOUR)
 
     assert info(csms, charge_point, "BOTH")["status"] == "Blocked"
 

@@ -54,9 +54,7 @@ def test_boot_stores_what_the_charger_says_of_itself(csms: Csms, charge_point: C
 
 def test_boot_repeated_is_harmless(csms: Csms, charge_point: ChargePoint) -> None:
     csms.send(charge_point, "BootNotification", boot(), message_id="b")
-    again = csms.send(
-        charge_point, "BootNotification", boot(), message_id="b", at=T0 + timedelta(minutes=1)
-    )
+    again = csms.send(charge_point, "BootNotification", boot(), message_id="b", at=T0 + timedelta(minutes=1))
 
     charge_point.refresh_from_db()
     assert (again["status"], again["currentTime"]) == ("Accepted", "2026-03-02T10:01:00.000Z")
@@ -81,9 +79,7 @@ def test_boot_in_the_middle_of_a_session_does_not_end_it(csms: Csms, charge_poin
     assert session(ocpp_id).is_active
 
 
-def test_boot_interval_is_the_chargers_own_before_the_tenants(
-    csms: Csms, charge_point: ChargePoint
-) -> None:
+def test_boot_interval_is_the_chargers_own_before_the_tenants(csms: Csms, charge_point: ChargePoint) -> None:
     charge_point.tenant.heartbeat_interval_s = 120
     charge_point.tenant.save()
     assert csms.send(charge_point, "BootNotification", boot())["interval"] == 120
@@ -115,9 +111,7 @@ def test_boot_of_a_charger_that_is_not_accepted_tells_when_to_try_again(
     assert charge_point.vendor == "Amperia"
 
 
-def test_boot_accepted_later_opens_the_door_on_the_same_socket(
-    csms: Csms, charge_point: ChargePoint
-) -> None:
+def test_boot_accepted_later_opens_the_door_on_the_same_socket(csms: Csms, charge_point: ChargePoint) -> None:
     set_registration(charge_point, RegistrationStatus.PENDING)
     csms.reconnect(charge_point, was_accepted=False)
     csms.send(charge_point, "BootNotification", boot())
@@ -239,9 +233,7 @@ def test_heartbeat_gives_the_time_without_touching_the_database(
 
 def test_heartbeats_under_one_message_id_each_get_the_time(csms: Csms, charge_point: ChargePoint) -> None:
     for seconds in (0, 30):
-        answer = csms.send(
-            charge_point, "Heartbeat", {}, message_id="hb", at=T0 + timedelta(seconds=seconds)
-        )
+        answer = csms.send(charge_point, "Heartbeat", {}, message_id="hb", at=T0 + timedelta(seconds=seconds))
         assert answer == {"currentTime": clock(seconds=seconds)}
 
 

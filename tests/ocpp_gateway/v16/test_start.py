@@ -31,7 +31,9 @@ def begin(csms: Csms, charge_point: ChargePoint, **fields: object) -> int:
     return ocpp_id
 
 
-def test_start_is_answered_with_a_positive_31_bit_id_and_the_tag(csms: Csms, charge_point: ChargePoint) -> None:
+def test_start_is_answered_with_a_positive_31_bit_id_and_the_tag(
+    csms: Csms, charge_point: ChargePoint
+) -> None:
     answer = csms.send(charge_point, "StartTransaction", start())
 
     assert type(answer["transactionId"]) is int
