@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 import uuid
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -13,6 +14,7 @@ from django.utils import timezone
 from chargepoints import commands
 from chargepoints.choices import CommandStatus
 from chargepoints.models import Command
+from chargepoints.services.connections import standings
 from csms_project.common import crypto, metrics
 from ocpp_gateway import calls
 from ocpp_gateway.connection import CallInProgress, Connection, Outstanding
@@ -32,6 +34,10 @@ VERSIONS: dict[str, tuple[Callable[..., Any], Callable[..., Outcome]]] = {
 }
 
 
+ASKED_S = 120.0  # how long a charger that is not accepted may take to send what we asked for
+_TRIGGERS = frozenset({"TriggerMessage", "ExtendedTriggerMessage"})
+
+
 class Wire(Protocol):
     """The socket of a charger, as far as sending commands goes."""
 
@@ -41,7 +47,12 @@ class Wire(Protocol):
     token: uuid.UUID
     state: Connection
 
+    is_closed: bool
+    was_replaced: bool
+
     def push(self, text: str) -> None: ...
+
+    def asked(self, action: str, until: float) -> None: ...
 
 
 class Sent:
@@ -65,7 +76,9 @@ class Dispatcher:
         idle = {
             wire.charge_point_id: wire
             for wire in wires
-            if wire.state.outstanding is None and wire.charge_point_id not in self._claiming
+            if wire.state.outstanding is None
+            and wire.charge_point_id not in self._claiming
+            and not (wire.is_closed or wire.was_replaced)
         }
         if not idle:
             return
@@ -73,9 +86,14 @@ class Dispatcher:
 
         def claim(batch: SessionBatch) -> list[tuple[Wire, Command, str, dict[str, Any], str]]:
             claimed: list[tuple[Wire, Command, str, dict[str, Any], str]] = []
-            for command in commands.due_for(list(idle)):
-                wire = idle.get(command.charge_point_id)
-                if wire is None or any(item[0] is wire for item in claimed):
+            due = commands.due_for(list(idle))
+            owners = standings({command.charge_point_id for command in due}) if due else {}
+            for command in due:
+                wire = idle[command.charge_point_id]
+                owner = owners.get(wire.charge_point_id)
+                if owner is None or owner.token != wire.token:
+                    continue  # a newer socket, on another node perhaps, speaks for the charger
+                if any(item[0] is wire for item in claimed):
                     continue
                 if (call := self._claim(wire, command)) is not None:
                     claimed.append((wire, command, *call))
@@ -118,6 +136,13 @@ class Dispatcher:
             except CallInProgress:
                 logger.error("dispatcher.call_in_progress", extra={"command": command.pk})
                 continue
+            if wire.is_closed or wire.was_replaced:
+                # The socket has ended while the claim was being stored.
+                self.closed(wire, replaced=wire.was_replaced)
+                continue
+            if action in _TRIGGERS:
+                # Before the answer: chargers exist that send the message first.
+                wire.asked(str(payload.get("requestedMessage", "")), time.monotonic() + ASKED_S)
             wire.push(frames.call(message_id, action, payload))
 
     # -- answers
