@@ -10,8 +10,11 @@ import pytest
 from pytest_django.plugin import DjangoDbBlocker
 
 from accounts.models import IdToken, Tenant
+from accounts.permissions import Actor
 from accounts.services.tenants import ensure_default_tenant
-from chargepoints.models import ChargePoint, Connection
+from chargepoints import commands
+from chargepoints.choices import CommandStatus
+from chargepoints.models import ChargePoint, Command, Connection
 from tests import factories
 from tests.e2e.product import Database, Product, migrate, wait_until
 from tests.e2e.sockets import Charger
@@ -103,3 +106,26 @@ def is_online(identity: str) -> bool:
 def wait_offline(identity: str, timeout_s: float = 10.0) -> None:
     """Wait until the books say that the charger is gone."""
     wait_until(lambda: not is_online(identity), f"{identity} is offline", timeout_s)
+
+
+# ---------------------------------------------------------------- commands
+def order(identity: str, action: str, /, *, timeout_s: int | None = None, **payload: Any) -> Command:
+    """Queue a command for a connected charger, as an operator does."""
+    return commands.queue(
+        actor=Actor.system("tests", via="cli"),
+        charge_point=ChargePoint.objects.get(identity=identity),
+        action=action,
+        payload=payload,
+        timeout_s=timeout_s,
+    )
+
+
+def wait_ended(command: Command, timeout_s: float = 10.0) -> Command:
+    """Wait until a command has its final state."""
+
+    def has_ended() -> bool:
+        command.refresh_from_db()
+        return command.status not in (CommandStatus.QUEUED, CommandStatus.SENT)
+
+    wait_until(has_ended, f"{command.action} has ended", timeout_s)
+    return command

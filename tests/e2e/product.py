@@ -93,7 +93,7 @@ class Database:
             connections["default"] = ours
 
 
-def administer(statement: sql.Composable) -> None:
+def administer(statement: sql.Composed) -> None:
     """Run a statement on the PostgreSQL server, outside the database that it is about."""
     with psycopg.connect(
         urlunsplit(urlsplit(POSTGRESQL_URL)._replace(path="/postgres")), autocommit=True

@@ -48,6 +48,10 @@ class Charger:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the socket in good order."""
         self._opening.__exit__(None, None, None)
 
     def send(self, message: Any) -> None:
