@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from rest_framework.response import Response
 from rest_framework.test import APIClient
 
 from accounts.permissions import Actor
@@ -22,13 +21,13 @@ def client_of(actor: Actor | None, **headers: str) -> APIClient:
     return client
 
 
-def names(response: Response, field: str) -> list[Any]:
+def names(response: Any, field: str) -> list[Any]:
     """One field of all rows of a list."""
     assert response.status_code == 200, response.content
     return [row[field] for row in response.json()["results"]]
 
 
-def problem_of(response: Response, status: int) -> dict[str, Any]:
+def problem_of(response: Any, status: int) -> dict[str, Any]:
     """The problem document of an answer, which must have this status."""
     assert response.status_code == status, response.content
     assert response["Content-Type"] == PROBLEM

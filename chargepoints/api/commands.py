@@ -105,6 +105,7 @@ class CommandViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ChargePoi
     ordering = ["-id"]
 
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        charge_point = self.charge_point
         seconds, key = waiting.seconds_of(request), key_of(request)
         serializer = CommandRequestSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
@@ -112,7 +113,7 @@ class CommandViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ChargePoi
         try:
             command = commands.queue(
                 actor=self.actor,
-                charge_point=self.charge_point,
+                charge_point=charge_point,
                 action=given["action"],
                 payload=given["payload"],
                 expires_in=given.get("expires_in"),

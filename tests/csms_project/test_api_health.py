@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 
 import pytest
 from django.test import Client
@@ -17,11 +16,11 @@ from tests.api import client_of, problem_of
 
 
 @pytest.fixture
-def checks(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, health.Check]]:
+def checks(monkeypatch: pytest.MonkeyPatch) -> dict[str, health.Check]:
     """The registry, without what this process has registered."""
     registry: dict[str, health.Check] = {}
     monkeypatch.setattr(health, "_checks", registry)
-    yield registry
+    return registry
 
 
 @pytest.mark.django_db

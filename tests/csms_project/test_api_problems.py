@@ -28,7 +28,7 @@ def client(operator: Actor) -> APIClient:
     return client_of(operator)
 
 
-def post_raw(client: APIClient, body: bytes, content_type: str = "application/json") -> Any:
+def post_raw(client: APIClient, body: Any, content_type: str = "application/json") -> Any:
     return client.generic("POST", TOKENS, body, content_type=content_type)
 
 

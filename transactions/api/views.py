@@ -73,11 +73,10 @@ class TransactionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Tenan
     @action(detail=True, methods=["post"])
     def close(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Close an open session by hand, with the energy of its samples."""
+        row = self.get_object()
         given = serializers.CloseSerializer(data=request.data)
         given.is_valid(raise_exception=True)
-        row = closing.close_transaction(
-            actor=self.actor, transaction=self.get_object(), reason=given.validated_data["reason"]
-        )
+        closing.close_transaction(actor=self.actor, transaction=row, **given.validated_data)
         return Response(self._shown(row))
 
     @extend_schema(request=None, responses=serializers.RecomputedSerializer)

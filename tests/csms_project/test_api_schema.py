@@ -1,0 +1,274 @@
+"""The OpenAPI document, and every operation in it: anonymous, with a low role, and from another tenant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+from drf_spectacular.generators import SchemaGenerator
+from rest_framework.permissions import AllowAny
+
+from accounts.api.base import TenantViewSet
+from accounts.api.permissions import RolePermission
+from accounts.choices import Role
+from accounts.models import Tenant
+from accounts.permissions import PERMISSIONS, Actor
+from chargepoints.models import ChargePoint
+from tests import factories
+from tests.api import client_of, problem_of
+
+V1 = "/api/v1/"
+WRITES = {"post", "patch", "delete"}
+
+
+@dataclass(frozen=True)
+class Path:
+    """What the walk needs to know of a path.
+
+    view   action of the permission table for GET; None: there is no GET
+    write  method → action of the permission table
+    """
+
+    view: str | None = None
+    write: dict[str, str] | None = None
+
+
+def crud(area: str) -> tuple[Path, Path]:
+    view, change = f"{area}.view", f"{area}.change"
+    return Path(view, {"post": change}), Path(view, {"patch": change, "delete": change})
+
+
+USERS, USER = crud("users")
+DRIVERS, DRIVER = crud("drivers")
+TOKENS, TOKEN = crud("id_tokens")
+LOCATIONS, LOCATION = crud("locations")
+TARIFFS, TARIFF = crud("tariffs")
+CHANGE_CP, ARCHIVE_CP = {"post": "charge_points.change"}, {"post": "charge_points.archive"}
+
+#: Operations that need no sign-in.
+ANONYMOUS = {"auth/token/", "auth/token/refresh/", "auth/logout/", "status/"}
+
+#: Every other path of the document. A new endpoint gets a line here.
+PATHS: dict[str, Path] = {
+    "users/": USERS,
+    "users/{id}/": USER,
+    "drivers/": DRIVERS,
+    "drivers/{id}/": DRIVER,
+    "token-groups/": TOKENS,
+    "token-groups/{id}/": TOKEN,
+    "id-tokens/": TOKENS,
+    "id-tokens/{id}/": TOKEN,
+    "events/": Path("events.view"),
+    "events/{id}/": Path("events.view"),
+    "locations/": LOCATIONS,
+    "locations/{id}/": LOCATION,
+    "charge-points/": Path("charge_points.view", CHANGE_CP),
+    "charge-points/{identity}/": Path(
+        "charge_points.view", {"patch": "charge_points.change", "delete": "charge_points.archive"}
+    ),
+    "charge-points/{identity}/accept/": Path(write=CHANGE_CP),
+    "charge-points/{identity}/reject/": Path(write=CHANGE_CP),
+    "charge-points/{identity}/archive/": Path(write=ARCHIVE_CP),
+    "charge-points/{identity}/unarchive/": Path(write=ARCHIVE_CP),
+    "charge-points/{identity}/rotate-key/": Path(write=CHANGE_CP),
+    "charge-points/{identity}/commands/": Path("commands.view", {"post": "commands.send"}),
+    "charge-points/{identity}/commands/{id}/": Path("commands.view"),
+    "charge-points/{identity}/commands/{id}/cancel/": Path(write={"post": "commands.send"}),
+    "charge-points/{identity}/messages/": Path("messages.view"),
+    "charge-points/{identity}/variables/": Path("variables.view"),
+    "charge-points/{identity}/status-events/": Path("charge_points.view"),
+    "charge-points/{identity}/connectors/": Path("charge_points.view"),
+    "connections/": Path("connections.view"),
+    "refused-connections/": Path("refusals.view"),
+    "refused-connections/{id}/": Path("refusals.view"),
+    "refused-connections/{id}/register/": Path(write={"post": "refusals.change"}),
+    "reservations/": Path("reservations.view"),
+    "reservations/{id}/": Path("reservations.view"),
+    "transactions/": Path("transactions.view"),
+    "transactions/{id}/": Path("transactions.view"),
+    "transactions/{id}/stop/": Path(write={"post": "transactions.stop"}),
+    "transactions/{id}/close/": Path(write={"post": "transactions.close"}),
+    "transactions/{id}/recompute/": Path(write={"post": "transactions.recompute"}),
+    "transactions/{id}/meter-values/": Path("transactions.view"),
+    "transactions/{id}/ledger/": Path("transactions.view"),
+    "tariffs/": TARIFFS,
+    "tariffs/{id}/": TARIFF,
+}
+
+OPERATIONS = [
+    (method, path)
+    for path, entry in PATHS.items()
+    for method in [*(["get"] if entry.view else []), *(entry.write or {})]
+]
+OBJECT_OPERATIONS = [(method, path) for method, path in OPERATIONS if "{" in path]
+
+
+def action_of(method: str, path: str) -> str:
+    entry = PATHS[path]
+    action = entry.view if method == "get" else (entry.write or {})[method]
+    assert action is not None
+    return action
+
+
+@cache
+def document() -> dict[str, Any]:
+    found: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)
+    return found
+
+
+@pytest.fixture
+def rows(tenant: Tenant, charge_point: ChargePoint) -> dict[str, int]:
+    """The id of one row of the tenant for each path that ends in {id}."""
+    connector = charge_point.connectors.first()
+    session = factories.TransactionFactory(connector=connector)
+    factories.ConnectionFactory(charge_point=charge_point)
+    return {
+        "users": factories.MembershipFactory(tenant=tenant).user.pk,
+        "drivers": factories.DriverFactory(tenant=tenant).pk,
+        "token-groups": factories.TokenGroupFactory(tenant=tenant).pk,
+        "id-tokens": factories.IdTokenFactory(tenant=tenant).pk,
+        "events": factories.EventFactory(tenant=tenant).pk,
+        "locations": factories.LocationFactory(tenant=tenant).pk,
+        "charge-points": factories.CommandFactory(charge_point=charge_point, action="clear_cache").pk,
+        "refused-connections": factories.RefusedConnectionFactory(
+            tenant=tenant, charge_point=charge_point
+        ).pk,
+        "reservations": factories.ReservationFactory(charge_point=charge_point).pk,
+        "transactions": session.pk,
+        "tariffs": factories.TariffFactory(tenant=tenant).pk,
+    }
+
+
+def url_of(path: str, rows: dict[str, int]) -> str:
+    area = path.partition("/")[0]
+    return V1 + path.format(identity="CP-A", id=rows.get(area, 0))
+
+
+# --- the document ---
+
+
+def test_document_is_made_without_warnings_and_valid() -> None:
+    call_command("spectacular", "--fail-on-warn", "--validate", stdout=StringIO(), stderr=StringIO())
+
+
+def test_every_operation_is_in_the_table_of_this_test() -> None:
+    documented = {
+        (method, path.removeprefix(V1))
+        for path, item in document()["paths"].items()
+        for method in item
+        if path.removeprefix(V1) not in ANONYMOUS
+    }
+
+    assert documented == set(OPERATIONS)
+    assert {path.removeprefix(V1) for path in document()["paths"]} == {*PATHS, *ANONYMOUS}
+
+
+def test_every_operation_documents_problems_and_the_tenant_header() -> None:
+    for path, item in document()["paths"].items():
+        for method, operation in item.items():
+            assert "application/problem+json" in operation["responses"]["default"]["content"], (path, method)
+            if path.removeprefix(V1) not in ANONYMOUS:
+                assert "X-Tenant" in [row["name"] for row in operation["parameters"]], (path, method)
+                assert {} not in operation["security"], (path, method)
+
+
+def test_document_is_served_to_everybody(client: Client) -> None:
+    response = client.get("/api/schema/", headers={"Accept": "application/json"})
+
+    assert response.status_code == 200
+
+
+def views() -> Iterator[tuple[str, Any]]:
+    """All views below /api/v1/."""
+
+    def walk(patterns: list[Any], prefix: str) -> Iterator[tuple[str, Any]]:
+        for item in patterns:
+            where = prefix + str(item.pattern)
+            if isinstance(item, URLResolver):
+                yield from walk(item.url_patterns, where)
+            elif isinstance(item, URLPattern) and where.startswith("api/v1/"):
+                callback: Any = item.callback
+                yield where, getattr(callback, "cls", None) or callback.view_class
+
+    yield from walk(get_resolver().url_patterns, "")
+
+
+@pytest.mark.parametrize(("where", "view"), list(views()))
+def test_every_view_declares_its_permission(where: str, view: Any) -> None:
+    name = where.removeprefix("api/v1/").replace("^", "").replace("$", "").replace("/?", "/")
+    if name in ANONYMOUS:
+        assert view.permission_classes in ((), (AllowAny,))
+        return
+    assert issubclass(view, TenantViewSet)
+    assert view.permission_classes == [RolePermission]
+    assert f"{view.permission_area}.view" in PERMISSIONS
+    assert set(view.permission_overrides.values()) <= set(PERMISSIONS)
+
+
+# --- the walk ---
+
+
+def walk(actor: Actor | None, operations: list[tuple[str, str]], rows: dict[str, int]) -> dict[Any, int]:
+    """Call operations without a body: (method, path) → status. Errors must be problem documents."""
+    client = client_of(actor)
+    found = {}
+    for method, path in operations:
+        response = getattr(client, method)(url_of(path, rows))
+        if response.status_code >= 400:
+            problem_of(response, response.status_code)
+        found[method, path] = response.status_code
+    return found
+
+
+def test_anonymous_caller_gets_401_everywhere(rows: dict[str, int]) -> None:
+    assert walk(None, OPERATIONS, rows) == dict.fromkeys(OPERATIONS, 401)
+
+
+def test_viewer_reads_what_the_table_allows_and_writes_nothing(rows: dict[str, int], viewer: Actor) -> None:
+    allowed = {
+        operation
+        for operation in OPERATIONS
+        if operation[0] == "get" and Role.VIEWER in PERMISSIONS[action_of(*operation)]
+    }
+
+    assert walk(viewer, OPERATIONS, rows) == {
+        operation: 200 if operation in allowed else 403 for operation in OPERATIONS
+    }
+
+
+def test_owner_of_another_tenant_finds_no_object(rows: dict[str, int], stranger: Actor) -> None:
+    assert walk(stranger, OBJECT_OPERATIONS, rows) == dict.fromkeys(OBJECT_OPERATIONS, 404)
+
+
+@pytest.mark.parametrize("role", [Role.SUPPORT, Role.TECHNICIAN, Role.OPERATOR, Role.OWNER])
+def test_each_role_may_exactly_what_the_table_says(
+    role: Role, rows: dict[str, int], tenant: Tenant, actor_for: Any
+) -> None:
+    client = client_of(actor_for(tenant, role))
+    refused = set()
+    for method, path in OPERATIONS:
+        # Unusable bodies: what is allowed ends as 400 or 409, or has an effect that other rows survive.
+        url = url_of(path, rows) if method != "delete" else url_of(path, {})
+        if method == "delete" and "{identity}" in path:
+            url = f"{V1}charge-points/NOBODY/"
+        if getattr(client, method)(url, {"name": []}).status_code == 403:
+            refused.add((method, path))
+
+    assert refused == {
+        (method, path) for method, path in OPERATIONS if role not in PERMISSIONS[action_of(method, path)]
+    }
+
+
+def test_lists_show_nothing_to_another_tenant(rows: dict[str, int], stranger: Actor) -> None:
+    client = client_of(stranger)
+    for method, path in OPERATIONS:
+        if method == "get" and "{" not in path:
+            found = client.get(V1 + path).json()["results"]
+            assert [row for row in found if row.get("username") != stranger.name] == [], path
