@@ -4,4 +4,4 @@ from django.apps import AppConfig
 class ChargepointsConfig(AppConfig):
     name = "chargepoints"
     label = "chargepoints"
-    verbose_name = "Charge points"
+    verbose_name = "Network"

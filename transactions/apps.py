@@ -4,7 +4,7 @@ from django.apps import AppConfig
 class TransactionsConfig(AppConfig):
     name = "transactions"
     label = "transactions"
-    verbose_name = "Sessions"
+    verbose_name = "Charging"
 
     def ready(self) -> None:
         from transactions import panels

@@ -21,6 +21,7 @@ from chargepoints.admin.shared import (
     connector_chip,
     ocpp_url,
     online_dot,
+    own_status_chip,
 )
 from chargepoints.choices import RegistrationStatus
 from chargepoints.command_specs import NEUTRAL, SEND_DANGEROUS, CommandSpec
@@ -282,7 +283,7 @@ def live_context(request: HttpRequest, obj: Any) -> dict[str, Any]:
             obj.get_registration_status_display(),
             REGISTRATION_TONES[RegistrationStatus(obj.registration_status)],
         ),
-        "own_status": connector_chip(0, obj.status, error_code=obj.error_code) if obj.status else "",
+        "own_status": own_status_chip(obj),
         "connectors": running,
         "last_command": last,
         "last_command_chip": command_chip(last) if last else "",

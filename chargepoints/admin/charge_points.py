@@ -31,7 +31,14 @@ from chargepoints import commands, keys
 from chargepoints.admin.charge_point_page import ChargePointPages
 from chargepoints.admin.command_forms import CommandForm
 from chargepoints.admin.refusals import shown_once
-from chargepoints.admin.shared import ERRORS, REGISTRATION_TONES, ago, connector_chip, online_dot
+from chargepoints.admin.shared import (
+    ERRORS,
+    REGISTRATION_TONES,
+    ago,
+    connector_chip,
+    online_dot,
+    own_status_chip,
+)
 from chargepoints.choices import ConnectorStatus, RegistrationStatus
 from chargepoints.command_specs import NEUTRAL, CommandSpec
 from chargepoints.models import ChargePoint, Connector
@@ -159,7 +166,6 @@ class ConnectorInline(TenantTabularInline):
     permission_area = "charge_points"
     may_add = False
     may_delete = False
-    tab = True
     fields = ("ocpp_number", "standard", "max_power_w", "status")
     readonly_fields = ("ocpp_number", "status")
 
@@ -222,12 +228,12 @@ class ChargePointAdmin(ChargePointPages):
 
     @display(description="Connectors")
     def connectors_column(self, obj: Any) -> str:
-        chips = [
+        chips: list[Any] = [
             connector_chip(c.ocpp_number, c.status, error_code=c.error_code, info=c.status_info)
             for c in obj.connectors.all()
         ]
-        if obj.status in (ConnectorStatus.FAULTED, ConnectorStatus.UNAVAILABLE):
-            chips.insert(0, chip(obj.get_status_display(), "bad" if obj.status == "Faulted" else "neutral"))
+        if own := own_status_chip(obj):
+            chips.insert(0, own)
         shown = format_html_join(" ", "{}", ((item,) for item in chips[:6]))
         more = format_html(" +{}", len(chips) - 6) if len(chips) > 6 else ""
         return format_html(

@@ -60,6 +60,15 @@ def connector_chip(number: int, status: str, *, error_code: str = "", info: str 
     return chip(f"{number} {label}", tone, title=" ".join(filter(None, (problem, info))))
 
 
+def own_status_chip(charge_point: Any) -> SafeString | str:
+    """Status of the charger itself, unless it is what one expects."""
+    status = charge_point.status
+    if status in (ConnectorStatus.AVAILABLE, ConnectorStatus.UNKNOWN):
+        return ""
+    title = " ".join(filter(None, (charge_point.error_code, charge_point.status_info)))
+    return chip(charge_point.get_status_display(), "bad" if status == "Faulted" else "neutral", title=title)
+
+
 def command_chip(command: Any) -> SafeString:
     """The state of a command; what went wrong is in its title."""
     error = command.error if isinstance(command.error, dict) else {}

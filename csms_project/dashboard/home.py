@@ -168,7 +168,7 @@ def _today(tenant: Tenant | None, since: datetime, url: str) -> list[Tile]:
     revenue = ended.exclude(cost=None).exclude(currency="").values("currency").annotate(total=Sum("cost"))
     amounts = [money(row["total"], row["currency"]) for row in revenue.order_by("currency")]
     empty = money(Decimal(0), tenant.currency) if tenant is not None else "–"
-    note = f"{energy['count']} sessions ended"
+    note = f"{energy['count']} ended"
     return [
         Tile(
             "Energy today", f"{kwh(energy['energy'] or Decimal(0))} kWh", note, url, "battery_charging_full"

@@ -157,7 +157,7 @@ def example(snapshot: dict[str, Any] | None, form: ExampleForm) -> dict[str, Any
             {
                 "text": line.description,
                 "quantity": f"{line.quantity.normalize():f} {line.unit}",
-                "unit_price": f"{line.unit_price.normalize():f}",
+                "unit_price": _price(line.unit_price),
                 "amount": money(line.amount, priced.currency),
             }
             for line in priced.lines
@@ -177,6 +177,12 @@ def words(elements: list[dict[str, Any]]) -> list[str]:
         limits = [_limit(name, value) for name, value in (element.get("restrictions") or {}).items()]
         sentences.append(", ".join(prices) + (f" ({', '.join(limits)})" if limits else ""))
     return sentences
+
+
+def _price(amount: Decimal) -> str:
+    """At least two decimals, and all that there are."""
+    text = f"{amount.normalize():f}"
+    return text if len(text.partition(".")[2]) > 2 else f"{amount:.2f}"
 
 
 def _limit(name: str, value: Any) -> str:
