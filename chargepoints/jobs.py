@@ -19,6 +19,7 @@ from chargepoints.models import (
 )
 from chargepoints.services import connections
 from csms_project.common.jobs import job
+from csms_project.common.models import Event
 from csms_project.common.partitions import ensure_partitions
 from csms_project.common.retention import BATCH, CHUNK, purge
 
@@ -75,6 +76,12 @@ def purge_receipts(now: datetime) -> int:
     """Remove the writer's receipts of yesterday."""
     old = BatchReceipt.objects.filter(created_at__lt=now - RECEIPT_AGE).order_by("created_at")
     return BatchReceipt.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:CHUNK])).delete()[0]
+
+
+@job(every_s=HOUR_S, batch=BATCH)
+def purge_events(now: datetime) -> int:
+    """Retention of events (RETENTION_EVENTS_DAYS)."""
+    return purge(Event.objects.all(), days=settings.RETENTION_EVENTS_DAYS, now=now, field="created_at")
 
 
 @job(every_s=HOUR_S)

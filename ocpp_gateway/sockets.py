@@ -139,7 +139,7 @@ class Socket:
         if self.registration is RegistrationStatus.REJECTED:
             return False
         transactional = action in self._actions and self._actions[action].is_transactional
-        return transactional or self._asked_for.pop(action, 0.0) > time.monotonic()
+        return transactional or self._asked_for.get(action, 0.0) > time.monotonic()
 
     def _heartbeat(self, arrived: Arrived) -> None:
         answer = {"currentTime": format_timestamp(self.last_frame_at)}
@@ -249,7 +249,7 @@ class Socket:
             self.was_accepted = self.was_accepted or result.status is RegistrationStatus.ACCEPTED
 
     def asked(self, action: str, until: float) -> None:
-        """We asked for this message, so that it is served once while the charger is Pending."""
+        """We have asked for this message: for a while it is served although the charger is Pending."""
         self._asked_for[action] = until
 
     def note(self, row: models.Model) -> None:

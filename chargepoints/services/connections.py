@@ -14,6 +14,7 @@ from django.db.models import F
 from accounts.choices import OnboardingMode
 from accounts.models import Tenant
 from chargepoints.choices import RefusalReason, RegistrationStatus, SecurityProfile
+from chargepoints.commands import fail_sent_on_replaced
 from chargepoints.keys import hash_key, verify_key
 from chargepoints.models import ChargePoint, Connection, GatewayNode, RefusedConnection
 from chargepoints.services.batch import Act, StationBatch
@@ -190,6 +191,8 @@ def _take_over(request: Connect, station: ChargePoint, batch: StationBatch) -> C
             "last_frame_at": request.received_at,
         },
     )
+    if old is not None:
+        fail_sent_on_replaced(station.pk, token)
     batch.add(_event("charge_point.connected", station, request.received_at))
     return Connected(
         charge_point_id=station.pk,
