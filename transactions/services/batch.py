@@ -219,14 +219,14 @@ class SessionBatch(StationBatch):
         return max(ended, key=lambda row: row.started_at, default=None)
 
     def known_samples(
-        self, *, charge_point_id: int, transaction: Transaction | None, at: datetime
+        self, *, charge_point_id: int, connector_number: int, transaction: Transaction | None, at: datetime
     ) -> set[tuple[int, str]]:
-        """(layout id, values) that are stored for this moment of a session, or of the charger outside sessions."""
-        key = self._moment(charge_point_id, transaction, at)
+        """(layout id, values) that are stored for this moment of a session, or of the connector outside sessions."""
+        key = self._moment(charge_point_id, connector_number, transaction, at)
         if key not in self._known:
             rows = MeterValue.objects.filter(charge_point_id=charge_point_id, sampled_at=at)
             if transaction is None:
-                rows = rows.filter(transaction=None)
+                rows = rows.filter(transaction=None, connector_number=connector_number)
             elif transaction._state.adding:
                 rows = rows.none()
             else:
@@ -236,14 +236,19 @@ class SessionBatch(StationBatch):
         return self._known[key]
 
     def fresh_samples(
-        self, *, charge_point_id: int, transaction: Transaction | None, at: datetime
+        self, *, charge_point_id: int, connector_number: int, transaction: Transaction | None, at: datetime
     ) -> set[tuple[int, str]]:
         """The same for a moment of which nothing can be stored yet: no query."""
-        return self._known.setdefault(self._moment(charge_point_id, transaction, at), set())
+        key = self._moment(charge_point_id, connector_number, transaction, at)
+        return self._known.setdefault(key, set())
 
     @staticmethod
-    def _moment(charge_point_id: int, transaction: Transaction | None, at: datetime) -> tuple[Any, ...]:
-        return charge_point_id, transaction and (transaction.pk or id(transaction)), at
+    def _moment(
+        charge_point_id: int, connector_number: int, transaction: Transaction | None, at: datetime
+    ) -> tuple[Any, ...]:
+        if transaction is None:
+            return charge_point_id, connector_number, at
+        return "session", transaction.pk or id(transaction), at
 
     def layout_id(self, samples: Sequence[Sample]) -> int:
         """The id of the layout of these samples: what each value means."""

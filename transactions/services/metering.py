@@ -10,7 +10,7 @@ from decimal import Decimal
 from chargepoints.models import ChargePoint, Connector
 from chargepoints.services.batch import Act, FromCharger
 from transactions.choices import Flag, LedgerKind
-from transactions.energy import Reading, live_energy, power_w, register_of, soc_percent
+from transactions.energy import TRUNCATION_WH, Reading, live_energy, power_w, register_of, soc_percent
 from transactions.models import MeterValue, Transaction
 from transactions.services.batch import Moment, SessionBatch, compact
 
@@ -71,7 +71,7 @@ def store_moment(
     layout_id = batch.layout_id(moment.samples)
     values = [sample.value for sample in moment.samples]
     owner = row if row is not None else _owner(request, connector_number, batch)
-    if not _is_new(request, row, owner, at, (layout_id, compact(values)), batch):
+    if not _is_new(request, row, owner, connector_number, at, (layout_id, compact(values)), batch):
         return False
     register = register_of(moment.samples)
     batch.add(
@@ -104,6 +104,7 @@ def _is_new(
     request: FromCharger,
     row: Transaction | None,
     owner: Transaction | ChargePoint | Connector,
+    connector_number: int,
     at: datetime,
     content: tuple[int, str],
     batch: SessionBatch,
@@ -112,12 +113,16 @@ def _is_new(
 
     A moment after the newest one known cannot be a repeat, so that the usual message costs no query.
     """
+    where = {
+        "charge_point_id": request.charge_point_id,
+        "connector_number": min(connector_number, _INT_LIMIT),
+    }
     if owner.last_sample_at is not None and at <= owner.last_sample_at:
-        known = batch.known_samples(charge_point_id=request.charge_point_id, transaction=row, at=at)
+        known = batch.known_samples(**where, transaction=row, at=at)
         if content in known:
             return False
     else:
-        known = batch.fresh_samples(charge_point_id=request.charge_point_id, transaction=row, at=at)
+        known = batch.fresh_samples(**where, transaction=row, at=at)
     known.add(content)
     return True
 
@@ -162,7 +167,11 @@ def _update_energy(
     request: FromCharger, row: Transaction, at: datetime, register_wh: Decimal, batch: SessionBatch
 ) -> None:
     """Raise the live energy by what the register rose; a lower or older reading never lowers it."""
+    if at < row.started_at and Flag.CLOCK_ANOMALY not in row.flags:
+        return
     if row.register_wh is None:
+        if row.meter_start_wh is not None and 0 < row.meter_start_wh - register_wh <= TRUNCATION_WH:
+            return
         first = live_energy(row.meter_start_wh, [Reading(at=at, wh=register_wh)], started_at=row.started_at)
         row.energy_wh = first.energy_wh
         note_anomalies(
