@@ -61,7 +61,7 @@ demo: install ## The same with a demo tenant and simulated chargers
 	@exec $(BIN)/python manage.py up --demo $(ARGS)
 
 test: install-dev ## Run the tests on SQLite, or on TEST_DATABASE_URL and TEST_REDIS_URL
-	$(BIN)/python -m pytest -n auto -m "not browser and not faults" $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not browser and not faults" $(ARGS)
 
 test-browser: install-dev ## Run the tests that drive a browser (needs Chromium)
 	$(BIN)/python -m pytest -m browser $(ARGS)
