@@ -79,8 +79,10 @@ class Node:
         deadline = time.monotonic() + settings.OCPP_WRITER_HOLD_S
         while self.writer.depth and self.writer.storage_ok and time.monotonic() < deadline:
             await asyncio.sleep(0.02)
-        for socket in list(self.sockets.values()):
-            await socket.shut(CLOSE_RESTART, "server restarts")
+        await asyncio.sleep(0)  # the last answers are on their way to the loop
+        await asyncio.gather(
+            *(socket.shut(CLOSE_RESTART, "server restarts") for socket in self.sockets.values())
+        )
         self._flush_seen()
         self.writer.submit(CallableWork(self._end_lease, owner="lease"))
         for task in self._tasks:

@@ -178,6 +178,7 @@ class Writer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._stopping = False
+        self._in_hand = 0
         self.storage_ok = True
         self.last_commit_at: float | None = None
 
@@ -198,8 +199,8 @@ class Writer:
 
     @property
     def depth(self) -> int:
-        """Works that wait."""
-        return len(self._queue) + len(self._waiting)
+        """Works that are not delivered or given up yet."""
+        return len(self._queue) + len(self._waiting) + self._in_hand
 
     def submit(self, work: Work) -> None:
         """Queue one work; never blocks. Look at `is_full` and `wait_for_room` before reading on."""
@@ -250,6 +251,8 @@ class Writer:
                 if works is None:
                     return
                 self._process(works)
+                # After the delivery was handed to the loop: who sees 0 and lets the loop run sees the answers sent.
+                self._in_hand = 0
         finally:
             connection.close()
 
@@ -263,6 +266,7 @@ class Writer:
             works, self._waiting = self._waiting, []
             while self._queue and len(works) < self._batch:
                 works.append(self._queue.popleft())
+            self._in_hand = len(works)
         if len(self._queue) < self._limit // 2:
             self._tell(self._open_room)
         return works

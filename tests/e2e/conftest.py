@@ -110,13 +110,14 @@ def wait_offline(identity: str, timeout_s: float = 10.0) -> None:
 
 # ---------------------------------------------------------------- commands
 def order(identity: str, action: str, /, *, timeout_s: int | None = None, **payload: Any) -> Command:
-    """Queue a command for a connected charger, as an operator does."""
+    """Queue a command, as an operator does; for a charger that is offline it waits a minute."""
     return commands.queue(
         actor=Actor.system("tests", via="cli"),
         charge_point=ChargePoint.objects.get(identity=identity),
         action=action,
         payload=payload,
         timeout_s=timeout_s,
+        expires_in=60,
     )
 
 

@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 
-from accounts.permissions import Actor
-from chargepoints import commands
 from chargepoints.choices import CommandStatus, RegistrationStatus
 from chargepoints.models import ChargePoint, OcppMessage
 from tests.e2e.conftest import open_charger, order, register, wait_ended
 from tests.e2e.product import Product, wait_until
 from tests.e2e.sockets import Charger
+from tests.factories import T0
 
 pytestmark = pytest.mark.server
 
@@ -42,8 +41,9 @@ def test_command_answer_decides_the_final_state(
     code: str | None,
 ) -> None:
     identity = f"OUTCOME-{request.node.callspec.indices['answer']}"
-    with open_charger(product, identity) as charger:
-        command = order(identity, "clear_cache")
+    register(identity, accepted_at=T0)
+    command = order(identity, "clear_cache")
+    with Charger(product.url, identity) as charger:
         call = charger.receive()
         assert (call[0], call[2:]) == (2, ["ClearCache", {}])
         charger.send([answer[0], call[1], *answer[1:]])
@@ -97,10 +97,8 @@ def test_command_behind_one_that_was_lost_goes_to_the_next_socket(product: Produ
 
 
 def test_command_that_waits_for_the_charger_is_sent_at_connect(product: Product) -> None:
-    row = register("SLEEPER")
-    command = commands.queue(
-        actor=Actor.system("tests"), charge_point=row, action="clear_cache", payload={}, expires_in=60
-    )
+    register("SLEEPER")
+    command = order("SLEEPER", "clear_cache")
     with Charger(product.url, "SLEEPER") as charger:
         call = charger.receive()
         charger.send([3, call[1], {"status": "Accepted"}])
