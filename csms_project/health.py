@@ -103,4 +103,6 @@ def health(request: HttpRequest) -> JsonResponse:
     checks = run_checks()
     is_well = all(result == OK for result in checks.values())
     status = HTTPStatus.OK if is_well else HTTPStatus.SERVICE_UNAVAILABLE
-    return JsonResponse({"status": OK if is_well else "failing", "checks": checks}, status=status)
+    body = {"status": OK if is_well else "failing", "checks": checks}
+    # Compact: some probes look for the text "status":"ok".
+    return JsonResponse(body, status=status, json_dumps_params={"separators": (",", ":")})
