@@ -6,12 +6,13 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -205,3 +206,34 @@ class Product:
             self._process.wait(15)
         except subprocess.TimeoutExpired:
             self.kill()
+
+
+# ---------------------------------------------------------------- faults
+@contextmanager
+def storage_away(database: Database) -> Iterator[None]:
+    """While this lasts the server cannot write; the connection of the test keeps reading."""
+    if database.is_postgresql:
+        with _refused_by_server(database):
+            yield
+    else:
+        with closing(sqlite3.connect(database.path, isolation_level=None, timeout=10)) as holder:
+            holder.execute("BEGIN EXCLUSIVE")
+            yield
+            holder.execute("ROLLBACK")
+
+
+@contextmanager
+def _refused_by_server(database: Database) -> Iterator[None]:
+    allow = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
+    administer(allow.format(sql.Identifier(database.name), sql.SQL("false")))
+    try:
+        ours = connections["default"]
+        ours.ensure_connection()
+        administer(
+            sql.SQL(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {} AND pid <> {}"
+            ).format(sql.Literal(database.name), sql.Literal(ours.connection.info.backend_pid))
+        )
+        yield
+    finally:
+        administer(allow.format(sql.Identifier(database.name), sql.SQL("true")))
