@@ -142,11 +142,21 @@ def test_message_of_a_pending_charger_is_a_security_error(
     assert not StatusEvent.objects.exists()
 
 
-def test_message_asked_for_while_pending_is_served_once(csms: Csms, charge_point: ChargePoint) -> None:
+def test_message_asked_for_while_pending_is_served_for_a_while(csms: Csms, charge_point: ChargePoint) -> None:
     set_registration(charge_point, RegistrationStatus.PENDING)
-    csms.socket(charge_point).asked("StatusNotification", until=float("inf"))
+    csms.socket(charge_point).asked("StatusNotification", float("inf"))
 
+    # One TriggerMessage without a connector brings one message for each.
     assert csms.send(charge_point, "StatusNotification", status(1, "Faulted")) == {}
+    assert csms.send(charge_point, "StatusNotification", status(2, "Available")) == {}
+
+
+def test_message_asked_for_too_long_ago_while_pending_is_refused(
+    csms: Csms, charge_point: ChargePoint
+) -> None:
+    set_registration(charge_point, RegistrationStatus.PENDING)
+    csms.socket(charge_point).asked("StatusNotification", 0.0)
+
     assert csms.ask_one(charge_point, "StatusNotification", status(1, "Available")).code == "SecurityError"
 
 
