@@ -6,8 +6,8 @@ Everything that can be wrong is found before success is reported, and said in on
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -20,14 +20,16 @@ from django.db import DatabaseError, connection
 from django.db.migrations.exceptions import InconsistentMigrationHistory
 from django.db.migrations.executor import MigrationExecutor
 from django.db.utils import NotSupportedError
+from django.utils import timezone
 
 from accounts.errors import AccountsError
 from accounts.models import User
 from accounts.services import tenants
 from csms_project import network
+from csms_project.common.partitions import ensure_partitions
 
 Say = Callable[[str], None]
-MIGRATION_LOCK = 0x63736D73  # any number that only we use
+START_LOCK = 0x63736D73  # any number that only we use
 
 
 class UpError(Exception):
@@ -57,8 +59,9 @@ def prepare(*, address: Address, say: Say) -> None:
         raise UpError(str(error)) from error
     prepare_directory(settings.DATA_DIR)
     check_database()
-    migrate(say=say)
-    make_first_rows(say=say)
+    with start_lock():
+        migrate(say=say)
+        make_first_rows(say=say)
 
 
 def prepare_directory(path: Path) -> None:
@@ -142,13 +145,14 @@ def first_line(error: BaseException) -> str:
 
 
 def migrate(*, say: Say) -> None:
-    """Bring the database to this version; other processes that start at the same time wait."""
+    """Bring the database to this version."""
     try:
-        with closing(_MigrationLock()):
-            pending = check_migrations()
-            if pending:
-                say(f"Updating the database {database_name()}: {pending} migrations")
-                call_command("migrate", interactive=False, verbosity=0)
+        pending = check_migrations()
+        if pending:
+            say(f"Updating the database {database_name()}: {pending} migrations")
+            call_command("migrate", interactive=False, verbosity=0)
+        # Before anything is written: rows in the default partition would forbid that of their month.
+        ensure_partitions(timezone.now())
     except (DatabaseError, InconsistentMigrationHistory, CommandError) as error:
         raise UpError(f"The database {database_name()} could not be updated: {first_line(error)}.") from error
 
@@ -174,18 +178,22 @@ def check_migrations() -> int:
     return len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
 
 
-class _MigrationLock:
-    """An advisory lock of PostgreSQL; SQLite has its file lock."""
-
-    def __init__(self) -> None:
-        if settings.POSTGRESQL:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_lock(%s)", [MIGRATION_LOCK])
-
-    def close(self) -> None:
-        if settings.POSTGRESQL:
-            with suppress(DatabaseError), connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [MIGRATION_LOCK])
+@contextmanager
+def start_lock() -> Iterator[None]:
+    """What is done here, one process does at a time: an advisory lock of PostgreSQL; SQLite has its file lock."""
+    if not settings.POSTGRESQL:
+        yield
+        return
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(%s)", [START_LOCK])
+    except DatabaseError as error:
+        raise UpError(f"The database {database_name()} cannot be used: {first_line(error)}.") from error
+    try:
+        yield
+    finally:
+        with suppress(DatabaseError), connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [START_LOCK])
 
 
 def make_first_rows(*, say: Say) -> None:

@@ -85,7 +85,8 @@ class Command(BaseCommand):
     def prepare_demo(self, address: up.Address) -> Background:
         """Make the demo tenant unless it exists, and return the task that runs its chargers."""
         self.say("Preparing the demo (manage.py demo --remove takes it away)")
-        demo = ensure_demo(now=timezone.now())
+        with up.start_lock():
+            demo = ensure_demo(now=timezone.now())
         keys = write_keys(live_keys(demo.tenant), settings.DATA_DIR)
         url = f"ws://{address.local_url}{settings.OCPP_PATH.rstrip('/')}"
         return run_chargers(simulator_command(url=url, keys=keys))
