@@ -169,7 +169,7 @@ class Dispatcher:
         if outstanding.action in schemas.actions(wire.version):
             violation = schemas.check_response(wire.version, outstanding.action, frame.payload)
             if violation is not None:
-                return _failed("InvalidAnswer", f"{violation.path}: {violation.description}")
+                return _failed("InvalidAnswer", violation.description)
         return read_answer(outstanding.action, outstanding.token.request, frame.payload)
 
     def timed_out(self, wire: Wire, now: float) -> bool:
@@ -243,4 +243,4 @@ def raw_problem(version: str, action: str, payload: Any) -> str | None:
     if action not in schemas.actions(version):
         return f"“{action}” is no action of {version}."
     violation = schemas.check_request(version, action, dict(payload), strict=True)
-    return None if violation is None else f"{violation.path}: {violation.description}".lstrip(": ")
+    return None if violation is None else violation.description

@@ -167,7 +167,7 @@ class Socket:
                 None if self.strict_schema else repair_request(self.version, call.action, payload, violation)
             )
             if repaired is None:
-                problem = f"{violation.path}: {violation.description}".lstrip(": ")
+                problem = violation.description
                 self.note(
                     calls.anomaly(link=self._link(call.message_id), call=call, problem=problem, served=False)
                 )
