@@ -190,6 +190,20 @@ class Csms:
         self.node.writer.run()
         return self._sent[charge_point.pk][before:]
 
+    def queue(
+        self, charge_point: ChargePoint, action: str, payload: Payload, *, message_id: str | None = None
+    ) -> None:
+        """A CALL that waits in the writer until the test runs it; see `answers`."""
+        self.answers(charge_point)
+        self._take(charge_point, action, payload, message_id)
+
+    def answers(self, charge_point: ChargePoint) -> list[Any]:
+        """The frames that the charger has received since this was last asked."""
+        self.socket(charge_point)
+        frames = list(self._sent[charge_point.pk])
+        self._sent[charge_point.pk].clear()
+        return frames
+
     def _take(
         self, charge_point: ChargePoint, action: str, payload: Payload, message_id: str | None = None
     ) -> tuple[ChargePoint, str, str, int]:
