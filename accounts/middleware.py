@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -45,9 +46,10 @@ def actor_of_session(request: HttpRequest) -> Actor:
     if not user.is_authenticated or not user.is_active:
         return Actor(name="anonymous", via=via, address=address)
     chosen = request.session.get(SESSION_KEY, "")
-    for slug in (_slug(user, chosen), _first_slug(user)):
+    # The tenant chosen may be gone, or the membership in it.
+    for find in (partial(_slug, user, chosen), partial(_first_slug, user)):
         try:
-            return actor_for_user(user, tenant_slug=slug, via=via, address=address)
+            return actor_for_user(user, tenant_slug=find(), via=via, address=address)
         except errors.NoMembership:
             break
         except errors.AccountsError:

@@ -122,9 +122,12 @@ class IdTokenResource(resources.ModelResource):
         return IdToken.objects.for_tenant(self.actor.tenant).select_related("group", "driver")
 
     def before_import(self, dataset: Any, **kwargs: Any) -> None:
-        missing = "value" not in (dataset.headers or [])
-        if missing:
+        headers = dataset.headers or []
+        if "value" not in headers:
             raise ValidationError("The first line must name the columns, and one of them must be “value”.")
+        if "type" not in headers:
+            # It is part of what identifies a row; empty means RFID.
+            dataset.append_col(lambda row: "", header="type")
 
     def before_import_row(self, row: Any, **kwargs: Any) -> None:
         for name, value in row.items():

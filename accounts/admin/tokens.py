@@ -26,7 +26,7 @@ from accounts.admin_base import (
 from accounts.choices import AuthorizationStatus, TokenStatus
 from accounts.models import IdToken, TokenGroup
 from accounts.resources import IdTokenResource
-from accounts.services import tokens
+from accounts.services import rows, tokens
 from csms_project.common.admin import OptionFilter, chip
 
 _TONES = {
@@ -64,6 +64,7 @@ class IdTokenAdmin(TenantModelAdmin, ImportExportModelAdmin):
     formats = (CSV,)
     skip_admin_log = True
     skip_export_form = True
+    import_error_display = ("message", "row")
     list_display = ("value", "state", "type", "driver", "group", "expires_at", "note")
     list_filter = (StateFilter, "type", ("group", ScopedFilter), ("driver", ScopedAutocompleteFilter))
     list_select_related = ("driver", "group")
@@ -154,8 +155,8 @@ class TokenGroupAdmin(TenantModelAdmin):
     fields = ("name", "status")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[TokenGroup]:
-        rows: QuerySet[TokenGroup] = super().get_queryset(request)
-        return rows.annotate(token_count=Count("tokens"))
+        groups: QuerySet[TokenGroup] = super().get_queryset(request)
+        return groups.annotate(token_count=Count("tokens")).order_by("name", "pk")
 
     @display(description="State", ordering="status")
     def state(self, obj: TokenGroup) -> str:
@@ -166,8 +167,14 @@ class TokenGroupAdmin(TenantModelAdmin):
         return int(obj.token_count)
 
     def write(self, request: HttpRequest, obj: Any, form: Any, *, change: bool) -> None:
-        if not change or "name" in form.changed_data:
+        if not change:
             super().write(request, obj, form, change=change)
-        if change and "status" in form.changed_data:
-            stored = TokenGroup.objects.select_related("tenant").get(pk=obj.pk)
-            tokens.set_group_status(actor=actor_of(request), group=stored, status=form.cleaned_data["status"])
+            return
+        actor = actor_of(request)
+        stored = TokenGroup.objects.select_related("tenant").get(pk=obj.pk)
+        if "name" in form.changed_data:
+            rows.update_row(
+                actor=actor, row=stored, permission="id_tokens.change", changes={"name": obj.name}
+            )
+        # An act of its own: it is told to who listens.
+        tokens.set_group_status(actor=actor, group=stored, status=form.cleaned_data["status"])

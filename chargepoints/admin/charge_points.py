@@ -74,6 +74,9 @@ class ChargePointForm(TenantForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            # Only a new one is told how many; later the charger says it.
+            self.fields.pop("connectors", None)
         if "authorization_key" in self.fields:
             self.fields["authorization_key"].help_text = (
                 "Empty: the key stays as it is."
@@ -206,7 +209,8 @@ class ChargePointAdmin(ChargePointPages):
     # ------------------------------------------------------------ list
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ChargePoint]:
-        return charge_points_with_status(actor_of(request).tenant)
+        rows = charge_points_with_status(actor_of(request).tenant)
+        return rows.prefetch_related(None).prefetch_related("connectors")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return ChargePointList

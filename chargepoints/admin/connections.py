@@ -54,7 +54,7 @@ class GatewayNodeAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[GatewayNode]:
         rows: QuerySet[GatewayNode] = super().get_queryset(request)
-        return rows.annotate(live=Count("connections"))
+        return rows.annotate(live=Count("connections")).order_by("-started_at", "pk")
 
     @display(description="Process")
     def name(self, obj: GatewayNode) -> str:

@@ -15,6 +15,7 @@ from django.utils.text import Truncator
 
 from accounts.admin_base import ReadOnlyAdmin, ScopedAutocompleteFilter, actor_of, allowed, register
 from chargepoints.admin.shared import charge_point_link, connector_chip
+from chargepoints.choices import ConnectorStatus
 from chargepoints.models import (
     DataTransfer,
     FrameAnomaly,
@@ -215,11 +216,24 @@ class FrameAnomalyAdmin(LogAdmin):
         return allowed(request, "charge_points.change")
 
 
+class ReportedStatusFilter(OptionFilter):
+    title = "status"
+    parameter_name = "status"
+    options = tuple(choice for choice in ConnectorStatus.choices if choice[0])
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(status=self.value()) if self.value() else queryset
+
+
 @register(StatusEvent)
 class StatusEventAdmin(LogAdmin):
     permission_area = "charge_points"
     list_display = ("received_at", "where", "state", "error_code", "info", "vendor_error_code", "at")
-    list_filter = (("charge_point", ScopedAutocompleteFilter), "status", ("received_at", TimeFilter))
+    list_filter = (
+        ("charge_point", ScopedAutocompleteFilter),
+        ReportedStatusFilter,
+        ("received_at", TimeFilter),
+    )
 
     @display(description="Status")
     def state(self, obj: StatusEvent) -> str:

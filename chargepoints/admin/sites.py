@@ -31,7 +31,7 @@ class LocationAdmin(TenantModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Location]:
         here = Count("charge_points", filter=Q(charge_points__archived_at=None))
         rows: QuerySet[Location] = super().get_queryset(request)
-        return rows.annotate(charge_point_count=here)
+        return rows.annotate(charge_point_count=here).order_by("name", "pk")
 
     @display(description="Charge points", ordering="charge_point_count")
     def charge_points_here(self, obj: Any) -> str:

@@ -15,7 +15,8 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 
 from accounts.admin_base import ReadOnlyAdmin, actor_of, register
-from csms_project.common.admin import BigTable, TimeFilter
+from chargepoints.choices import Via
+from csms_project.common.admin import BigTable, OptionFilter, TimeFilter
 from csms_project.common.models import AuditEntry, Event
 
 # Of other packages, only what is ours to manage: token lists and plain API keys know no tenants.
@@ -45,6 +46,15 @@ class EventAdmin(BigTable, ReadOnlyAdmin):
         return _code(obj.data)
 
 
+class ViaFilter(OptionFilter):
+    title = "way"
+    parameter_name = "via"
+    options = tuple(Via.choices)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(via=self.value()) if self.value() else queryset
+
+
 @register(AuditEntry)
 class AuditEntryAdmin(BigTable, ReadOnlyAdmin):
     permission_area = "audit"
@@ -57,7 +67,7 @@ class AuditEntryAdmin(BigTable, ReadOnlyAdmin):
         "object_name",
         "source_address",
     )
-    list_filter = (("created_at", TimeFilter), "via")
+    list_filter = (("created_at", TimeFilter), ViaFilter)
     search_fields = ("=actor_name", "^action", "^object_name")
     search_help_text = "Who, action or object"
     fields = (

@@ -1,0 +1,374 @@
+"""Every page of the admin, opened by everybody: the permission table and the tenant decide, nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.test import Client
+from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
+
+from accounts.choices import Role
+from accounts.models import Membership, Tenant, User
+from accounts.permissions import PERMISSIONS, Actor
+from chargepoints.models import ChargePoint
+from tests import factories
+from tests.conftest import ActorFor
+
+OURS = ("accounts", "chargepoints", "transactions", "common", "ocpp_gateway", "dashboard")
+#: Models without a page of their own, and why.
+EXEMPT = {
+    "accounts.Membership": "the role in the user's form, and an inline for who sees all tenants",
+    "chargepoints.BatchReceipt": "bookkeeping of the writer",
+    "chargepoints.Connector": "part of the charge point's page",
+    "chargepoints.Evse": "part of the charge point's page",
+    "chargepoints.Variable": "part of the charge point's page",
+    "common.IdempotencyRecord": "bookkeeping of the API",
+    "transactions.LedgerEntry": "part of the session's page",
+    "transactions.MeterLayout": "meaning of meter values, shown with them",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """What a model's pages allow: areas of the permission table, None where the admin never offers it."""
+
+    view: str
+    add: str | None = None
+    change: str | None = None
+    delete: str | None = None
+
+
+PAGES = {
+    "accounts.Tenant": Page(view="tenant.view", change="tenant.change"),
+    "accounts.User": Page(view="users.view", add="users.change", change="users.change"),
+    "accounts.ApiKey": Page(view="api_keys.view", add="api_keys.change"),
+    "accounts.Driver": Page(
+        view="drivers.view", add="drivers.change", change="drivers.change", delete="drivers.change"
+    ),
+    "accounts.IdToken": Page(
+        view="id_tokens.view", add="id_tokens.change", change="id_tokens.change", delete="id_tokens.change"
+    ),
+    "accounts.TokenGroup": Page(
+        view="id_tokens.view", add="id_tokens.change", change="id_tokens.change", delete="id_tokens.change"
+    ),
+    "chargepoints.Location": Page(
+        view="locations.view", add="locations.change", change="locations.change", delete="locations.change"
+    ),
+    "chargepoints.ChargePoint": Page(
+        view="charge_points.view",
+        add="charge_points.change",
+        change="charge_points.change",
+        delete="charge_points.archive",
+    ),
+    "chargepoints.Command": Page(view="commands.view"),
+    "chargepoints.Reservation": Page(view="reservations.view"),
+    "chargepoints.Connection": Page(view="connections.view"),
+    "chargepoints.RefusedConnection": Page(view="refusals.view"),
+    "chargepoints.OcppMessage": Page(view="messages.view"),
+    "chargepoints.FrameAnomaly": Page(view="messages.view"),
+    "chargepoints.StatusEvent": Page(view="charge_points.view"),
+    "chargepoints.SecurityEvent": Page(view="messages.view"),
+    "chargepoints.StatusReport": Page(view="messages.view"),
+    "chargepoints.DataTransfer": Page(view="messages.view"),
+    "transactions.Transaction": Page(view="transactions.view"),
+    "transactions.MeterValue": Page(view="transactions.view"),
+    "transactions.Tariff": Page(
+        view="tariffs.view", add="tariffs.change", change="tariffs.change", delete="tariffs.change"
+    ),
+    "common.Event": Page(view="events.view"),
+    "common.AuditEntry": Page(view="audit.view"),
+}
+#: Only for administrators of the installation.
+SUPERUSER_PAGES = {"chargepoints.GatewayNode"}
+#: Views beside the usual four: URL name, model of its object, and what they need.
+VIEWS = [
+    ("chargepoints_chargepoint_live", "chargepoints.ChargePoint", (), "charge_points.view"),
+    ("chargepoints_chargepoint_key", "chargepoints.ChargePoint", (), "charge_points.change"),
+    ("chargepoints_chargepoint_step", "chargepoints.ChargePoint", ("accept",), "charge_points.change"),
+    ("chargepoints_chargepoint_step", "chargepoints.ChargePoint", ("archive",), "charge_points.archive"),
+    ("chargepoints_chargepoint_command", "chargepoints.ChargePoint", ("remote_start",), "commands.send"),
+    ("chargepoints_chargepoint_command", "chargepoints.ChargePoint", ("reset",), "commands.send_dangerous"),
+    ("chargepoints_chargepoint_command", "chargepoints.ChargePoint", ("raw",), "commands.send_dangerous"),
+    ("chargepoints_refusedconnection_register", "chargepoints.RefusedConnection", (), "refusals.change"),
+    ("transactions_transaction_live", "transactions.Transaction", (), "transactions.view"),
+    ("transactions_transaction_stop", "transactions.Transaction", (), "transactions.stop"),
+    ("transactions_transaction_close", "transactions.Transaction", (), "transactions.close"),
+    ("transactions_transaction_recompute", "transactions.Transaction", (), "transactions.recompute"),
+]
+LIST_VIEWS = {
+    "transactions_transaction_export": "transactions.view",
+    "accounts_idtoken_import": "id_tokens.change",
+    "accounts_idtoken_export": "id_tokens.view",
+}
+
+
+def make_rows(tenant: Tenant, charge_point: ChargePoint) -> dict[str, Any]:
+    """One row of each model with pages, of this tenant."""
+    connector = charge_point.connectors.first()
+    transaction = factories.TransactionFactory(connector=connector)
+    here = {"charge_point": charge_point}
+    return {
+        "accounts.Tenant": tenant,
+        "accounts.User": factories.MembershipFactory(tenant=tenant).user,
+        "accounts.ApiKey": factories.ApiKeyFactory(tenant=tenant),
+        "accounts.Driver": factories.DriverFactory(tenant=tenant),
+        "accounts.IdToken": factories.IdTokenFactory(tenant=tenant),
+        "accounts.TokenGroup": factories.TokenGroupFactory(tenant=tenant),
+        "chargepoints.Location": factories.LocationFactory(tenant=tenant),
+        "chargepoints.ChargePoint": charge_point,
+        "chargepoints.Command": factories.CommandFactory(**here),
+        "chargepoints.Reservation": factories.ReservationFactory(**here),
+        "chargepoints.Connection": factories.ConnectionFactory(**here),
+        "chargepoints.RefusedConnection": factories.RefusedConnectionFactory(tenant=tenant),
+        "chargepoints.OcppMessage": factories.OcppMessageFactory(**here),
+        "chargepoints.FrameAnomaly": factories.FrameAnomalyFactory(**here),
+        "chargepoints.StatusEvent": factories.StatusEventFactory(**here),
+        "chargepoints.SecurityEvent": factories.SecurityEventFactory(**here),
+        "chargepoints.StatusReport": factories.StatusReportFactory(**here),
+        "chargepoints.DataTransfer": factories.DataTransferFactory(**here),
+        "transactions.Transaction": transaction,
+        "transactions.MeterValue": factories.MeterValueFactory(transaction=transaction),
+        "transactions.Tariff": factories.TariffFactory(tenant=tenant),
+        "common.Event": factories.EventFactory(tenant=tenant),
+        "common.AuditEntry": factories.AuditEntryFactory(tenant=tenant),
+    }
+
+
+@pytest.fixture
+def rows(tenant: Tenant, charge_point: ChargePoint) -> dict[str, Any]:
+    return make_rows(tenant, charge_point)
+
+
+@pytest.fixture
+def other_rows(other_tenant: Tenant, other_charge_point: ChargePoint) -> dict[str, Any]:
+    return make_rows(other_tenant, other_charge_point)
+
+
+def url(label: str, page: str, *args: Any) -> str:
+    app, model = label.lower().split(".")
+    return reverse(f"admin:{app}_{model}_{page}", args=args)
+
+
+def object_urls(rows: dict[str, Any]) -> list[str]:
+    """Every page that is about one of these rows."""
+    usual = [
+        url(label, page, row.pk) for label, row in rows.items() for page in ("change", "history", "delete")
+    ]
+    return usual + [reverse(f"admin:{name}", args=[rows[label].pk, *args]) for name, label, args, _ in VIEWS]
+
+
+def never_offered(rows: dict[str, Any], *, posted: bool = False) -> dict[str, int]:
+    """Pages that refuse everybody before they look for the row, so that the answer tells nothing about it."""
+    found = {url(label, "delete", row.pk): 403 for label, row in rows.items() if PAGES[label].delete is None}
+    if posted:
+        found |= {
+            url(label, "change", row.pk): 403 for label, row in rows.items() if PAGES[label].change is None
+        }
+    return found
+
+
+def list_urls() -> list[str]:
+    usual = [url(label, page) for label in PAGES for page in ("changelist", "add")]
+    return [reverse("admin:index"), *usual, *(reverse(f"admin:{name}") for name in LIST_VIEWS)]
+
+
+def status(role: Role, action: str | None) -> int:
+    return 200 if action is not None and role in PERMISSIONS[action] else 403
+
+
+def expected(role: Role, rows: dict[str, Any]) -> dict[str, int]:
+    """What the permission table says about each page."""
+    found = {reverse("admin:index"): 200}
+    for label, page in PAGES.items():
+        pk = rows[label].pk
+        found[url(label, "changelist")] = status(role, page.view)
+        found[url(label, "add")] = status(role, page.add)
+        found[url(label, "change", pk)] = status(role, page.view)
+        found[url(label, "delete", pk)] = status(role, page.delete)
+    for name, label, args, action in VIEWS:
+        found[reverse(f"admin:{name}", args=[rows[label].pk, *args])] = status(role, action)
+    found |= {reverse(f"admin:{name}"): status(role, action) for name, action in LIST_VIEWS.items()}
+    return found
+
+
+def test_models_without_a_page_are_exempt_with_a_reason() -> None:
+    registered = {model._meta.label for model in admin.site._registry}
+    ours = {model._meta.label for model in apps.get_models() if model._meta.app_label in OURS}
+    assert ours - registered == set(EXEMPT) & ours
+    assert registered == set(PAGES) | SUPERUSER_PAGES
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_pages_opened_by_a_role_answer_as_the_permission_table_says(
+    role: Role, rows: dict[str, Any], tenant: Tenant, actor_for: ActorFor, client: Client
+) -> None:
+    client.force_login(actor_for(tenant, role).user)
+    wanted = expected(role, rows)
+    assert {path: client.get(path).status_code for path in wanted} == wanted
+
+
+def test_pages_about_another_tenants_rows_answer_404_to_its_owner(
+    other_rows: dict[str, Any], owner: Actor, client: Client
+) -> None:
+    client.force_login(owner.user)
+    wanted = dict.fromkeys(object_urls(other_rows), 404) | never_offered(other_rows)
+    assert {path: client.get(path).status_code for path in wanted} == wanted
+
+
+def test_posts_about_another_tenants_rows_answer_404_to_its_owner(
+    other_rows: dict[str, Any], owner: Actor, client: Client
+) -> None:
+    client.force_login(owner.user)
+    wanted = dict.fromkeys(object_urls(other_rows), 404) | never_offered(other_rows, posted=True)
+    assert {path: client.post(path, {"post": "yes"}).status_code for path in wanted} == wanted
+
+
+def test_lists_of_a_tenant_never_show_another_tenants_rows(
+    rows: dict[str, Any], other_rows: dict[str, Any], owner: Actor, client: Client
+) -> None:
+    client.force_login(owner.user)
+    leaks = []
+    for label in PAGES:
+        found = client.get(url(label, "changelist")).context["cl"].result_list
+        leaks += [label for row in found if row == other_rows[label]]
+    assert leaks == []
+
+
+def test_pages_opened_by_nobody_lead_to_the_login(rows: dict[str, Any], client: Client) -> None:
+    paths = [path for path in [*list_urls(), *object_urls(rows)] if not path.endswith("/live/")]
+    answers = {path: client.get(path) for path in paths}
+    assert {path: answer.status_code for path, answer in answers.items()} == dict.fromkeys(paths, 302)
+    assert all("/admin/login/" in answer["Location"] for answer in answers.values())
+
+
+def test_pages_opened_by_a_driver_lead_to_the_login(
+    rows: dict[str, Any], tenant: Tenant, client: Client
+) -> None:
+    driver = factories.DriverFactory(tenant=tenant, user=factories.UserFactory(is_staff=True))
+    client.force_login(driver.user)
+    paths = [path for path in [*list_urls(), *object_urls(rows)] if not path.endswith("/live/")]
+    assert {path: client.get(path).status_code for path in paths} == dict.fromkeys(paths, 302)
+
+
+def test_live_parts_without_a_login_ask_for_a_reload(rows: dict[str, Any], client: Client) -> None:
+    paths = [reverse("admin:home_live"), *(path for path in object_urls(rows) if path.endswith("/live/"))]
+    answers = [client.get(path) for path in paths]
+    assert len(answers) == 3
+    assert all((a.status_code, a["HX-Refresh"], a.content) == (401, "true", b"") for a in answers)
+
+
+def test_login_of_a_driver_is_refused_in_the_words_of_a_wrong_password(
+    tenant: Tenant, client: Client
+) -> None:
+    user = factories.DriverFactory(tenant=tenant, user=factories.UserFactory(username="drew")).user
+    data = {"username": user.username, "password": factories.PASSWORD}
+    refused = client.post(reverse("admin:login"), data)
+    wrong = client.post(reverse("admin:login"), {**data, "password": "wrong"})
+    assert refused.status_code == 200
+    assert refused.context["form"].non_field_errors() == wrong.context["form"].non_field_errors()
+
+
+def test_login_of_a_member_leads_home_without_being_staff(owner: Actor, client: Client) -> None:
+    assert owner.user is not None
+    assert not owner.user.is_staff
+    data = {"username": owner.user.username, "password": factories.PASSWORD}
+    answer = client.post(reverse("admin:login"), data)
+    assert answer["Location"] == reverse("admin:index")
+
+
+def test_member_whose_membership_ended_is_out_at_once(owner: Actor, client: Client) -> None:
+    client.force_login(owner.user)
+    assert client.get(reverse("admin:index")).status_code == 200
+    Membership.objects.filter(user=owner.user).delete()
+    assert client.get(reverse("admin:index")).status_code == 302
+
+
+def test_pages_of_all_tenants_open_for_a_superuser(
+    rows: dict[str, Any], other_rows: dict[str, Any], superuser: User, client: Client
+) -> None:
+    client.force_login(superuser)
+    lists = [url(label, "changelist") for label in [*PAGES, *SUPERUSER_PAGES]]
+    paths = lists + [url(label, "change", row.pk) for label, row in (rows | other_rows).items()]
+    assert {path: client.get(path).status_code for path in paths} == dict.fromkeys(paths, 200)
+
+
+def test_gateway_nodes_are_hidden_from_a_tenants_owner(owner: Actor, client: Client) -> None:
+    client.force_login(owner.user)
+    assert client.get(url("chargepoints.GatewayNode", "changelist")).status_code == 403
+
+
+def test_admin_pages_forbid_other_hosts_and_inline_scripts(owner: Actor, client: Client) -> None:
+    client.force_login(owner.user)
+    policy = client.get(reverse("admin:index"))["Content-Security-Policy"]
+    assert "default-src 'self'" in policy
+    assert "script-src 'self' 'unsafe-eval';" in policy
+
+
+#: Queries of a list, of which session, user, membership and the tenants of the switch take 5.
+QUERIES = {
+    "accounts.IdToken": 8,
+    "accounts.User": 8,
+    "accounts.Driver": 8,
+    "chargepoints.ChargePoint": 11,
+    "chargepoints.Command": 6,
+    "chargepoints.OcppMessage": 6,
+    "chargepoints.StatusEvent": 6,
+    "transactions.Transaction": 7,
+    "transactions.MeterValue": 6,
+    "transactions.Tariff": 8,
+    "common.Event": 6,
+}
+
+
+@pytest.mark.parametrize(("label", "count"), QUERIES.items())
+def test_list_of_many_rows_takes_a_fixed_number_of_queries(
+    label: str,
+    count: int,
+    tenant: Tenant,
+    charge_point: ChargePoint,
+    owner: Actor,
+    client: Client,
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    make_rows(tenant, charge_point)
+    for number in range(2):
+        make_rows(tenant, factories.ChargePointFactory(tenant=tenant, identity=f"M{number}", connectors=2))
+    client.force_login(owner.user)
+    with django_assert_num_queries(count):
+        client.get(url(label, "changelist"))
+
+
+def test_big_lists_are_never_counted(owner: Actor, charge_point: ChargePoint, client: Client) -> None:
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    client.force_login(owner.user)
+    big = [
+        label for label in PAGES if hasattr(admin.site._registry[apps.get_model(label)].paginator, "has_more")
+    ]
+    assert {"chargepoints.OcppMessage", "transactions.MeterValue", "transactions.Transaction"} <= set(big)
+    with CaptureQueriesContext(connection) as queries:
+        for label in big:
+            client.get(url(label, "changelist"))
+    assert [query["sql"] for query in queries if "COUNT(" in query["sql"].upper()] == []
+
+
+def test_big_list_of_two_pages_leads_on_and_back(
+    charge_point: ChargePoint, owner: Actor, client: Client
+) -> None:
+    for number in range(51):
+        factories.OcppMessageFactory(charge_point=charge_point, message_id=f"n{number}")
+    client.force_login(owner.user)
+    path = url("chargepoints.OcppMessage", "changelist")
+    first, second = client.get(path), client.get(path, {"p": 2})
+    assert len(first.context["cl"].result_list) == 50
+    assert 'rel="next"' in first.content.decode()
+    assert 'rel="prev"' not in first.content.decode()
+    assert len(second.context["cl"].result_list) == 1
+    assert 'rel="prev"' in second.content.decode()
+    assert 'rel="next"' not in second.content.decode()
