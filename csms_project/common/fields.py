@@ -68,7 +68,7 @@ class FastJSONField(models.JSONField):
         return super().from_db_value(value, expression, connection)
 
 
-class LogTextField(models.TextField):
+class LogTextField(models.TextField):  # type: ignore[type-arg]
     """A long text that is written in bulk: kept off the UNNEST path of Django 5.2 as well."""
 
     def get_placeholder(self, value: Any, compiler: Any, connection: Any) -> str:

@@ -45,6 +45,9 @@ class SessionBatch(StationBatch):
         self._wanted_ids: set[tuple[int, str]] = set()
         self._wanted_digests: set[tuple[int, str]] = set()
         self._wanted_open: set[int] = set()
+        self._wanted_readings: set[tuple[int, str]] = set()
+        self._starting: list[int] = []
+        self._free_ids: list[str] = []
         self._wanted_last: set[int] = set()
         self._rows: dict[int, Transaction] = {}
         self._by_id: dict[tuple[int, str], Transaction | None] = {}
@@ -68,6 +71,12 @@ class SessionBatch(StationBatch):
         """A start arrives: is it a repeat, and which sessions are open there?"""
         self._wanted_digests.add((charge_point_id, digest))
         self._wanted_open.add(charge_point_id)
+        self._starting.append(charge_point_id)
+
+    def want_readings(self, charge_point_id: int, ocpp_id: str) -> None:
+        """A session will be settled: it and its registers."""
+        self._wanted_ids.add((charge_point_id, ocpp_id))
+        self._wanted_readings.add((charge_point_id, ocpp_id))
 
     def want_digest(self, charge_point_id: int, digest: str) -> None:
         """A start or orphan stop may be a repeat."""
@@ -83,6 +92,11 @@ class SessionBatch(StationBatch):
         self._find_last(self._wanted_last)
         last = {pk for pk in self._last.values() if pk is not None}
         self._load_transactions(self._wanted_ids, self._wanted_digests, self._wanted_open, last)
+        if self._starting:
+            self._load_remote_starts(set(self._starting))
+            self._find_free_ids(len(self._starting))
+        rows = (self._by_id.get(key) for key in self._wanted_readings)
+        self._load_readings([row for row in rows if row is not None])
 
     def _find_last(self, stations: set[int]) -> None:
         """The session that started last on each connector: one query for all."""
@@ -177,10 +191,7 @@ class SessionBatch(StationBatch):
     def readings(self, row: Transaction) -> list[Reading]:
         """The registers of a session: stored ones and those of this batch."""
         if not row._state.adding and row.pk not in self._readings:
-            stored = MeterValue.objects.filter(transaction_id=row.pk, register_wh__isnull=False)
-            self._readings[row.pk] = [
-                Reading(at=at, wh=wh) for at, wh in stored.values_list("sampled_at", "register_wh")
-            ]
+            self._load_readings([row])
         fresh = [
             Reading(at=value.sampled_at, wh=value.register_wh)
             for value in self.added(MeterValue)
@@ -188,17 +199,32 @@ class SessionBatch(StationBatch):
         ]
         return [*self._readings.get(row.pk or 0, ()), *fresh]
 
+    def _load_readings(self, rows: Sequence[Transaction]) -> None:
+        self._readings.update({row.pk: [] for row in rows})
+        if not rows:
+            return
+        stored = MeterValue.objects.filter(
+            transaction_id__in=[row.pk for row in rows], register_wh__isnull=False
+        ).order_by()
+        for pk, at, wh in stored.values_list("transaction_id", "sampled_at", "register_wh"):
+            self._readings[pk].append(Reading(at=at, wh=wh))
+
     def remote_starts(self, charge_point_id: int) -> list[Command]:
         """Remote starts of the last minutes that have brought no session yet, newest first."""
         if charge_point_id not in self._remote_starts:
-            commands = Command.objects.filter(
-                charge_point_id=charge_point_id,
-                created_at__gte=self.now - REMOTE_START_WINDOW,
-                action__in=("remote_start", "RemoteStartTransaction"),
-                transactions=None,
-            )
-            self._remote_starts[charge_point_id] = list(commands.order_by("-id"))
+            self._load_remote_starts({charge_point_id})
         return self._remote_starts[charge_point_id]
+
+    def _load_remote_starts(self, charge_point_ids: set[int]) -> None:
+        self._remote_starts.update({pk: [] for pk in charge_point_ids})
+        commands = Command.objects.filter(
+            charge_point_id__in=charge_point_ids,
+            created_at__gte=self.now - REMOTE_START_WINDOW,
+            action__in=("remote_start", "RemoteStartTransaction"),
+            transactions=None,
+        )
+        for command in commands.order_by("-id"):
+            self._remote_starts[command.charge_point_id].append(command)
 
     def ended_at_time(self, charge_point_id: int, connector_number: int, at: datetime) -> Transaction | None:
         """The session that ran on a connector at this time and has ended since, maybe in this batch."""
@@ -269,12 +295,15 @@ class SessionBatch(StationBatch):
 
     def unused_ocpp16_id(self) -> str:
         """A random positive 31-bit id: unique over all chargers, not to be guessed (OCPP 1.6 errata 3.54)."""
-        while True:
-            value = str(secrets.randbelow(MAX_OCPP16_ID) + 1)
-            if any(key[1] == value for key in self._by_id):
-                continue
-            if not Transaction.objects.filter(ocpp_id=value).exists():
-                return value
+        while not self._free_ids:
+            self._find_free_ids(1)
+        return self._free_ids.pop()
+
+    def _find_free_ids(self, count: int) -> None:
+        ids = {str(secrets.randbelow(MAX_OCPP16_ID) + 1) for _ in range(count)}
+        taken = set(Transaction.objects.filter(ocpp_id__in=ids).values_list("ocpp_id", flat=True))
+        taken |= {ocpp_id for _, ocpp_id in self._by_id}
+        self._free_ids += ids - taken
 
     def explain(
         self,

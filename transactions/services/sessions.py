@@ -334,7 +334,7 @@ def _explain_start(row: Transaction, request: Start, batch: SessionBatch) -> Non
 def want_stop(request: Stop, batch: SessionBatch) -> None:
     """A stop changes its session; the token only decides what the answer says of it."""
     batch.want_charge_point(request.charge_point_id)
-    batch.want_transaction(request.charge_point_id, request.ocpp_id)
+    batch.want_readings(request.charge_point_id, request.ocpp_id)
     if request.id_token is not None:
         batch.want_token(token_key(request.tenant_id, request.id_token))
 
