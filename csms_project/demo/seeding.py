@@ -29,7 +29,8 @@ from transactions.energy import Sample
 from transactions.models import Tariff
 from transactions.services.batch import Moment, SessionBatch
 from transactions.services.metering import Metered, decide_metered
-from transactions.services.sessions import Start, Stop, decide_start, decide_stop, want_start
+from transactions.services.starts import Start, decide_start, want_start
+from transactions.services.stops import Stop, decide_stop
 
 ACTOR = Actor.system("demo", via="cli")
 #: Sessions in one batch: more make each look-up among the new rows longer.

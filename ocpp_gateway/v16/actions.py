@@ -5,7 +5,7 @@ from __future__ import annotations
 from chargepoints.services import registration, reports, status
 from ocpp_gateway.action import Action
 from ocpp_gateway.v16 import core, maintenance
-from transactions.services import metering, sessions
+from transactions.services import metering, sessions, starts, stops
 
 ACTIONS: dict[str, Action] = {
     "Authorize": Action(core.authorize_in, sessions.AUTHORIZE, core.authorize_out),
@@ -24,9 +24,9 @@ ACTIONS: dict[str, Action] = {
     "SignedFirmwareStatusNotification": Action(
         maintenance.signed_firmware_in, reports.PROGRESS, core.nothing_out
     ),
-    "StartTransaction": Action(core.start_in, sessions.START, core.start_out, is_transactional=True),
+    "StartTransaction": Action(core.start_in, starts.START, core.start_out, is_transactional=True),
     "StatusNotification": Action(core.status_in, status.STATUS, core.nothing_out),
-    "StopTransaction": Action(core.stop_in, sessions.STOP, core.stop_out, is_transactional=True),
+    "StopTransaction": Action(core.stop_in, stops.STOP, core.stop_out, is_transactional=True),
 }
 
 # Answered by the gateway itself from memory; liveness is flushed once a second.

@@ -12,7 +12,9 @@ from ocpp_gateway.link import Link
 from ocpp_gateway.v16 import mapping
 from ocpp_gateway.wire.timestamps import format_timestamp
 from transactions.services.metering import Metered
-from transactions.services.sessions import Authorize, Start, Started, Stop, Stopped
+from transactions.services.sessions import Authorize
+from transactions.services.starts import Start, Started
+from transactions.services.stops import Stop, Stopped
 
 Payload = dict[str, Any]
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from csms_project.common import events
+from csms_project.common.models import Event
 from transactions.choices import Flag, LedgerKind
 from transactions.energy import Reading, live_energy, session_energy
 from transactions.models import LedgerEntry, Transaction
@@ -74,14 +75,14 @@ def explain_settled(row: Transaction, settled: Settled, *, at: datetime) -> list
     return lines
 
 
-def tell(kind: str, row: Transaction, *, at: datetime, **data: Any) -> None:
-    """Write an event about a session in the caller's transaction."""
-    events.record(
+def transaction_event(kind: str, row: Transaction, *, identity: str, at: datetime, **data: Any) -> Event:
+    """An unsaved event about a session."""
+    return events.event(
         kind,
         tenant_id=row.tenant_id,
         object_type="transaction",
         object_id=row.pk,
-        charge_point=row.charge_point.identity,
+        charge_point=identity,
         data={
             "ocpp_id": row.ocpp_id,
             "connector": row.connector_number,
@@ -94,3 +95,8 @@ def tell(kind: str, row: Transaction, *, at: datetime, **data: Any) -> None:
         },
         at=at,
     )
+
+
+def tell(kind: str, row: Transaction, *, at: datetime, **data: Any) -> None:
+    """Write an event about a session in the caller's transaction."""
+    transaction_event(kind, row, identity=row.charge_point.identity, at=at, **data).save()

@@ -1,0 +1,263 @@
+"""Starts of sessions, each taken once however often it arrives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+from accounts.choices import AuthorizationStatus, TokenType
+from accounts.services.authorization import Authorization, token_key
+from chargepoints.choices import ConnectorStatus, ReservationStatus
+from chargepoints.models import Command, Reservation
+from chargepoints.services.batch import Act, FromCharger
+from transactions.choices import EndKind, Flag, LedgerKind, TransactionState
+from transactions.models import Transaction
+from transactions.services.batch import SessionBatch, digest_of
+from transactions.services.sessions import (
+    FUTURE_TOLERANCE,
+    OFFLINE_AFTER,
+    authorize_token,
+    end_transaction,
+    is_plausible,
+    tell,
+)
+from transactions.services.tariffs import choose
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start(FromCharger):
+    """A charger says that a session has begun.
+
+    started_at      charger's clock, None when unreadable; days in the past after an offline period
+    meter_start_wh  register in Wh, not a difference; None when it cannot be used (see meter_start_raw)
+    """
+
+    connector_number: int
+    id_token: str
+    started_at: datetime | None
+    meter_start_wh: Decimal | None
+    meter_start_raw: str
+    token_type: str = TokenType.ISO14443
+    reservation_number: int | None = None
+
+    @property
+    def digest(self) -> str:
+        """Equal for the same start sent again; message ids differ then."""
+        at = self.started_at.isoformat() if self.started_at else ""
+        return digest_of("start", self.connector_number, at, self.meter_start_raw, self.id_token.casefold())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """Answer to a start: the id on the wire, and whether energy may flow."""
+
+    ocpp_id: str
+    authorization: Authorization
+
+
+def want_start(request: Start, batch: SessionBatch) -> None:
+    """A start reads charger, connector and token and looks for itself and for open sessions."""
+    batch.want_charge_point(request.charge_point_id)
+    batch.want_connectors(request.charge_point_id)
+    batch.want_token(token_key(request.tenant_id, request.id_token))
+    batch.want_start(request.charge_point_id, request.digest)
+
+
+def decide_start(request: Start, batch: SessionBatch) -> Started:
+    """Open a session and say whether energy may flow.
+
+    A start that arrives again (lost answer, other message id, other socket, after its stop) gets the answer of the
+    first time. A refused token opens a session as well: the charger needs an id to stop with.
+    Spec: OCPP 1.6 §4.8, errata 3.54
+    """
+    authorization = authorize_token(request, request.id_token, request.token_type, batch)
+    known = _find_repeat(request, batch)
+    if known is not None:
+        status = AuthorizationStatus(known.authorization_status)
+        return Started(ocpp_id=known.ocpp_id, authorization=_with_status(authorization, status))
+    if authorization.is_accepted and _has_too_many(authorization, request, batch):
+        authorization = _with_status(authorization, AuthorizationStatus.CONCURRENT_TX)
+    row = _open(request, authorization, batch)
+    _supersede_older(row, request, batch)
+    _connect_reservation(row, request, batch)
+    batch.add_transaction(row)
+    _explain_start(row, request, batch)
+    return Started(ocpp_id=row.ocpp_id, authorization=authorization)
+
+
+def _find_repeat(request: Start, batch: SessionBatch) -> Transaction | None:
+    """The session that this very start has opened already.
+
+    With a dead clock every session starts in 1970 at the same register: there only a session that is still open
+    counts as the same.
+    """
+    known = batch.transaction_by_digest(request.charge_point_id, request.digest)
+    if known is not None and (known.is_active or is_plausible(request.started_at)):
+        return known
+    for row in batch.open_transactions(request.charge_point_id):
+        same_start = row.connector_number == request.connector_number and row.started_at == request.started_at
+        if same_start and row.meter_start_raw == request.meter_start_raw and _same_token(row, request):
+            return row
+    return None
+
+
+def _same_token(row: Transaction, request: Start) -> bool:
+    return row.id_token_value.casefold() == request.id_token.casefold()
+
+
+def _with_status(authorization: Authorization, status: AuthorizationStatus) -> Authorization:
+    return Authorization(
+        status=status,
+        token=authorization.token,
+        expires_at=authorization.expires_at if status is authorization.status else None,
+        group_name=authorization.group_name,
+    )
+
+
+def _has_too_many(authorization: Authorization, request: Start, batch: SessionBatch) -> bool:
+    """Whether the token is used up by sessions elsewhere; those on a connector that is free do not count."""
+    token = authorization.token
+    if token is None:
+        return False
+    tenant = batch.charge_point(request.charge_point_id).tenant
+    limit = token.max_active_sessions if token.max_active_sessions is not None else tenant.max_active_sessions
+    if limit is None:
+        return False
+    here = (request.charge_point_id, request.connector_number)
+    stored = (
+        Transaction.objects.filter(id_token=token, state=TransactionState.ACTIVE)
+        .exclude(connector__status=ConnectorStatus.AVAILABLE)
+        .exclude(charge_point_id=here[0], connector_number=here[1])
+        .values_list("pk", flat=True)
+    )
+    running = sum(1 for pk in stored if not batch.has_ended(pk))
+    fresh = sum(
+        1
+        for row in batch.added(Transaction)
+        if row.id_token_id == token.pk
+        and row.is_active
+        and (row.charge_point_id, row.connector_number) != here
+    )
+    return running + fresh >= limit
+
+
+def _open(request: Start, authorization: Authorization, batch: SessionBatch) -> Transaction:
+    station = batch.charge_point(request.charge_point_id)
+    connector = batch.connector(request.charge_point_id, request.connector_number)
+    chosen = choose(
+        tenant=station.tenant, charge_point=station, location=station.location, id_token=authorization.token
+    )
+    zone = (station.location.time_zone if station.location else "") or station.tenant.time_zone
+    duplicate = batch.transaction_by_digest(request.charge_point_id, request.digest)
+    row = Transaction(
+        tenant_id=station.tenant_id,
+        charge_point=station,
+        evse=connector.evse if connector else None,
+        connector=connector,
+        connector_number=request.connector_number,
+        ocpp_version=request.ocpp_version,
+        ocpp_id=batch.unused_ocpp16_id(),
+        start_digest="" if duplicate is not None else request.digest,
+        id_token=authorization.token,
+        id_token_value=request.id_token,
+        group_name=authorization.group_name,
+        authorization_status=authorization.status,
+        reservation_number=request.reservation_number,
+        remote_start=_remote_start(request, batch),
+        started_at=request.started_at or request.received_at,
+        start_received_at=request.received_at,
+        meter_start_wh=request.meter_start_wh,
+        meter_start_raw=request.meter_start_raw[:64],
+        energy_wh=Decimal(0),
+        tariff=chosen.tariff,
+        tariff_snapshot=chosen.snapshot,
+        currency=chosen.currency,
+        is_free=chosen.is_free,
+        time_zone=zone,
+    )
+    _flag_start(row, request, authorization, duplicate is not None)
+    return row
+
+
+def _flag_start(row: Transaction, request: Start, authorization: Authorization, is_duplicate: bool) -> None:
+    flags = {
+        Flag.POSSIBLE_DUPLICATE: is_duplicate,
+        Flag.CLOCK_ANOMALY: not is_plausible(request.started_at)
+        or row.started_at > request.received_at + FUTURE_TOLERANCE,
+        Flag.OFFLINE: is_plausible(request.started_at)
+        and request.received_at - row.started_at > OFFLINE_AFTER,
+        Flag.REFUSED_TOKEN: not authorization.is_accepted,
+        Flag.REPAIRED: bool(request.repairs),
+        Flag.METER_UNREADABLE: request.meter_start_wh is None,
+    }
+    for flag, applies in flags.items():
+        if applies:
+            row.add_flag(flag)
+
+
+def _remote_start(request: Start, batch: SessionBatch) -> Command | None:
+    """The remote start that asked for this session: same token, same or any connector (OCPP 1.6 errata 3.32)."""
+    commands = batch.remote_starts(request.charge_point_id)
+    for command in commands:
+        data: dict[str, Any] = command.payload
+        token = str(data.get("id_token") or data.get("idTag") or "")
+        connector = data.get("connector") or data.get("connectorId")
+        if token.casefold() == request.id_token.casefold() and connector in (None, request.connector_number):
+            commands.remove(command)
+            return command
+    return None
+
+
+def _supersede_older(row: Transaction, request: Start, batch: SessionBatch) -> None:
+    """Close what is still open on the connector and began earlier; its real stop, if one comes, will win."""
+    for older in batch.open_transactions(row.charge_point_id):
+        if older.connector_number != row.connector_number or older.started_at > row.started_at:
+            continue
+        end = min(older.last_sample_at or row.started_at, row.started_at)
+        older.end_note = "The next session started on the connector and no stop had come."
+        end_transaction(
+            older,
+            kind=EndKind.SUPERSEDED,
+            ended_at=max(end, older.started_at),
+            at=request.received_at,
+            batch=batch,
+        )
+
+
+def _connect_reservation(row: Transaction, request: Start, batch: SessionBatch) -> None:
+    if request.reservation_number is None:
+        return
+    reservation = Reservation.objects.filter(
+        charge_point_id=row.charge_point_id, reservation_id=request.reservation_number
+    ).first()
+    if reservation is None:
+        return
+    row.reservation = reservation
+    if reservation.status in (ReservationStatus.ACTIVE, ReservationStatus.REQUESTED):
+        reservation.status = ReservationStatus.USED
+        reservation.ended_at = request.received_at
+        batch.change(reservation, "status", "ended_at")
+
+
+def _explain_start(row: Transaction, request: Start, batch: SessionBatch) -> None:
+    who = f"Token {row.id_token_value}: {row.authorization_status}"
+    note = partial(batch.explain, row, at=request.received_at, message_id=request.message_id)
+    times = {"started_at": row.started_at, "received_at": row.start_received_at}
+    note(
+        LedgerKind.START,
+        f"Started on connector {row.connector_number} at register {request.meter_start_raw} Wh. {who}.",
+        data={"meter_start": request.meter_start_raw, **times},
+    )
+    name = "free of charge" if row.is_free else (row.tariff_snapshot or {}).get("name", "")
+    note(LedgerKind.TARIFF, f"Tariff: {name}.", data={"tariff": row.tariff_snapshot})
+    for repair in request.repairs:
+        note(LedgerKind.ANOMALY, f"StartTransaction: {repair}")
+    for value in row.flags:
+        note(LedgerKind.ANOMALY, str(Flag(value).label))
+    tell(row, "transaction.started", at=request.received_at, batch=batch)
+
+
+START: Act[Start, SessionBatch] = Act(decide_start, want_start)
