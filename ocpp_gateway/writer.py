@@ -15,7 +15,15 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connection, models
+from django.db import (
+    DEFAULT_DB_ALIAS,
+    DatabaseError,
+    InterfaceError,
+    OperationalError,
+    connection,
+    connections,
+    models,
+)
 from django.db.transaction import atomic
 from django.utils import timezone
 
@@ -27,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 RETRY_S = 0.2
 MAX_RETRY_S = 2.0
-# LOCAL: the connection may come from the pool that the web uses as well.
+# LOCAL: the connection of a batch that runs inline is not ours.
 TIMEOUTS = "SET LOCAL lock_timeout = '3s'; SET LOCAL statement_timeout = '15s'"
 
 
@@ -245,6 +253,7 @@ class Writer:
     # -- on the writer's thread
 
     def _main(self) -> None:
+        _leave_the_pool()
         try:
             while True:
                 works = self._take()
@@ -342,6 +351,20 @@ class Writer:
             self._loop.call_soon_threadsafe(callback)
         except RuntimeError:  # the loop is closed: the process ends
             logger.warning("writer.loop_closed")
+
+
+def _leave_the_pool() -> None:
+    """Give this thread a connection of its own.
+
+    The web's pool would let us wait half a minute for a database that is away, and try it ever more rarely.
+    """
+    pooled = connections[DEFAULT_DB_ALIAS]
+    options = pooled.settings_dict["OPTIONS"]
+    if options.get("pool"):
+        own = {**options, "pool": None}
+        connections[DEFAULT_DB_ALIAS] = type(pooled)(
+            {**pooled.settings_dict, "OPTIONS": own, "CONN_MAX_AGE": None}, DEFAULT_DB_ALIAS
+        )
 
 
 def _give_up(works: Sequence[Work]) -> None:
