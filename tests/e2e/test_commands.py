@@ -149,7 +149,7 @@ def test_pending_charger_is_served_what_was_triggered(product: Product) -> None:
         call = charger.receive()
         charger.send([3, call[1], {"status": "Accepted"}])
         assert charger.ask("StatusNotification", STATUS)[0] == 3
-        assert charger.ask("StatusNotification", STATUS)[2] == "SecurityError"
+        assert charger.ask("Authorize", {"idTag": "T"})[2] == "SecurityError"
         assert wait_ended(command).status == CommandStatus.ACCEPTED
 
 
