@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -13,16 +11,13 @@ from accounts.models import ApiKey, Driver, Membership, Tenant, User
 from accounts.permissions import Actor
 from csms_project.common.models import AuditEntry
 from tests import factories
+from tests.browsing import messages_of, sign_in
 
 
 @pytest.fixture
 def signed_in(owner: Actor, client: Client) -> Client:
-    client.force_login(owner.user)
+    sign_in(client, owner)
     return client
-
-
-def messages_of(answer: Any) -> list[str]:
-    return [str(message) for message in answer.context["messages"]]
 
 
 def test_add_user_makes_a_member_who_can_sign_in(signed_in: Client, tenant: Tenant, client: Client) -> None:

@@ -13,13 +13,14 @@ from accounts.models import IdToken, Tenant, TokenGroup
 from accounts.permissions import Actor
 from csms_project.common.models import AuditEntry, Event
 from tests import factories
+from tests.browsing import sign_in
 
 LIST = "admin:accounts_idtoken_changelist"
 
 
 @pytest.fixture
 def signed_in(owner: Actor, client: Client) -> Client:
-    client.force_login(owner.user)
+    sign_in(client, owner)
     return client
 
 
@@ -87,7 +88,7 @@ def test_block_asks_first_and_then_blocks(signed_in: Client, tenant: Tenant) -> 
 
 def test_block_by_a_viewer_is_refused(viewer: Actor, tenant: Tenant, client: Client) -> None:
     token = factories.IdTokenFactory(tenant=tenant)
-    client.force_login(viewer.user)
+    sign_in(client, viewer)
     act(client, "block", token, confirmed="1")
     assert IdToken.objects.get(pk=token.pk).status == "Accepted"
 

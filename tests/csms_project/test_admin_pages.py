@@ -17,6 +17,7 @@ from accounts.models import Membership, Tenant, User
 from accounts.permissions import PERMISSIONS, Actor
 from chargepoints.models import ChargePoint
 from tests import factories
+from tests.browsing import sign_in
 from tests.conftest import ActorFor
 
 OURS = ("accounts", "chargepoints", "transactions", "common", "ocpp_gateway", "dashboard")
@@ -207,7 +208,7 @@ def test_models_without_a_page_are_exempt_with_a_reason() -> None:
 def test_pages_opened_by_a_role_answer_as_the_permission_table_says(
     role: Role, rows: dict[str, Any], tenant: Tenant, actor_for: ActorFor, client: Client
 ) -> None:
-    client.force_login(actor_for(tenant, role).user)
+    sign_in(client, actor_for(tenant, role))
     wanted = expected(role, rows)
     assert {path: client.get(path).status_code for path in wanted} == wanted
 
@@ -215,7 +216,7 @@ def test_pages_opened_by_a_role_answer_as_the_permission_table_says(
 def test_pages_about_another_tenants_rows_answer_404_to_its_owner(
     other_rows: dict[str, Any], owner: Actor, client: Client
 ) -> None:
-    client.force_login(owner.user)
+    sign_in(client, owner)
     wanted = dict.fromkeys(object_urls(other_rows), 404) | never_offered(other_rows)
     assert {path: client.get(path).status_code for path in wanted} == wanted
 
@@ -223,7 +224,7 @@ def test_pages_about_another_tenants_rows_answer_404_to_its_owner(
 def test_posts_about_another_tenants_rows_answer_404_to_its_owner(
     other_rows: dict[str, Any], owner: Actor, client: Client
 ) -> None:
-    client.force_login(owner.user)
+    sign_in(client, owner)
     wanted = dict.fromkeys(object_urls(other_rows), 404) | never_offered(other_rows, posted=True)
     assert {path: client.post(path, {"post": "yes"}).status_code for path in wanted} == wanted
 
@@ -231,7 +232,7 @@ def test_posts_about_another_tenants_rows_answer_404_to_its_owner(
 def test_lists_of_a_tenant_never_show_another_tenants_rows(
     rows: dict[str, Any], other_rows: dict[str, Any], owner: Actor, client: Client
 ) -> None:
-    client.force_login(owner.user)
+    sign_in(client, owner)
     leaks = []
     for label in PAGES:
         found = client.get(url(label, "changelist")).context["cl"].result_list
@@ -282,7 +283,7 @@ def test_login_of_a_member_leads_home_without_being_staff(owner: Actor, client: 
 
 
 def test_member_whose_membership_ended_is_out_at_once(owner: Actor, client: Client) -> None:
-    client.force_login(owner.user)
+    sign_in(client, owner)
     assert client.get(reverse("admin:index")).status_code == 200
     Membership.objects.filter(user=owner.user).delete()
     assert client.get(reverse("admin:index")).status_code == 302
@@ -298,12 +299,12 @@ def test_pages_of_all_tenants_open_for_a_superuser(
 
 
 def test_gateway_nodes_are_hidden_from_a_tenants_owner(owner: Actor, client: Client) -> None:
-    client.force_login(owner.user)
+    sign_in(client, owner)
     assert client.get(url("chargepoints.GatewayNode", "changelist")).status_code == 403
 
 
 def test_admin_pages_forbid_other_hosts_and_inline_scripts(owner: Actor, client: Client) -> None:
-    client.force_login(owner.user)
+    sign_in(client, owner)
     policy = client.get(reverse("admin:index"))["Content-Security-Policy"]
     assert "default-src 'self'" in policy
     assert "script-src 'self' 'unsafe-eval';" in policy
@@ -338,7 +339,7 @@ def test_list_of_many_rows_takes_a_fixed_number_of_queries(
     make_rows(tenant, charge_point)
     for number in range(2):
         make_rows(tenant, factories.ChargePointFactory(tenant=tenant, identity=f"M{number}", connectors=2))
-    client.force_login(owner.user)
+    sign_in(client, owner)
     with django_assert_num_queries(count):
         client.get(url(label, "changelist"))
 
@@ -347,7 +348,7 @@ def test_big_lists_are_never_counted(owner: Actor, charge_point: ChargePoint, cl
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 
-    client.force_login(owner.user)
+    sign_in(client, owner)
     big = [
         label for label in PAGES if hasattr(admin.site._registry[apps.get_model(label)].paginator, "has_more")
     ]
@@ -363,7 +364,7 @@ def test_big_list_of_two_pages_leads_on_and_back(
 ) -> None:
     for number in range(51):
         factories.OcppMessageFactory(charge_point=charge_point, message_id=f"n{number}")
-    client.force_login(owner.user)
+    sign_in(client, owner)
     path = url("chargepoints.OcppMessage", "changelist")
     first, second = client.get(path), client.get(path, {"p": 2})
     assert len(first.context["cl"].result_list) == 50
