@@ -42,6 +42,7 @@ class SessionBatch(StationBatch):
 
     def __init__(self, *, now: datetime) -> None:
         super().__init__(now=now)
+        self._new[Transaction] = []  # inserted first: samples of the batch point to its new sessions
         self._wanted_ids: set[tuple[int, str]] = set()
         self._wanted_digests: set[tuple[int, str]] = set()
         self._wanted_open: set[int] = set()
