@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "csms_project.settings")
@@ -17,6 +18,9 @@ from ocpp_gateway.consumers import ChargerConsumer  # noqa: E402 - needs the app
 from ocpp_gateway.node import get_node  # noqa: E402
 
 register_check("writer", lambda: get_node().problem())
+
+# Static files are small and read by a thread pool; Django warns at each of them under ASGI.
+warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
 
 _OCPP = settings.OCPP_PATH.encode()
 
