@@ -147,7 +147,7 @@ def test_connect_over_tls_meets_profile_2(node: GatewayNode, charge_point: Charg
 def test_connect_without_a_profile_needs_no_key(node: GatewayNode, charge_point: ChargePoint) -> None:
     ChargePoint.objects.update(security_profile=SecurityProfile.NONE, key_hash="")
 
-    assert accepted(connect(node, password=None, username=None))
+    accepted(connect(node, password=None, username=None))
 
 
 def test_connect_ignores_case_of_identity_and_user_name(node: GatewayNode, charge_point: ChargePoint) -> None:
@@ -173,7 +173,7 @@ def test_both_keys_work_until_the_first_login_decides_for_the_new(
 
     accepted(connect(node, password=NEW_KEY.encode()))
 
-    assert accepted(connect(node, password=bytes.fromhex(NEW_KEY)))
+    accepted(connect(node, password=bytes.fromhex(NEW_KEY)))
     assert refused(connect(node, password=KEY)) == (401, "wrong_key")
 
 
@@ -183,7 +183,7 @@ def test_login_with_the_old_key_ends_the_new_one(node: GatewayNode, charge_point
     accepted(connect(node, password=KEY))
 
     assert refused(connect(node, password=NEW_KEY.encode())) == (401, "wrong_key")
-    assert accepted(connect(node, password=KEY))
+    accepted(connect(node, password=KEY))
 
 
 def test_wrong_key_decides_nothing_about_a_key_change(node: GatewayNode, charge_point: ChargePoint) -> None:
@@ -303,7 +303,7 @@ def test_onboarding_registers_a_stranger_and_takes_its_key(
     assert (row.identity, row.tenant, row.registration_status) == ("NEW-1", default_tenant, registration)
     assert outcome.was_accepted is False
     assert refused(connect(node, "NEW-1", password=b"another")) == (401, "wrong_key")
-    assert accepted(connect(node, "NEW-1", password=CHARGER_KEY.encode()))
+    accepted(connect(node, "NEW-1", password=CHARGER_KEY.encode()))
 
 
 def test_onboarding_stops_when_too_many_wait(

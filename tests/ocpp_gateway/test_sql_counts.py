@@ -33,10 +33,12 @@ def csms(monkeypatch: pytest.MonkeyPatch, db: None) -> Csms:
 def stations(csms: Csms, tenant: Tenant) -> list[ChargePoint]:
     """Chargers with a running session each."""
     factories.IdTokenFactory(tenant=tenant, value="04A1B2C3")
-    rows = [factories.ChargePointFactory(tenant=tenant, connectors=2) for _ in range(LARGE)]
+    rows: list[ChargePoint] = [
+        factories.ChargePointFactory(tenant=tenant, connectors=2) for _ in range(LARGE)
+    ]
     answers = csms.batch([(row, "StartTransaction", start()) for row in rows])
     for row, answer in zip(rows, answers, strict=True):
-        row.running = answer["transactionId"]
+        row.running = answer["transactionId"]  # type: ignore[attr-defined]
     # Known layouts are remembered after the first use.
     csms.batch([make_meter(rows[0]), make_idle(rows[0])])
     return rows

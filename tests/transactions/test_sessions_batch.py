@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import IdToken
 from chargepoints.models import ChargePoint, Command, Connector
+from chargepoints.services.batch import Act
 from tests import factories
 from tests.factories import T0
 from transactions.choices import EndKind
@@ -65,7 +66,11 @@ def metered(
     return metering.Metered(**facts(row), connector_number=connector, ocpp_id=ocpp_id, moments=moments)
 
 
-ACTS = {starts.Start: starts.START, stops.Stop: stops.STOP, metering.Metered: metering.METERED}
+ACTS: dict[type, Act[Any, Any]] = {
+    starts.Start: starts.START,
+    stops.Stop: stops.STOP,
+    metering.Metered: metering.METERED,
+}
 
 
 def run(*requests: Any, wants: bool = True) -> Sequence[Any]:
@@ -231,7 +236,7 @@ def test_ids_are_positive_31_bit_and_skip_what_is_taken(
 ) -> None:
     factories.TransactionFactory(connector=connector, ocpp_id="8")
     numbers = iter([7, 8, 7])
-    monkeypatch.setattr(session_batch.secrets, "randbelow", lambda limit: next(numbers, limit - 1))
+    monkeypatch.setattr("secrets.randbelow", lambda limit: next(numbers, limit - 1))
     batch = SessionBatch(now=T0)
 
     assert int(batch.unused_ocpp16_id()) <= MAX_OCPP16_ID
@@ -240,7 +245,7 @@ def test_ids_are_positive_31_bit_and_skip_what_is_taken(
 
 def test_ids_of_one_batch_differ(charge_point: ChargePoint, monkeypatch: pytest.MonkeyPatch) -> None:
     numbers = iter([41, 41, 41, 42])
-    monkeypatch.setattr(session_batch.secrets, "randbelow", lambda limit: next(numbers))
+    monkeypatch.setattr("secrets.randbelow", lambda limit: next(numbers))
 
     one, two = run(start(charge_point, 1), start(charge_point, 2))
 

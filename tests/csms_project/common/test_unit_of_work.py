@@ -202,7 +202,7 @@ def test_change_keeps_every_type_exact(connector: Connector) -> None:
         "flags": ["meter_anomaly", "ünïcode", 'quo"te', "o'clock", "100%s"],
         "cost_lines": [{"a": None, "b": [1, 2.5, True]}],
         "ended_at": T0 + timedelta(microseconds=1),
-        "power_w": -(2**31),
+        "power_w": -(2**31 - 1),
         "soc_percent": None,
         "is_free": True,
         "end_note": "Robert'); DROP TABLE x; -- %s",

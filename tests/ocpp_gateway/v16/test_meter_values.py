@@ -359,7 +359,7 @@ def test_split_message_with_one_time_keeps_all_parts(
     report(csms, charge_point, ocpp_id, sample("230", "Voltage", "V"))
     row = report(csms, charge_point, ocpp_id, sample("81", "SoC", "Percent"))
 
-    assert (row.meter_values.count(), row.energy_wh, row.soc_percent) == (3, 500, 81)
+    assert (row.meter_values.count(), row.energy_wh, row.soc_percent) == (3, 500, Decimal(81))
 
 
 def test_older_sample_does_not_lower_the_live_figures(

@@ -371,8 +371,9 @@ def test_starts_of_many_chargers_at_the_same_moment_get_different_ids(
 def test_start_on_a_connector_never_seen_makes_it(csms: Csms, charge_point: ChargePoint) -> None:
     row = session(begin(csms, charge_point, connector=9))
 
-    assert row.connector == charge_point.connectors.get(ocpp_number=9)
-    assert (row.evse and row.evse.number, row.connector and row.connector.number) == (9, 1)
+    made = charge_point.connectors.get(ocpp_number=9)
+    assert row.connector == made
+    assert (made.number, made.evse.number, row.evse) == (1, 9, made.evse)
 
 
 @pytest.mark.parametrize("number", [0, -3, 101, 2**31, 2**62])
