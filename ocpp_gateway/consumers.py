@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import uuid
 from typing import Any
 
 from channels.generic.websocket import AsyncWebsocketConsumer
@@ -72,14 +73,13 @@ class ChargerConsumer(AsyncWebsocketConsumer):
         if not self.node.writer.storage_ok:
             return await self._refuse_with(503, "storage_away")
         try:
-            outcome = await asyncio.wait_for(self._connect(identity, version), HANDSHAKE_HOLD_S)
+            outcome = await self._connect(identity, version)
         except (StorageAway, TimeoutError):
             return await self._refuse_with(503, "storage_away")
         if isinstance(outcome, Refused):
             metrics.count_handshake(outcome.reason)
             return await self._refuse_with(outcome.http_status, None)
-        await self._accept(outcome, version)
-        return True
+        return await self._accept(outcome, version)
 
     async def _connect(self, identity: str, version: str) -> Connected | Refused:
         headers = dict(self.scope["headers"])
@@ -95,22 +95,50 @@ class ChargerConsumer(AsyncWebsocketConsumer):
             remote_address=self._address(),
             user_agent=headers.get(b"user-agent", b"").decode("latin-1"),
         )
+        return await self._decide(request)
+
+    async def _decide(self, request: connections.Connect) -> Connected | Refused:
+        settled: list[Connected | Refused] = []
+        has_given_up = False
+
+        def settle(outcome: Connected | Refused) -> None:
+            settled.append(outcome)
+            if has_given_up and isinstance(outcome, Connected):
+                self._forget(outcome.charge_point_id, outcome.token)
+
         work = CallableWork(
-            lambda batch: connections.decide_connect(request, batch), owner=("connect", identity)
+            lambda batch: connections.decide_connect(request, batch),
+            owner=("connect", request.identity),
+            then=settle,
         )
-        outcome: Connected | Refused = await self.node.writer.call(work)
+        try:
+            outcome: Connected | Refused = await asyncio.wait_for(
+                self.node.writer.call(work), HANDSHAKE_HOLD_S
+            )
+        except TimeoutError:
+            # It may be stored yet, or is already: the charger must not seem connected on a socket that is not there.
+            has_given_up = True
+            for late in settled:
+                if isinstance(late, Connected):
+                    self._forget(late.charge_point_id, late.token)
+            raise
         return outcome
 
-    async def _accept(self, outcome: Connected, version: str) -> None:
+    async def _accept(self, outcome: Connected, version: str) -> bool:
+        try:
+            await self.accept(subprotocol=version)
+        except OSError:  # the client has gone during the handshake
+            self._forget(outcome.charge_point_id, outcome.token)
+            return False
         metrics.count_handshake("accepted")
         self.socket = Socket(
             node=self.node, connected=outcome, version=version, send=self.base_send, close=self.close
         )
-        await self.accept(subprotocol=version)
         self.node.attach(self.socket)
         if outcome.replaced is not None:
             await self.node.tell_replaced(outcome.replaced[0], outcome.charge_point_id, outcome.replaced[1])
         logger.info("charger.connected", extra={"charge_point": outcome.identity, "ocpp_version": version})
+        return True
 
     async def _refuse_version(self, identity: str, offered: list[str]) -> bool:
         detail = "offered: " + (", ".join(offered) or "none")
@@ -183,15 +211,16 @@ class ChargerConsumer(AsyncWebsocketConsumer):
             return
         socket.is_closed = True
         self.node.detach(socket)
+        self._forget(socket.charge_point_id, socket.token, code)
+        logger.info("charger.disconnected", extra={"charge_point": socket.identity, "code": code})
+
+    def _forget(self, charge_point_id: int, token: uuid.UUID, code: int | None = None) -> None:
         request = connections.Disconnect(
-            charge_point_id=socket.charge_point_id, token=socket.token, at=timezone.now(), close_code=code
+            charge_point_id=charge_point_id, token=token, at=timezone.now(), close_code=code
         )
         self.node.writer.submit(
-            CallableWork(
-                lambda batch: connections.decide_disconnect(request, batch), owner=socket.charge_point_id
-            )
+            CallableWork(lambda batch: connections.decide_disconnect(request, batch), owner=charge_point_id)
         )
-        logger.info("charger.disconnected", extra={"charge_point": socket.identity, "code": code})
 
 
 _REASONS = {
