@@ -14,6 +14,7 @@ from ocpp.v16 import call, call_result
 from ocpp.v16.datatypes import MeterValue, SampledValue
 from ocpp.v16.enums import Action
 from websockets.asyncio.client import connect
+from websockets.typing import Subprotocol
 
 from chargepoints.choices import CommandStatus
 from chargepoints.models import ChargePoint, Connector, Variable
@@ -120,7 +121,7 @@ async def charge(station: Station) -> int:
 async def run_charge(product: Product, identity: str) -> int:
     async with connect(
         f"{product.url}/{identity}",
-        subprotocols=["ocpp1.6"],
+        subprotocols=[Subprotocol("ocpp1.6")],
         additional_headers={"Authorization": basic(identity, CHARGER_KEY)},
         proxy=None,
     ) as socket:
@@ -195,7 +196,7 @@ class ConnectedStation:
     async def _run(self) -> None:
         headers = {"Authorization": basic(self._identity, CHARGER_KEY)}
         async with connect(
-            self._url, subprotocols=["ocpp1.6"], additional_headers=headers, proxy=None
+            self._url, subprotocols=[Subprotocol("ocpp1.6")], additional_headers=headers, proxy=None
         ) as socket:
             station = Station(self._identity, socket, response_timeout=10)
             listener = asyncio.create_task(station.start())
