@@ -337,6 +337,13 @@ class TenantTabularInline(Guarded, TabularInline):
 
     extra = 0
 
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None:
+            # The head of the column is no label of the cell.
+            field.widget.attrs.setdefault("aria-label", str(field.label))
+        return field
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return scope(super().get_queryset(request), actor_of(request).tenant)
 

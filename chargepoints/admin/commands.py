@@ -13,6 +13,7 @@ from accounts.admin_base import ReadOnlyAdmin, ScopedAutocompleteFilter, actor_o
 from chargepoints import commands
 from chargepoints.admin.shared import ERRORS, charge_point_link, command_chip
 from chargepoints.models import Command, Reservation
+from chargepoints.selectors import session_note
 from csms_project.common.admin import BigTable, TimeFilter, chip
 
 
@@ -39,7 +40,10 @@ class CommandAdmin(BigTable, ReadOnlyAdmin):
     search_fields = ("action", "requested_by_name")
     actions = ("cancel",)
     fieldsets = (
-        (None, {"fields": ("where", "action", "state", "payload", "requested_by_name", "requested_via")}),
+        (
+            None,
+            {"fields": ("where", "action", "state", "note", "payload", "requested_by_name", "requested_via")},
+        ),
         ("On the wire", {"fields": ("ocpp_action", "request", "response", "error", "message_id")}),
         (
             "Times",
@@ -53,6 +57,10 @@ class CommandAdmin(BigTable, ReadOnlyAdmin):
     @display(description="Status")
     def state(self, obj: Command) -> str:
         return command_chip(obj)
+
+    @display(description="Note", empty_value="–")
+    def note(self, obj: Command) -> str | None:
+        return session_note(obj) or None
 
     @display(description="Charge point")
     def where(self, obj: Command) -> str:

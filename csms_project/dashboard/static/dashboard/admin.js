@@ -34,3 +34,11 @@ document.addEventListener("change", (event) => {
   const form = event.target.closest("form[data-autosubmit]");
   if (form) form.submit();
 });
+
+// The page is hidden until the script library has started, so the browser could not do it.
+document.addEventListener("alpine:initialized", () => {
+  setTimeout(() => {
+    const first = document.querySelector("[autofocus]");
+    if (first && document.activeElement === document.body) first.focus();
+  });
+});
