@@ -1,0 +1,50 @@
+"""The writer without its thread: every work runs, commits and delivers at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.db import models
+
+from ocpp_gateway.writer import Batcher, CallableWork, StorageAway, Work, Writer
+
+
+class InlineWriter(Writer):
+    """`before_delivery` is called between a work's commit and its delivery; `is_away` loses the database."""
+
+    def __init__(self, *, limit: int = 100) -> None:
+        super().__init__(limit=limit, batch=10, hold_s=1.0)
+        self.before_delivery: Callable[[], Any] = lambda: None
+        self.is_away = False
+        self.notes: list[models.Model] = []
+
+    def submit(self, work: Work) -> None:
+        if self.is_away:
+            work.give_up()
+            return
+        settled, _ = Batcher().run([work])
+        self.before_delivery()
+        for done, error in settled:
+            if error is None:
+                done.deliver()
+            else:
+                done.fail(error)
+
+    def note(self, row: models.Model) -> None:
+        self.notes.append(row)
+
+    async def call(self, work: CallableWork) -> Any:
+        if self.is_away:
+            raise StorageAway
+        results: list[Any] = []
+        then = work._then
+
+        def keep(result: Any) -> None:
+            results.append(result)
+            if then is not None:
+                then(result)
+
+        work._then = keep
+        self.submit(work)
+        return results[0]
