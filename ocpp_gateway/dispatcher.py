@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -19,7 +19,7 @@ from csms_project.common import crypto, metrics
 from ocpp_gateway import calls
 from ocpp_gateway.connection import CallInProgress, Connection, Outstanding
 from ocpp_gateway.link import Link
-from ocpp_gateway.outcome import CannotSend, Outcome, outcome_of_error
+from ocpp_gateway.outcome import CannotSend, Effect, Outcome, outcome_of_error
 from ocpp_gateway.v16 import commands as v16_commands
 from ocpp_gateway.wire import frames, schemas
 from ocpp_gateway.wire.errors import V16
@@ -203,18 +203,23 @@ class Dispatcher:
         response = frame.payload if isinstance(frame, frames.CallResult) else None
         metrics.count_command(outstanding.action, outcome.status)
 
-        def complete(batch: SessionBatch) -> None:
-            commands.complete(
-                sent.command_id,
-                status=outcome.status,
-                response=response,
-                error=outcome.error,
-                effects=outcome.effects,
+        def complete(effects: Sequence[Effect]) -> CallableWork:
+            return CallableWork(
+                lambda batch: commands.complete(
+                    sent.command_id,
+                    status=outcome.status,
+                    response=response,
+                    error=outcome.error,
+                    effects=effects,
+                ),
+                owner=wire.charge_point_id,
+                then=lambda _: self.look([wire]),
             )
 
-        self._writer.submit(
-            CallableWork(complete, owner=wire.charge_point_id, then=lambda _: self.look([wire]))
-        )
+        work = complete(outcome.effects)
+        # What an answer tells us besides may be unusable; the command has ended all the same.
+        work.failed = lambda: self._writer.submit(complete(()))
+        self._writer.submit(work)
         link = Link(wire.charge_point_id, wire.tenant_id, wire.version, sent.sent_at, outstanding.message_id)
         error = outcome.error or {}
         self._writer.note(

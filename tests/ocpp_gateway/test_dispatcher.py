@@ -13,6 +13,7 @@ from chargepoints.models import ChargePoint, Command, Connection, OcppMessage
 from csms_project.common import crypto
 from ocpp_gateway.connection import Connection as ConnectionState
 from ocpp_gateway.dispatcher import Dispatcher, raw_problem
+from ocpp_gateway.v16 import commands as v16_commands
 from ocpp_gateway.wire import frames
 from tests.factories import CommandFactory, ConnectionFactory
 from tests.ocpp_gateway.inline import InlineWriter
@@ -291,6 +292,19 @@ def test_answer_after_the_row_has_ended_changes_nothing(dispatcher: Dispatcher, 
     Command.objects.filter(pk=command.pk).update(status=CommandStatus.TIMED_OUT)
     answer(dispatcher, wire, 3, {"status": "Accepted"})
     assert state_of(command)[0] == CommandStatus.TIMED_OUT
+
+
+def test_answer_whose_effect_fails_ends_the_command_all_the_same(
+    dispatcher: Dispatcher, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def explode(*args: object, **kwargs: object) -> None:
+        raise ValueError("unusable")
+
+    monkeypatch.setattr(v16_commands, "store_snapshot", explode)
+    command = queue(wire, "get_configuration")
+    dispatcher.look([wire])
+    answer(dispatcher, wire, 3, {"configurationKey": []})
+    assert state_of(command) == (CommandStatus.ACCEPTED, None)
 
 
 def test_time_out_sends_the_next_command(dispatcher: Dispatcher, wire: Wire) -> None:
