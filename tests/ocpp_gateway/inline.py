@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from django.db import models
+from django.db import DEFAULT_DB_ALIAS, connections, models
 
 from ocpp_gateway.writer import Batcher, CallableWork, StorageAway, Work, Writer
 
@@ -18,11 +18,17 @@ class InlineWriter(Writer):
         self.before_delivery: Callable[[], Any] = lambda: None
         self.is_away = False
         self.notes: list[models.Model] = []
+        self._connection = connections[DEFAULT_DB_ALIAS]
+
+    def use_connection(self) -> None:
+        """Let the running task use the connection, and so the transaction, of the test."""
+        connections[DEFAULT_DB_ALIAS] = self._connection
 
     def submit(self, work: Work) -> None:
         if self.is_away:
             work.give_up()
             return
+        self.use_connection()
         settled, _ = Batcher().run([work])
         self.before_delivery()
         for done, error in settled:
