@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from chargepoints.errors import InvalidPayload, UnknownAction
@@ -252,6 +252,11 @@ START_AND_STOP = frozenset(
         "RequestStopTransaction",
     }
 )
+
+
+#: Remote starts in both forms, and how long the session that they ask for may take to begin.
+REMOTE_STARTS = ("remote_start", "RemoteStartTransaction")
+SESSION_WINDOW = timedelta(minutes=10)
 
 
 def get_spec(action: str) -> CommandSpec:

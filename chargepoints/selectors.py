@@ -10,13 +10,32 @@ from django.utils import timezone
 
 from accounts.models import Tenant
 from accounts.permissions import Actor
-from chargepoints.models import ChargePoint, Connection, RefusedConnection, Variable
+from chargepoints.choices import CommandStatus
+from chargepoints.command_specs import REMOTE_STARTS, SESSION_WINDOW
+from chargepoints.models import ChargePoint, Command, Connection, RefusedConnection, Variable
 
 
 def live_connections() -> QuerySet[Connection]:
     """Connections whose gateway process is alive: online is nothing else."""
     rows: QuerySet[Connection] = Connection.objects.filter(node__lease_until__gt=timezone.now())
     return rows
+
+
+def session_note(command: Command) -> str:
+    """What became of a remote start: accepted is not yet a session (OCPP 1.6 §5.11); "" for other commands.
+
+    Prefetch `transactions` for lists.
+    """
+    if command.action not in REMOTE_STARTS or command.status != CommandStatus.ACCEPTED:
+        return ""
+    sessions = [str(row) for row in command.transactions.all()]
+    if sessions:
+        return f"{sessions[0]} has started."
+    began = command.completed_at or command.created_at
+    if timezone.now() < began + SESSION_WINDOW:
+        return "No session has started yet."
+    minutes = int(SESSION_WINDOW.total_seconds() // 60)
+    return f"The charger accepted, but no session started within {minutes} minutes."
 
 
 def find_live_connection(charge_point: ChargePoint) -> Connection | None:

@@ -7,74 +7,133 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
-        ('transactions', '0001_initial'),
+        ("accounts", "0001_initial"),
+        ("transactions", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='idtoken',
-            name='tariff',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='transactions.tariff'),
+            model_name="idtoken",
+            name="tariff",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="transactions.tariff",
+            ),
         ),
         migrations.AddField(
-            model_name='membership',
-            name='user',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to=settings.AUTH_USER_MODEL),
+            model_name="membership",
+            name="user",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="memberships",
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.AddField(
-            model_name='tenant',
-            name='default_tariff',
-            field=models.ForeignKey(blank=True, help_text='Empty: the price of the settings TARIFF_PRICE_PER_KWH and TARIFF_CURRENCY.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='transactions.tariff'),
+            model_name="tenant",
+            name="default_tariff",
+            field=models.ForeignKey(
+                blank=True,
+                help_text="Empty: the price of the settings TARIFF_PRICE_PER_KWH and TARIFF_CURRENCY.",
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="+",
+                to="transactions.tariff",
+            ),
         ),
         migrations.AddField(
-            model_name='membership',
-            name='tenant',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to='accounts.tenant'),
+            model_name="membership",
+            name="tenant",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="memberships",
+                to="accounts.tenant",
+            ),
         ),
         migrations.AddField(
-            model_name='idtoken',
-            name='tenant',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.tenant'),
+            model_name="idtoken",
+            name="tenant",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="accounts.tenant",
+            ),
         ),
         migrations.AddField(
-            model_name='driver',
-            name='tenant',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.tenant'),
+            model_name="driver",
+            name="tenant",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="accounts.tenant",
+            ),
         ),
         migrations.AddField(
-            model_name='apikey',
-            name='tenant',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='api_keys', to='accounts.tenant'),
+            model_name="apikey",
+            name="tenant",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="api_keys", to="accounts.tenant"
+            ),
         ),
         migrations.AddField(
-            model_name='tokengroup',
-            name='tenant',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.tenant'),
+            model_name="tokengroup",
+            name="tenant",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="accounts.tenant",
+            ),
         ),
         migrations.AddField(
-            model_name='idtoken',
-            name='group',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='tokens', to='accounts.tokengroup'),
+            model_name="idtoken",
+            name="group",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="tokens",
+                to="accounts.tokengroup",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='membership',
-            constraint=models.UniqueConstraint(fields=('tenant', 'user'), name='membership_unique'),
+            model_name="membership",
+            constraint=models.UniqueConstraint(fields=("tenant", "user"), name="membership_unique"),
         ),
         migrations.AddConstraint(
-            model_name='driver',
-            constraint=models.UniqueConstraint(models.F('tenant'), django.db.models.functions.text.Lower('email'), condition=models.Q(('email', ''), _negated=True), name='driver_email_unique', violation_error_message='A driver with this e-mail address exists already.'),
+            model_name="driver",
+            constraint=models.UniqueConstraint(
+                models.F("tenant"),
+                django.db.models.functions.text.Lower("email"),
+                condition=models.Q(("email", ""), _negated=True),
+                name="driver_email_unique",
+                violation_error_message="A driver with this e-mail address exists already.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='tokengroup',
-            constraint=models.UniqueConstraint(models.F('tenant'), django.db.models.functions.text.Lower('name'), name='token_group_unique', violation_error_message='A group with this name exists already.'),
+            model_name="tokengroup",
+            constraint=models.UniqueConstraint(
+                models.F("tenant"),
+                django.db.models.functions.text.Lower("name"),
+                name="token_group_unique",
+                violation_error_message="A group with this name exists already.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='idtoken',
-            constraint=models.UniqueConstraint(fields=('tenant', 'value_key', 'type'), name='id_token_unique', violation_error_message='A tag with this value and type exists already.'),
+            model_name="idtoken",
+            constraint=models.UniqueConstraint(
+                fields=("tenant", "value_key", "type"),
+                name="id_token_unique",
+                violation_error_message="A tag with this value and type exists already.",
+            ),
         ),
     ]

@@ -17,6 +17,7 @@ from chargepoints.api import command_docs, waiting
 from chargepoints.api.base import ChargePointPartViewSet
 from chargepoints.api.filters import CommandFilter
 from chargepoints.models import Command
+from chargepoints.selectors import session_note
 from csms_project.common.api.fields import AnyField, ObjectField
 from csms_project.common.api.idempotency import key_of
 
@@ -43,6 +44,7 @@ class CommandSerializer(serializers.ModelSerializer[Command]):
     requested_by = serializers.CharField(source="requested_by_name", read_only=True)
     timeout = serializers.IntegerField(source="timeout_s", read_only=True)
     charge_point = serializers.CharField(source="charge_point.identity", read_only=True)
+    note = serializers.SerializerMethodField(help_text="What became of an accepted remote start; else empty.")
 
     class Meta:
         model = Command
@@ -56,6 +58,7 @@ class CommandSerializer(serializers.ModelSerializer[Command]):
             "request",
             "response",
             "error",
+            "note",
             "requested_by",
             "requested_via",
             "created_at",
@@ -66,6 +69,9 @@ class CommandSerializer(serializers.ModelSerializer[Command]):
             "attempts",
         ]
         read_only_fields = fields
+
+    def get_note(self, command: Command) -> str:
+        return session_note(command)
 
 
 class CommandRequestSerializer(serializers.Serializer[Any]):
@@ -95,7 +101,7 @@ class CommandRequestSerializer(serializers.Serializer[Any]):
 class CommandViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ChargePointPartViewSet):
     """What the charge point was asked to do."""
 
-    queryset = Command.objects.select_related("charge_point")
+    queryset = Command.objects.select_related("charge_point").prefetch_related("transactions")
     serializer_class = CommandSerializer
     filterset_class = CommandFilter
     permission_area = "commands"

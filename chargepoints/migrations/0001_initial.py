@@ -8,328 +8,675 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='ChargePoint',
+            name="ChargePoint",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('identity', models.CharField(help_text='The last part of the URL that the charger connects to.', max_length=48, validators=[chargepoints.models.sites.validate_identity])),
-                ('identity_key', models.CharField(editable=False, error_messages={'unique': 'This identity is taken.'}, max_length=48, unique=True)),
-                ('name', models.CharField(blank=True, max_length=100)),
-                ('note', models.TextField(blank=True)),
-                ('archived_at', models.DateTimeField(blank=True, null=True)),
-                ('security_profile', models.PositiveSmallIntegerField(choices=[(0, '0: no authentication'), (1, '1: key'), (2, '2: TLS and key'), (3, '3: TLS and client certificate')], default=1)),
-                ('key_hash', models.CharField(blank=True, editable=False, max_length=200)),
-                ('pending_key_hash', models.CharField(blank=True, editable=False, max_length=200)),
-                ('registration_status', models.CharField(choices=[('Accepted', 'Accepted'), ('Pending', 'Pending'), ('Rejected', 'Rejected')], default='Accepted', max_length=8)),
-                ('accepted_at', models.DateTimeField(blank=True, editable=False, help_text='First boot that was answered Accepted.', null=True)),
-                ('auto_configure', models.BooleanField(blank=True, help_text='Read its configuration after a boot. Unknown: as the tenant says.', null=True)),
-                ('heartbeat_interval_s', models.PositiveIntegerField(blank=True, null=True, verbose_name='heartbeat interval (s)')),
-                ('strict_schema', models.BooleanField(default=False, help_text='Refuse messages that break the schema instead of repairing them.')),
-                ('authorization_mode', models.CharField(blank=True, choices=[('token', 'Known tokens'), ('any_token', 'Any token')], help_text='Empty: as the tenant says.', max_length=10)),
-                ('pricing_mode', models.CharField(blank=True, choices=[('tariff', 'By tariff'), ('free', 'Free of charge')], help_text='Empty: as the tenant says.', max_length=6)),
-                ('vendor', models.CharField(blank=True, editable=False, max_length=50)),
-                ('model', models.CharField(blank=True, editable=False, max_length=50)),
-                ('serial_number', models.CharField(blank=True, editable=False, max_length=50)),
-                ('box_serial_number', models.CharField(blank=True, editable=False, max_length=50)),
-                ('firmware_version', models.CharField(blank=True, editable=False, max_length=50)),
-                ('iccid', models.CharField(blank=True, editable=False, max_length=20)),
-                ('imsi', models.CharField(blank=True, editable=False, max_length=20)),
-                ('meter_type', models.CharField(blank=True, editable=False, max_length=25)),
-                ('meter_serial_number', models.CharField(blank=True, editable=False, max_length=50)),
-                ('ocpp_version', models.CharField(blank=True, editable=False, max_length=10)),
-                ('boot_reason', models.CharField(blank=True, editable=False, max_length=20)),
-                ('last_boot_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('last_seen_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('clock_offset_s', models.IntegerField(blank=True, editable=False, help_text="Charger's clock minus ours.", null=True, verbose_name='clock offset (s)')),
-                ('status', models.CharField(blank=True, choices=[('Available', 'Available'), ('Preparing', 'Preparing'), ('Charging', 'Charging'), ('SuspendedEVSE', 'Suspended by charger'), ('SuspendedEV', 'Suspended by vehicle'), ('Finishing', 'Finishing'), ('Reserved', 'Reserved'), ('Unavailable', 'Unavailable'), ('Faulted', 'Faulted'), ('Occupied', 'Occupied'), ('', 'Unknown')], editable=False, max_length=16)),
-                ('error_code', models.CharField(blank=True, editable=False, max_length=50)),
-                ('status_info', models.CharField(blank=True, editable=False, max_length=255)),
-                ('status_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('last_sample_at', models.DateTimeField(blank=True, editable=False, null=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                (
+                    "identity",
+                    models.CharField(
+                        help_text="The last part of the URL that the charger connects to.",
+                        max_length=48,
+                        validators=[chargepoints.models.sites.validate_identity],
+                    ),
+                ),
+                (
+                    "identity_key",
+                    models.CharField(
+                        editable=False,
+                        error_messages={"unique": "This identity is taken."},
+                        max_length=48,
+                        unique=True,
+                    ),
+                ),
+                ("name", models.CharField(blank=True, max_length=100)),
+                ("note", models.TextField(blank=True)),
+                ("archived_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "security_profile",
+                    models.PositiveSmallIntegerField(
+                        choices=[
+                            (0, "0: no authentication"),
+                            (1, "1: key"),
+                            (2, "2: TLS and key"),
+                            (3, "3: TLS and client certificate"),
+                        ],
+                        default=1,
+                    ),
+                ),
+                ("key_hash", models.CharField(blank=True, editable=False, max_length=200)),
+                ("pending_key_hash", models.CharField(blank=True, editable=False, max_length=200)),
+                (
+                    "registration_status",
+                    models.CharField(
+                        choices=[("Accepted", "Accepted"), ("Pending", "Pending"), ("Rejected", "Rejected")],
+                        default="Accepted",
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "accepted_at",
+                    models.DateTimeField(
+                        blank=True,
+                        editable=False,
+                        help_text="First boot that was answered Accepted.",
+                        null=True,
+                    ),
+                ),
+                (
+                    "auto_configure",
+                    models.BooleanField(
+                        blank=True,
+                        help_text="Read its configuration after a boot. Unknown: as the tenant says.",
+                        null=True,
+                    ),
+                ),
+                (
+                    "heartbeat_interval_s",
+                    models.PositiveIntegerField(blank=True, null=True, verbose_name="heartbeat interval (s)"),
+                ),
+                (
+                    "strict_schema",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Refuse messages that break the schema instead of repairing them.",
+                    ),
+                ),
+                (
+                    "authorization_mode",
+                    models.CharField(
+                        blank=True,
+                        choices=[("token", "Known tokens"), ("any_token", "Any token")],
+                        help_text="Empty: as the tenant says.",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "pricing_mode",
+                    models.CharField(
+                        blank=True,
+                        choices=[("tariff", "By tariff"), ("free", "Free of charge")],
+                        help_text="Empty: as the tenant says.",
+                        max_length=6,
+                    ),
+                ),
+                ("vendor", models.CharField(blank=True, editable=False, max_length=50)),
+                ("model", models.CharField(blank=True, editable=False, max_length=50)),
+                ("serial_number", models.CharField(blank=True, editable=False, max_length=50)),
+                ("box_serial_number", models.CharField(blank=True, editable=False, max_length=50)),
+                ("firmware_version", models.CharField(blank=True, editable=False, max_length=50)),
+                ("iccid", models.CharField(blank=True, editable=False, max_length=20)),
+                ("imsi", models.CharField(blank=True, editable=False, max_length=20)),
+                ("meter_type", models.CharField(blank=True, editable=False, max_length=25)),
+                ("meter_serial_number", models.CharField(blank=True, editable=False, max_length=50)),
+                ("ocpp_version", models.CharField(blank=True, editable=False, max_length=10)),
+                ("boot_reason", models.CharField(blank=True, editable=False, max_length=20)),
+                ("last_boot_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("last_seen_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                (
+                    "clock_offset_s",
+                    models.IntegerField(
+                        blank=True,
+                        editable=False,
+                        help_text="Charger's clock minus ours.",
+                        null=True,
+                        verbose_name="clock offset (s)",
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("Available", "Available"),
+                            ("Preparing", "Preparing"),
+                            ("Charging", "Charging"),
+                            ("SuspendedEVSE", "Suspended by charger"),
+                            ("SuspendedEV", "Suspended by vehicle"),
+                            ("Finishing", "Finishing"),
+                            ("Reserved", "Reserved"),
+                            ("Unavailable", "Unavailable"),
+                            ("Faulted", "Faulted"),
+                            ("Occupied", "Occupied"),
+                            ("", "Unknown"),
+                        ],
+                        editable=False,
+                        max_length=16,
+                    ),
+                ),
+                ("error_code", models.CharField(blank=True, editable=False, max_length=50)),
+                ("status_info", models.CharField(blank=True, editable=False, max_length=255)),
+                ("status_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("last_sample_at", models.DateTimeField(blank=True, editable=False, null=True)),
             ],
             options={
-                'ordering': ['identity'],
+                "ordering": ["identity"],
             },
         ),
         migrations.CreateModel(
-            name='Command',
+            name="Command",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('action', models.CharField(help_text='snake_case: ours; PascalCase: OCPP, sent verbatim.', max_length=64)),
-                ('payload', csms_project.common.fields.FastJSONField(default=dict, help_text='As given, secrets replaced by ***.')),
-                ('secret_payload', models.TextField(blank=True, editable=False, help_text='Encrypted; wiped at the end.')),
-                ('status', models.CharField(choices=[('queued', 'Queued'), ('sent', 'Sent'), ('accepted', 'Accepted'), ('rejected', 'Rejected'), ('not_supported', 'Not supported'), ('failed', 'Failed'), ('timed_out', 'Timed out'), ('expired', 'Expired'), ('cancelled', 'Cancelled')], default='queued', max_length=13)),
-                ('ocpp_action', models.CharField(blank=True, max_length=64)),
-                ('request', csms_project.common.fields.FastJSONField(blank=True, help_text="The CALL's payload as sent.", null=True)),
-                ('response', csms_project.common.fields.FastJSONField(blank=True, help_text="The charger's payload verbatim.", null=True)),
-                ('error', csms_project.common.fields.FastJSONField(blank=True, help_text='code, description, details', null=True)),
-                ('message_id', models.UUIDField(blank=True, default=None, null=True)),
-                ('requested_by_name', models.CharField(blank=True, max_length=150)),
-                ('requested_via', models.CharField(choices=[('admin', 'Admin'), ('api', 'API'), ('cli', 'Command line'), ('gateway', 'Charger'), ('job', 'Automatic')], default='api', max_length=8)),
-                ('created_at', models.DateTimeField()),
-                ('expires_at', models.DateTimeField(help_text='Not sent after this moment.')),
-                ('waits_for_connection', models.BooleanField(default=False)),
-                ('timeout_s', models.PositiveIntegerField(verbose_name='timeout (s)')),
-                ('sent_at', models.DateTimeField(blank=True, null=True)),
-                ('completed_at', models.DateTimeField(blank=True, null=True)),
-                ('attempts', models.PositiveSmallIntegerField(default=0)),
-                ('connection_token', models.UUIDField(blank=True, editable=False, null=True)),
-                ('idempotency_key', models.CharField(blank=True, max_length=128)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "action",
+                    models.CharField(
+                        help_text="snake_case: ours; PascalCase: OCPP, sent verbatim.", max_length=64
+                    ),
+                ),
+                (
+                    "payload",
+                    csms_project.common.fields.FastJSONField(
+                        default=dict, help_text="As given, secrets replaced by ***."
+                    ),
+                ),
+                (
+                    "secret_payload",
+                    models.TextField(blank=True, editable=False, help_text="Encrypted; wiped at the end."),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("queued", "Queued"),
+                            ("sent", "Sent"),
+                            ("accepted", "Accepted"),
+                            ("rejected", "Rejected"),
+                            ("not_supported", "Not supported"),
+                            ("failed", "Failed"),
+                            ("timed_out", "Timed out"),
+                            ("expired", "Expired"),
+                            ("cancelled", "Cancelled"),
+                        ],
+                        default="queued",
+                        max_length=13,
+                    ),
+                ),
+                ("ocpp_action", models.CharField(blank=True, max_length=64)),
+                (
+                    "request",
+                    csms_project.common.fields.FastJSONField(
+                        blank=True, help_text="The CALL's payload as sent.", null=True
+                    ),
+                ),
+                (
+                    "response",
+                    csms_project.common.fields.FastJSONField(
+                        blank=True, help_text="The charger's payload verbatim.", null=True
+                    ),
+                ),
+                (
+                    "error",
+                    csms_project.common.fields.FastJSONField(
+                        blank=True, help_text="code, description, details", null=True
+                    ),
+                ),
+                ("message_id", models.UUIDField(blank=True, default=None, null=True)),
+                ("requested_by_name", models.CharField(blank=True, max_length=150)),
+                (
+                    "requested_via",
+                    models.CharField(
+                        choices=[
+                            ("admin", "Admin"),
+                            ("api", "API"),
+                            ("cli", "Command line"),
+                            ("gateway", "Charger"),
+                            ("job", "Automatic"),
+                        ],
+                        default="api",
+                        max_length=8,
+                    ),
+                ),
+                ("created_at", models.DateTimeField()),
+                ("expires_at", models.DateTimeField(help_text="Not sent after this moment.")),
+                ("waits_for_connection", models.BooleanField(default=False)),
+                ("timeout_s", models.PositiveIntegerField(verbose_name="timeout (s)")),
+                ("sent_at", models.DateTimeField(blank=True, null=True)),
+                ("completed_at", models.DateTimeField(blank=True, null=True)),
+                ("attempts", models.PositiveSmallIntegerField(default=0)),
+                ("connection_token", models.UUIDField(blank=True, editable=False, null=True)),
+                ("idempotency_key", models.CharField(blank=True, max_length=128)),
             ],
             options={
-                'ordering': ['-id'],
+                "ordering": ["-id"],
             },
         ),
         migrations.CreateModel(
-            name='Connection',
+            name="Connection",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('token', models.UUIDField()),
-                ('ocpp_version', models.CharField(max_length=10)),
-                ('security_profile', models.PositiveSmallIntegerField()),
-                ('remote_address', models.CharField(blank=True, max_length=64)),
-                ('connected_at', models.DateTimeField()),
-                ('last_frame_at', models.DateTimeField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("token", models.UUIDField()),
+                ("ocpp_version", models.CharField(max_length=10)),
+                ("security_profile", models.PositiveSmallIntegerField()),
+                ("remote_address", models.CharField(blank=True, max_length=64)),
+                ("connected_at", models.DateTimeField()),
+                ("last_frame_at", models.DateTimeField()),
             ],
             options={
-                'ordering': ['-connected_at'],
+                "ordering": ["-connected_at"],
             },
         ),
         migrations.CreateModel(
-            name='Connector',
+            name="Connector",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField(help_text='Number within the EVSE; always 1 for OCPP 1.6.')),
-                ('ocpp_number', models.PositiveIntegerField(help_text='The number that the charger itself uses (1.6 connectorId).')),
-                ('standard', models.CharField(blank=True, help_text='For example IEC_62196_T2, IEC_62196_T2_COMBO, CHADEMO.', max_length=32)),
-                ('max_power_w', models.PositiveIntegerField(blank=True, null=True, verbose_name='maximum power (W)')),
-                ('status', models.CharField(blank=True, choices=[('Available', 'Available'), ('Preparing', 'Preparing'), ('Charging', 'Charging'), ('SuspendedEVSE', 'Suspended by charger'), ('SuspendedEV', 'Suspended by vehicle'), ('Finishing', 'Finishing'), ('Reserved', 'Reserved'), ('Unavailable', 'Unavailable'), ('Faulted', 'Faulted'), ('Occupied', 'Occupied'), ('', 'Unknown')], editable=False, max_length=16)),
-                ('error_code', models.CharField(blank=True, editable=False, max_length=50)),
-                ('vendor_id', models.CharField(blank=True, editable=False, max_length=255)),
-                ('vendor_error_code', models.CharField(blank=True, editable=False, max_length=50)),
-                ('status_info', models.CharField(blank=True, editable=False, max_length=255)),
-                ('status_at', models.DateTimeField(blank=True, editable=False, help_text="Charger's clock.", null=True)),
-                ('status_received_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('last_sample_at', models.DateTimeField(blank=True, editable=False, null=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "number",
+                    models.PositiveIntegerField(help_text="Number within the EVSE; always 1 for OCPP 1.6."),
+                ),
+                (
+                    "ocpp_number",
+                    models.PositiveIntegerField(
+                        help_text="The number that the charger itself uses (1.6 connectorId)."
+                    ),
+                ),
+                (
+                    "standard",
+                    models.CharField(
+                        blank=True,
+                        help_text="For example IEC_62196_T2, IEC_62196_T2_COMBO, CHADEMO.",
+                        max_length=32,
+                    ),
+                ),
+                (
+                    "max_power_w",
+                    models.PositiveIntegerField(blank=True, null=True, verbose_name="maximum power (W)"),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("Available", "Available"),
+                            ("Preparing", "Preparing"),
+                            ("Charging", "Charging"),
+                            ("SuspendedEVSE", "Suspended by charger"),
+                            ("SuspendedEV", "Suspended by vehicle"),
+                            ("Finishing", "Finishing"),
+                            ("Reserved", "Reserved"),
+                            ("Unavailable", "Unavailable"),
+                            ("Faulted", "Faulted"),
+                            ("Occupied", "Occupied"),
+                            ("", "Unknown"),
+                        ],
+                        editable=False,
+                        max_length=16,
+                    ),
+                ),
+                ("error_code", models.CharField(blank=True, editable=False, max_length=50)),
+                ("vendor_id", models.CharField(blank=True, editable=False, max_length=255)),
+                ("vendor_error_code", models.CharField(blank=True, editable=False, max_length=50)),
+                ("status_info", models.CharField(blank=True, editable=False, max_length=255)),
+                (
+                    "status_at",
+                    models.DateTimeField(blank=True, editable=False, help_text="Charger's clock.", null=True),
+                ),
+                ("status_received_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("last_sample_at", models.DateTimeField(blank=True, editable=False, null=True)),
             ],
             options={
-                'ordering': ['charge_point', 'ocpp_number'],
+                "ordering": ["charge_point", "ocpp_number"],
             },
         ),
         migrations.CreateModel(
-            name='DataTransfer',
+            name="DataTransfer",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('received_at', models.DateTimeField()),
-                ('vendor_id', models.CharField(max_length=255)),
-                ('message_id', models.CharField(blank=True, max_length=50)),
-                ('data', models.TextField(blank=True)),
-                ('answer', models.CharField(max_length=20)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("received_at", models.DateTimeField()),
+                ("vendor_id", models.CharField(max_length=255)),
+                ("message_id", models.CharField(blank=True, max_length=50)),
+                ("data", models.TextField(blank=True)),
+                ("answer", models.CharField(max_length=20)),
             ],
             options={
-                'ordering': ['-id'],
+                "ordering": ["-id"],
             },
         ),
         migrations.CreateModel(
-            name='Evse',
+            name="Evse",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("number", models.PositiveIntegerField()),
             ],
             options={
-                'verbose_name': 'EVSE',
-                'ordering': ['charge_point', 'number'],
+                "verbose_name": "EVSE",
+                "ordering": ["charge_point", "number"],
             },
         ),
         migrations.CreateModel(
-            name='FrameAnomaly',
+            name="FrameAnomaly",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('received_at', models.DateTimeField()),
-                ('action', models.CharField(blank=True, max_length=64)),
-                ('message_id', models.CharField(blank=True, max_length=64)),
-                ('frame', models.TextField(help_text='Secrets redacted.')),
-                ('problem', models.CharField(max_length=500)),
-                ('was_served', models.BooleanField(help_text='Repaired and stored; otherwise answered with a CALLERROR.')),
-                ('resolved_at', models.DateTimeField(blank=True, null=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("received_at", models.DateTimeField()),
+                ("action", models.CharField(blank=True, max_length=64)),
+                ("message_id", models.CharField(blank=True, max_length=64)),
+                ("frame", models.TextField(help_text="Secrets redacted.")),
+                ("problem", models.CharField(max_length=500)),
+                (
+                    "was_served",
+                    models.BooleanField(
+                        help_text="Repaired and stored; otherwise answered with a CALLERROR."
+                    ),
+                ),
+                ("resolved_at", models.DateTimeField(blank=True, null=True)),
             ],
             options={
-                'verbose_name_plural': 'frame anomalies',
-                'ordering': ['-id'],
+                "verbose_name_plural": "frame anomalies",
+                "ordering": ["-id"],
             },
         ),
         migrations.CreateModel(
-            name='GatewayNode',
+            name="GatewayNode",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('host', models.CharField(max_length=100)),
-                ('pid', models.PositiveIntegerField()),
-                ('version', models.CharField(max_length=32)),
-                ('started_at', models.DateTimeField()),
-                ('lease_until', models.DateTimeField()),
-                ('stopped_at', models.DateTimeField(blank=True, null=True)),
+                (
+                    "id",
+                    models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False),
+                ),
+                ("host", models.CharField(max_length=100)),
+                ("pid", models.PositiveIntegerField()),
+                ("version", models.CharField(max_length=32)),
+                ("started_at", models.DateTimeField()),
+                ("lease_until", models.DateTimeField()),
+                ("stopped_at", models.DateTimeField(blank=True, null=True)),
             ],
             options={
-                'ordering': ['-started_at'],
+                "ordering": ["-started_at"],
             },
         ),
         migrations.CreateModel(
-            name='Location',
+            name="Location",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('name', models.CharField(max_length=100)),
-                ('address', models.CharField(blank=True, max_length=150)),
-                ('postal_code', models.CharField(blank=True, max_length=12)),
-                ('city', models.CharField(blank=True, max_length=80)),
-                ('country', models.CharField(blank=True, max_length=2, verbose_name='country (ISO 3166 alpha-2)')),
-                ('latitude', models.DecimalField(blank=True, decimal_places=6, max_digits=9, null=True)),
-                ('longitude', models.DecimalField(blank=True, decimal_places=6, max_digits=9, null=True)),
-                ('time_zone', models.CharField(blank=True, help_text="Empty: the tenant's time zone.", max_length=64, validators=[accounts.models.validate_time_zone])),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                ("name", models.CharField(max_length=100)),
+                ("address", models.CharField(blank=True, max_length=150)),
+                ("postal_code", models.CharField(blank=True, max_length=12)),
+                ("city", models.CharField(blank=True, max_length=80)),
+                (
+                    "country",
+                    models.CharField(blank=True, max_length=2, verbose_name="country (ISO 3166 alpha-2)"),
+                ),
+                ("latitude", models.DecimalField(blank=True, decimal_places=6, max_digits=9, null=True)),
+                ("longitude", models.DecimalField(blank=True, decimal_places=6, max_digits=9, null=True)),
+                (
+                    "time_zone",
+                    models.CharField(
+                        blank=True,
+                        help_text="Empty: the tenant's time zone.",
+                        max_length=64,
+                        validators=[accounts.models.validate_time_zone],
+                    ),
+                ),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='OcppMessage',
+            name="OcppMessage",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('received_at', models.DateTimeField()),
-                ('sent_by_charger', models.BooleanField()),
-                ('message_id', models.CharField(blank=True, max_length=64)),
-                ('action', models.CharField(blank=True, max_length=64)),
-                ('request', csms_project.common.fields.LogTextField(blank=True, help_text='Payload of the CALL or the raw frame, secrets redacted.')),
-                ('response', csms_project.common.fields.LogTextField(blank=True, help_text='Payload of the answer, secrets redacted.')),
-                ('error_code', models.CharField(blank=True, max_length=64)),
-                ('error_description', models.CharField(blank=True, max_length=255)),
-                ('answered_at', models.DateTimeField(blank=True, null=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("received_at", models.DateTimeField()),
+                ("sent_by_charger", models.BooleanField()),
+                ("message_id", models.CharField(blank=True, max_length=64)),
+                ("action", models.CharField(blank=True, max_length=64)),
+                (
+                    "request",
+                    csms_project.common.fields.LogTextField(
+                        blank=True, help_text="Payload of the CALL or the raw frame, secrets redacted."
+                    ),
+                ),
+                (
+                    "response",
+                    csms_project.common.fields.LogTextField(
+                        blank=True, help_text="Payload of the answer, secrets redacted."
+                    ),
+                ),
+                ("error_code", models.CharField(blank=True, max_length=64)),
+                ("error_description", models.CharField(blank=True, max_length=255)),
+                ("answered_at", models.DateTimeField(blank=True, null=True)),
             ],
             options={
-                'verbose_name': 'message',
-                'ordering': ['-received_at', '-id'],
+                "verbose_name": "message",
+                "ordering": ["-received_at", "-id"],
             },
         ),
         migrations.CreateModel(
-            name='RefusedConnection',
+            name="RefusedConnection",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('identity', models.CharField(max_length=100)),
-                ('reason', models.CharField(choices=[('unknown_identity', 'Unknown identity'), ('bad_identity', 'Unusable identity'), ('no_credentials', 'No key sent'), ('wrong_key', 'Wrong key'), ('no_key_set', 'No key set for this charger'), ('subprotocol', 'No common OCPP version'), ('security_profile', 'Security profile not met'), ('archived', 'Charger is archived'), ('too_many_attempts', 'Too many attempts')], max_length=20)),
-                ('detail', models.CharField(blank=True, max_length=255)),
-                ('remote_address', models.CharField(blank=True, max_length=64)),
-                ('subprotocols', models.CharField(blank=True, max_length=200)),
-                ('user_agent', models.CharField(blank=True, max_length=200)),
-                ('count', models.PositiveIntegerField(default=1)),
-                ('first_at', models.DateTimeField()),
-                ('last_at', models.DateTimeField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("identity", models.CharField(max_length=100)),
+                (
+                    "reason",
+                    models.CharField(
+                        choices=[
+                            ("unknown_identity", "Unknown identity"),
+                            ("bad_identity", "Unusable identity"),
+                            ("no_credentials", "No key sent"),
+                            ("wrong_key", "Wrong key"),
+                            ("no_key_set", "No key set for this charger"),
+                            ("subprotocol", "No common OCPP version"),
+                            ("security_profile", "Security profile not met"),
+                            ("archived", "Charger is archived"),
+                            ("too_many_attempts", "Too many attempts"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("detail", models.CharField(blank=True, max_length=255)),
+                ("remote_address", models.CharField(blank=True, max_length=64)),
+                ("subprotocols", models.CharField(blank=True, max_length=200)),
+                ("user_agent", models.CharField(blank=True, max_length=200)),
+                ("count", models.PositiveIntegerField(default=1)),
+                ("first_at", models.DateTimeField()),
+                ("last_at", models.DateTimeField()),
             ],
             options={
-                'ordering': ['-last_at'],
+                "ordering": ["-last_at"],
             },
         ),
         migrations.CreateModel(
-            name='Reservation',
+            name="Reservation",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('reservation_id', models.PositiveIntegerField(help_text='The number on the wire, unique per charge point.')),
-                ('id_token_value', models.CharField(max_length=255)),
-                ('parent_id_token', models.CharField(blank=True, max_length=255)),
-                ('expires_at', models.DateTimeField()),
-                ('status', models.CharField(choices=[('requested', 'Requested'), ('active', 'Active'), ('rejected', 'Rejected'), ('used', 'Used'), ('cancelled', 'Cancelled'), ('expired', 'Expired')], default='requested', max_length=9)),
-                ('ended_at', models.DateTimeField(blank=True, null=True)),
-                ('end_reason', models.CharField(blank=True, max_length=100)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                (
+                    "reservation_id",
+                    models.PositiveIntegerField(help_text="The number on the wire, unique per charge point."),
+                ),
+                ("id_token_value", models.CharField(max_length=255)),
+                ("parent_id_token", models.CharField(blank=True, max_length=255)),
+                ("expires_at", models.DateTimeField()),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("requested", "Requested"),
+                            ("active", "Active"),
+                            ("rejected", "Rejected"),
+                            ("used", "Used"),
+                            ("cancelled", "Cancelled"),
+                            ("expired", "Expired"),
+                        ],
+                        default="requested",
+                        max_length=9,
+                    ),
+                ),
+                ("ended_at", models.DateTimeField(blank=True, null=True)),
+                ("end_reason", models.CharField(blank=True, max_length=100)),
             ],
             options={
-                'ordering': ['-id'],
+                "ordering": ["-id"],
             },
         ),
         migrations.CreateModel(
-            name='SecurityEvent',
+            name="SecurityEvent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('received_at', models.DateTimeField()),
-                ('type', models.CharField(max_length=50)),
-                ('tech_info', models.CharField(blank=True, max_length=255)),
-                ('at', models.DateTimeField(help_text="Charger's clock.")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("received_at", models.DateTimeField()),
+                ("type", models.CharField(max_length=50)),
+                ("tech_info", models.CharField(blank=True, max_length=255)),
+                ("at", models.DateTimeField(help_text="Charger's clock.")),
             ],
             options={
-                'ordering': ['-id'],
+                "ordering": ["-id"],
             },
         ),
         migrations.CreateModel(
-            name='StatusEvent',
+            name="StatusEvent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('received_at', models.DateTimeField()),
-                ('connector_number', models.PositiveIntegerField()),
-                ('evse_number', models.PositiveIntegerField(default=0)),
-                ('status', models.CharField(max_length=16)),
-                ('error_code', models.CharField(blank=True, max_length=50)),
-                ('info', models.CharField(blank=True, max_length=255)),
-                ('vendor_id', models.CharField(blank=True, max_length=255)),
-                ('vendor_error_code', models.CharField(blank=True, max_length=50)),
-                ('at', models.DateTimeField(help_text="Charger's clock; arrival where it sent none.")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("received_at", models.DateTimeField()),
+                ("connector_number", models.PositiveIntegerField()),
+                ("evse_number", models.PositiveIntegerField(default=0)),
+                ("status", models.CharField(max_length=16)),
+                ("error_code", models.CharField(blank=True, max_length=50)),
+                ("info", models.CharField(blank=True, max_length=255)),
+                ("vendor_id", models.CharField(blank=True, max_length=255)),
+                ("vendor_error_code", models.CharField(blank=True, max_length=50)),
+                ("at", models.DateTimeField(help_text="Charger's clock; arrival where it sent none.")),
             ],
             options={
-                'ordering': ['-id'],
+                "ordering": ["-id"],
             },
         ),
         migrations.CreateModel(
-            name='StatusReport',
+            name="StatusReport",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('received_at', models.DateTimeField()),
-                ('kind', models.CharField(choices=[('firmware', 'Firmware update'), ('diagnostics', 'Diagnostics upload'), ('log', 'Log upload'), ('signed_firmware', 'Signed firmware update')], max_length=16)),
-                ('status', models.CharField(max_length=40)),
-                ('request_id', models.BigIntegerField(blank=True, null=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("received_at", models.DateTimeField()),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("firmware", "Firmware update"),
+                            ("diagnostics", "Diagnostics upload"),
+                            ("log", "Log upload"),
+                            ("signed_firmware", "Signed firmware update"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("status", models.CharField(max_length=40)),
+                ("request_id", models.BigIntegerField(blank=True, null=True)),
             ],
             options={
-                'ordering': ['-id'],
+                "ordering": ["-id"],
             },
         ),
         migrations.CreateModel(
-            name='Variable',
+            name="Variable",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('component', models.CharField(blank=True, max_length=50)),
-                ('component_instance', models.CharField(blank=True, max_length=50)),
-                ('evse_number', models.PositiveIntegerField(default=0)),
-                ('connector_number', models.PositiveIntegerField(default=0)),
-                ('name', models.CharField(max_length=50)),
-                ('name_key', models.CharField(editable=False, max_length=50)),
-                ('instance', models.CharField(blank=True, max_length=50)),
-                ('attribute', models.CharField(default='Actual', max_length=10)),
-                ('value', models.TextField(blank=True, null=True)),
-                ('is_readonly', models.BooleanField(default=False)),
-                ('is_secret', models.BooleanField(default=False)),
-                ('reboot_required', models.BooleanField(default=False)),
-                ('updated_at', models.DateTimeField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("component", models.CharField(blank=True, max_length=50)),
+                ("component_instance", models.CharField(blank=True, max_length=50)),
+                ("evse_number", models.PositiveIntegerField(default=0)),
+                ("connector_number", models.PositiveIntegerField(default=0)),
+                ("name", models.CharField(max_length=50)),
+                ("name_key", models.CharField(editable=False, max_length=50)),
+                ("instance", models.CharField(blank=True, max_length=50)),
+                ("attribute", models.CharField(default="Actual", max_length=10)),
+                ("value", models.TextField(blank=True, null=True)),
+                ("is_readonly", models.BooleanField(default=False)),
+                ("is_secret", models.BooleanField(default=False)),
+                ("reboot_required", models.BooleanField(default=False)),
+                ("updated_at", models.DateTimeField()),
             ],
             options={
-                'ordering': ['charge_point', 'component', 'name'],
+                "ordering": ["charge_point", "component", "name"],
             },
         ),
         migrations.CreateModel(
-            name='BatchReceipt',
+            name="BatchReceipt",
             fields=[
-                ('id', models.UUIDField(primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField()),
+                ("id", models.UUIDField(primary_key=True, serialize=False)),
+                ("created_at", models.DateTimeField()),
             ],
             options={
-                'indexes': [models.Index(fields=['created_at'], name='receipt_created')],
+                "indexes": [models.Index(fields=["created_at"], name="receipt_created")],
             },
         ),
     ]

@@ -54,9 +54,7 @@ class OcppMessage(LogRow):
     sent_by_charger = models.BooleanField()
     message_id = models.CharField(max_length=64, blank=True)
     action = models.CharField(max_length=64, blank=True)
-    request = LogTextField(
-        blank=True, help_text="Payload of the CALL or the raw frame, secrets redacted."
-    )
+    request = LogTextField(blank=True, help_text="Payload of the CALL or the raw frame, secrets redacted.")
     response = LogTextField(blank=True, help_text="Payload of the answer, secrets redacted.")
     error_code = models.CharField(max_length=64, blank=True)
     error_description = models.CharField(max_length=255, blank=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -121,9 +120,3 @@ def with_formula(value: Any) -> Any:
     if isinstance(value, str) and value.startswith("'") and value[1:].startswith(_FORMULA_STARTS):
         return value[1:]
     return value
-
-
-def chunks(rows: list[Any], size: int) -> Iterator[list[Any]]:
-    """Lists of at most `size`."""
-    for start in range(0, len(rows), size):
-        yield rows[start : start + size]

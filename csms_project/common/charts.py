@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from itertools import pairwise
 
 WIDTH, HEIGHT = 1000, 300
 _STEPS = (1, 2, 2.5, 5, 10)
@@ -43,13 +42,10 @@ class BarChart:
     summary: str
 
 
-def line_chart(
-    title: str, points: Sequence[tuple[datetime, Decimal]], *, unit: str, stepped: bool = False
-) -> LineChart | None:
+def line_chart(title: str, points: Sequence[tuple[datetime, Decimal]], *, unit: str) -> LineChart | None:
     """A chart of values over time; None where fewer than two moments are known.
 
-    points   in order of time; times already in the zone that is shown
-    stepped  a value holds until the next one
+    points  in order of time; times already in the zone that is shown
     """
     if len(points) < 2 or points[0][0] >= points[-1][0]:
         return None
@@ -63,7 +59,7 @@ def line_chart(
         )
         for at, value in points
     ]
-    line = _path(spots, stepped=stepped)
+    line = _path(spots)
     several_days = start.date() != end.date()
     pattern = "%d %b %H:%M" if several_days else "%H:%M"
     middle = start + (end - start) / 2
@@ -101,11 +97,9 @@ def nice_ceiling(value: float) -> float:
     return next((step * scale for step in _STEPS if step * scale >= value), 10 * scale)
 
 
-def _path(spots: Sequence[tuple[float, float]], *, stepped: bool) -> str:
-    parts = [f"M{spots[0][0]},{spots[0][1]}"]
-    for (_, before), (x, y) in pairwise(spots):
-        parts.append(f"H{x} V{y}" if stepped and before != y else f"L{x},{y}")
-    return " ".join(parts)
+def _path(spots: Sequence[tuple[float, float]]) -> str:
+    (x, y), *others = spots
+    return " ".join([f"M{x},{y}", *(f"L{x},{y}" for x, y in others)])
 
 
 def _short(number: float) -> str:

@@ -53,7 +53,9 @@ class Event(TenantOwned):
     kind = models.CharField(max_length=64)
     object_type = models.CharField(max_length=64, blank=True)
     object_id = models.CharField(max_length=64, blank=True)
-    charge_point = models.CharField(max_length=48, blank=True, help_text="Identity of the charge point concerned.")
+    charge_point = models.CharField(
+        max_length=48, blank=True, help_text="Identity of the charge point concerned."
+    )
     data = FastJSONField(default=dict, blank=True)
     created_at = models.DateTimeField()
     dispatched_at = models.DateTimeField(null=True, blank=True)
@@ -73,8 +75,12 @@ class AuditEntry(models.Model):
     """Who did what to which object; append only, written by services."""
 
     tenant = models.ForeignKey("accounts.Tenant", models.PROTECT, null=True, related_name="+", db_index=False)
-    actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", db_index=False)
-    actor_name = models.CharField(max_length=150, help_text="User name, API key name or the automatic action.")
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", db_index=False
+    )
+    actor_name = models.CharField(
+        max_length=150, help_text="User name, API key name or the automatic action."
+    )
     via = models.CharField(max_length=16, help_text="admin, api, cli, gateway or job")
     action = models.CharField(max_length=64)
     object_type = models.CharField(max_length=64, blank=True)
@@ -102,7 +108,9 @@ class IdempotencyRecord(models.Model):
     digest = models.CharField(max_length=64, unique=True, help_text="Of caller, path and key.")
     body_digest = models.CharField(max_length=64)
     status = models.PositiveSmallIntegerField(default=0)
-    response = models.TextField(blank=True, editable=False, help_text="Encrypted: it may hold a key shown once.")
+    response = models.TextField(
+        blank=True, editable=False, help_text="Encrypted: it may hold a key shown once."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

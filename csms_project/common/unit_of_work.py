@@ -79,7 +79,9 @@ def bulk_change(rows: Sequence[Any], fields: Iterable[str]) -> None:
     )
     width = 1 + len(columns)
     limit = max(1, (connection.features.max_query_params or 30000) // width)
-    first = "(" + ", ".join(f"%s::{_type_of(field)}" if typed else "%s" for field in [key, *columns]) + ")"
+    # CAST and not "::", which binds tighter than the sign of a negative number.
+    casts = [f"CAST(%s AS {_type_of(field)})" if typed else "%s" for field in [key, *columns]]
+    first = f"({', '.join(casts)})"
     other = "(" + ", ".join(["%s"] * width) + ")"
     with connection.cursor() as cursor:
         for start in range(0, len(rows), limit):

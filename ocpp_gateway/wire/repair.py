@@ -193,6 +193,10 @@ class _Walk:
         most = schema.get("maxItems", len(mended))
         if len(mended) > most:
             self.note(path, f"cut to {most} entries")
+        if not value and self.action == "MeterValues":
+            # Nothing to store is nothing to lose: refused, the charger would repeat it and block its queue.
+            self.note(path, "empty list")
+            return []
         lost_all = bool(value) and not mended
         return _UNUSABLE if lost_all or len(mended) < schema.get("minItems", 0) else mended[:most]
 

@@ -358,9 +358,9 @@ def test_lists_of_parts_cost_the_same_for_any_number(
             factories.StatusEventFactory(charge_point=charge_point)
             factories.OcppMessageFactory(charge_point=charge_point)
             factories.CommandFactory(charge_point=charge_point)
-        # membership, charge point, count (not for messages), rows
+        # membership, charge point, count (not for messages), rows, sessions of remote starts
         for part, queries in (
-            ("variables", 4), ("status-events", 4), ("connectors", 4), ("commands", 4), ("messages", 3)
+            ("variables", 4), ("status-events", 4), ("connectors", 4), ("commands", 5), ("messages", 3)
         ):  # fmt: skip
             with django_assert_num_queries(queries):
                 client.get(f"{CHARGE_POINTS}CP-A/{part}/")

@@ -6,12 +6,13 @@ import hashlib
 import secrets
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from django.db.models import OuterRef, Q, Subquery
 
+from chargepoints.command_specs import REMOTE_STARTS, SESSION_WINDOW
 from chargepoints.models import Command, Connector
 from chargepoints.services.batch import StationBatch
 from csms_project.common import metrics
@@ -20,7 +21,6 @@ from transactions.choices import TransactionState
 from transactions.energy import Reading, Sample
 from transactions.models import LedgerEntry, MeterLayout, MeterValue, Transaction
 
-REMOTE_START_WINDOW = timedelta(minutes=10)
 MAX_OCPP16_ID = 2**31 - 1
 
 MAX_KNOWN_LAYOUTS = 10_000
@@ -220,8 +220,8 @@ class SessionBatch(StationBatch):
         self._remote_starts.update({pk: [] for pk in charge_point_ids})
         commands = Command.objects.filter(
             charge_point_id__in=charge_point_ids,
-            created_at__gte=self.now - REMOTE_START_WINDOW,
-            action__in=("remote_start", "RemoteStartTransaction"),
+            created_at__gte=self.now - SESSION_WINDOW,
+            action__in=REMOTE_STARTS,
             transactions=None,
         )
         for command in commands.order_by("-id"):

@@ -87,11 +87,14 @@ def store_moment(
             register_wh=register.wh if register is not None else None,
         )
     )
+    previous_at = owner.last_sample_at
     if owner.last_sample_at is None or at > owner.last_sample_at:
         owner.last_sample_at = at
         batch.change(owner, "last_sample_at")
     if row is not None and row.is_active:
-        _update_live(request, row, moment, at, register.wh if register is not None else None, batch)
+        _update_live(request, row, moment, at, batch)
+        if register is not None:
+            _update_energy(request, row, Reading(at=at, wh=register.wh), previous_at, batch)
     return True
 
 
@@ -144,12 +147,7 @@ def _running_at(request: Metered, at: datetime, batch: SessionBatch) -> Transact
 
 
 def _update_live(
-    request: FromCharger,
-    row: Transaction,
-    moment: Moment,
-    at: datetime,
-    register_wh: Decimal | None,
-    batch: SessionBatch,
+    request: FromCharger, row: Transaction, moment: Moment, at: datetime, batch: SessionBatch
 ) -> None:
     newest = row.last_sample_at is None or at >= row.last_sample_at
     power, soc = power_w(moment.samples), soc_percent(moment.samples)
@@ -159,30 +157,45 @@ def _update_live(
     if newest and soc is not None and 0 <= soc <= 100:
         row.soc_percent = soc
         batch.change(row, "soc_percent")
-    if register_wh is not None:
-        _update_energy(request, row, at, register_wh, batch)
 
 
 def _update_energy(
-    request: FromCharger, row: Transaction, at: datetime, register_wh: Decimal, batch: SessionBatch
+    request: FromCharger,
+    row: Transaction,
+    reading: Reading,
+    previous_at: datetime | None,
+    batch: SessionBatch,
 ) -> None:
-    """Raise the live energy by what the register rose; a lower or older reading never lowers it."""
-    if at < row.started_at and Flag.CLOCK_ANOMALY not in row.flags:
+    """Raise the live energy by what the register rose; a lower or older reading never lowers it.
+
+    An impossible rise is judged by all readings, as it will be when the session ends.
+    """
+    if reading.at < row.started_at and Flag.CLOCK_ANOMALY not in row.flags:
         return
     if row.register_wh is None:
-        if row.meter_start_wh is not None and 0 < row.meter_start_wh - register_wh <= TRUNCATION_WH:
+        if row.meter_start_wh is not None and 0 < row.meter_start_wh - reading.wh <= TRUNCATION_WH:
             return
-        first = live_energy(row.meter_start_wh, [Reading(at=at, wh=register_wh)], started_at=row.started_at)
-        row.energy_wh = first.energy_wh
-        note_anomalies(
-            row, first.anomalies, at=request.received_at, message_id=request.message_id, batch=batch
-        )
-    elif register_wh > row.register_wh:
-        row.energy_wh += register_wh - row.register_wh
-    else:
+        _judge(request, row, [reading], batch)
+        row.register_wh = reading.wh
+    elif reading.wh <= row.register_wh:
         return
-    row.register_wh = max(register_wh, row.register_wh or register_wh)
+    elif _is_impossible(row.register_wh, reading, previous_at):
+        _judge(request, row, batch.readings(row), batch)
+    else:
+        row.energy_wh += reading.wh - row.register_wh
+        row.register_wh = reading.wh
     batch.change(row, "register_wh", "energy_wh", "flags")
+
+
+def _is_impossible(register_wh: Decimal, reading: Reading, previous_at: datetime | None) -> bool:
+    since = previous_at if previous_at is not None and previous_at < reading.at else None
+    return bool(live_energy(register_wh, [reading], started_at=since).anomalies)
+
+
+def _judge(request: FromCharger, row: Transaction, readings: Sequence[Reading], batch: SessionBatch) -> None:
+    energy = live_energy(row.meter_start_wh, readings, started_at=row.started_at)
+    row.energy_wh = energy.energy_wh
+    note_anomalies(row, energy.anomalies, at=request.received_at, message_id=request.message_id, batch=batch)
 
 
 def note_anomalies(

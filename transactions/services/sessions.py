@@ -67,6 +67,7 @@ def end_transaction(
 
     An end before the start (the clock moved) is kept as it is for display and counts as a duration of 0.
     """
+    was_active = row.is_active
     row.state = TransactionState.ENDED
     row.end_kind = kind
     row.ended_at = ended_at
@@ -76,7 +77,8 @@ def end_transaction(
     settled = settle(row, batch.readings(row))
     for line in explain_settled(row, settled, at=at):
         batch.explain(row, line.kind, line.text, at=at, message_id=message_id, data=line.data)
-    batch.ended_wh += row.energy_wh
+    if was_active:
+        batch.ended_wh += row.energy_wh
     batch.change(row, *ENDED_FIELDS)
     tell(row, "transaction.ended", at=at, batch=batch)
 

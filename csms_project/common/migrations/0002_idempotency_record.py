@@ -2,7 +2,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
         ("common", "0001_initial"),
     ]
@@ -11,8 +10,16 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="IdempotencyRecord",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("digest", models.CharField(help_text="Of caller, path and key.", max_length=64, unique=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "digest",
+                    models.CharField(help_text="Of caller, path and key.", max_length=64, unique=True),
+                ),
                 ("body_digest", models.CharField(max_length=64)),
                 ("status", models.PositiveSmallIntegerField(default=0)),
                 (
