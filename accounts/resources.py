@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
-from django.core.exceptions import ValidationError
+from django.core import signing
+from django.core.exceptions import SuspiciousOperation, ValidationError
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 from import_export import fields, resources
+from import_export.tmp_storages import TempFolderStorage
 from import_export.widgets import Widget
 
 from accounts.choices import TokenStatus, TokenType
@@ -17,6 +21,32 @@ from accounts.models import Driver, IdToken
 from accounts.permissions import Actor
 from accounts.services import tokens
 from csms_project.common.admin import with_formula, without_formula
+
+
+class SignedTempStorage(TempFolderStorage):
+    """An upload between its preview and its confirmation.
+
+    The confirmation names the file; signed, it cannot name another file of the temporary directory.
+    """
+
+    _SALT = "accounts.import"
+    name: Any
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if self.name:
+            try:
+                self._file = signing.loads(self.name, salt=self._SALT, max_age=3600)
+            except signing.BadSignature as error:
+                raise SuspiciousOperation("This is no upload of ours, or it is too old.") from error
+
+    def save(self, data: Any) -> None:
+        super().save(data)
+        self._file = Path(self.name).name
+        self.name = signing.dumps(self._file, salt=self._SALT)
+
+    def get_full_path(self) -> str:
+        return str(Path(tempfile.gettempdir()) / self._file)
 
 
 class ChoiceWidget(Widget):

@@ -101,7 +101,7 @@ def _active_by_charge_point(request: HttpRequest, rows: Sequence[Any]) -> Mappin
         url = reverse("admin:transactions_transaction_change", args=[row.pk])
         found.setdefault(row.charge_point_id, []).append((url, f"{kwh(row.energy_wh)} kWh"))
     return {
-        pk: format_html_join(", ", '<a class="cs-link" href="{}">{}</a>', links)
+        pk: format_html_join(", ", '<a class="cs-link cs-nowrap" href="{}">{}</a>', links)
         if links
         else format_html("–")
         for pk, links in found.items()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin import display
 from django.db.models import Count, Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils import timezone
 from import_export.admin import ImportExportModelAdmin
 from import_export.formats.base_formats import CSV
@@ -25,7 +26,7 @@ from accounts.admin_base import (
 )
 from accounts.choices import AuthorizationStatus, TokenStatus
 from accounts.models import IdToken, TokenGroup
-from accounts.resources import IdTokenResource
+from accounts.resources import IdTokenResource, SignedTempStorage
 from accounts.services import rows, tokens
 from csms_project.common.admin import OptionFilter, chip
 
@@ -62,6 +63,7 @@ class IdTokenAdmin(TenantModelAdmin, ImportExportModelAdmin):
     import_form_class = ImportForm
     export_form_class = ExportForm
     formats = (CSV,)
+    tmp_storage_class = SignedTempStorage
     skip_admin_log = True
     skip_export_form = True
     import_error_display = ("message", "row")
@@ -132,6 +134,14 @@ class IdTokenAdmin(TenantModelAdmin, ImportExportModelAdmin):
         if actor_of(request).tenant is None and self.has_import_permission(request):
             return self.choose_tenant(request)
         return super().import_action(request, **kwargs)
+
+    def process_import(self, request: HttpRequest, **kwargs: Any) -> Any:
+        try:
+            return super().process_import(request, **kwargs)
+        except FileNotFoundError:
+            # Confirmed twice, or previewed by a process on another machine.
+            messages.error(request, "The file is no longer there; send it again.")
+            return HttpResponseRedirect(reverse("admin:accounts_idtoken_import"))
 
     def has_import_permission(self, request: HttpRequest) -> bool:
         return self.has_add_permission(request)

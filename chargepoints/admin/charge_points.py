@@ -228,7 +228,13 @@ class ChargePointAdmin(ChargePointPages):
     def identity_column(self, obj: Any) -> str:
         name = format_html('<span class="cs-sub">{}</span>', obj.name) if obj.name else ""
         archived = chip("archived") if obj.archived_at else ""
-        return format_html("{} {} {} {}", online_dot(obj.is_online), obj.identity, name, archived)
+        return format_html(
+            '<span class="cs-nowrap">{} {} {} {}</span>',
+            online_dot(obj.is_online),
+            obj.identity,
+            name,
+            archived,
+        )
 
     @display(description="Connectors")
     def connectors_column(self, obj: Any) -> str:

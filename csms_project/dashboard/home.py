@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from accounts.admin_base import actor_of, allowed
 from accounts.models import IdToken, Tenant
-from chargepoints.admin.shared import ago, charge_point_link, connector_chip
+from chargepoints.admin.shared import ago, charge_point_link, connector_chip, own_status_chip
 from chargepoints.models import ChargePoint, Connector, FrameAnomaly, Location
 from chargepoints.selectors import online_counts, refusals_for
 from csms_project.common.charts import BarChart, bar_chart
@@ -218,7 +218,7 @@ def faults(tenant: Tenant | None) -> list[dict[str, Any]]:
     rows = [
         {
             "link": charge_point_link(row),
-            "chip": connector_chip(0, row.status),
+            "chip": own_status_chip(row),
             "problem": " ".join(filter(None, (row.error_code, row.status_info))),
             "since": ago(row.status_at),
         }

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
+import uuid
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -132,6 +135,24 @@ def test_import_of_a_bad_row_says_what_is_wrong_and_changes_nothing(
 def test_import_without_the_column_of_values_says_so(signed_in: Client) -> None:
     text = upload(signed_in, "uid\n04AA\n").content.decode()
     assert "one of them must be “value”" in text
+
+
+def test_confirmation_that_names_another_file_is_refused(signed_in: Client) -> None:
+    other = Path(tempfile.gettempdir()) / f"{uuid.uuid4().hex}.csv"
+    other.write_text("value\n04AA\n")
+    data = {"import_file_name": other.name, "original_file_name": "x.csv", "format": "0", "resource": ""}
+    try:
+        assert signed_in.post(reverse("admin:accounts_idtoken_process_import"), data).status_code == 400
+        assert other.exists()
+    finally:
+        other.unlink()
+
+
+def test_confirmation_sent_twice_asks_for_the_file_again(signed_in: Client) -> None:
+    preview = upload(signed_in, "value\n04AA\n")
+    apply(signed_in, preview)
+    assert apply(signed_in, preview)["Location"] == reverse("admin:accounts_idtoken_import")
+    assert IdToken.objects.count() == 1
 
 
 def test_import_never_touches_another_tenants_tag(
