@@ -11,7 +11,7 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from accounts.models import IdToken, Tenant
 from accounts.permissions import Actor
-from accounts.services.tenants import ensure_default_tenant
+from accounts.services.tenants import ensure_default_tenant, ensure_first_admin
 from chargepoints import commands
 from chargepoints.choices import CommandStatus
 from chargepoints.models import ChargePoint, Command, Connection
@@ -23,11 +23,16 @@ MakeProduct = Callable[..., Product]
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    """A migrated database, copied for each server."""
+def template(
+    tmp_path_factory: pytest.TempPathFactory, django_db_blocker: DjangoDbBlocker
+) -> Iterator[Database]:
+    """A migrated database with tenant and admin, copied for each server."""
     directory = tmp_path_factory.mktemp("template")
     database = Database(directory).create()
     migrate(database, directory)
+    with django_db_blocker.unblock(), database.as_default():
+        ensure_default_tenant()
+        ensure_first_admin("admin", "only for the tests")
     yield database
     database.drop()
 

@@ -36,9 +36,9 @@ ENVIRONMENT = {
     "CSMS_ADMIN_PASSWORD": "only for the tests",
     "LOG_FORMAT": "json",
     "OCPP_CHECK_RESPONSES": "1",
-    "OCPP_HANDSHAKE_TIMEOUT_S": "2",
+    "OCPP_HANDSHAKE_TIMEOUT_S": "1",
     "OCPP_PING_INTERVAL_S": "1",
-    "OCPP_PONG_TIMEOUT_S": "2",
+    "OCPP_PONG_TIMEOUT_S": "1",
 }
 
 

@@ -53,8 +53,9 @@ def test_command_answer_decides_the_final_state(
 
 
 def test_command_without_an_answer_times_out_and_a_late_one_changes_nothing(product: Product) -> None:
-    with open_charger(product, "LATE") as charger:
-        command = order("LATE", "clear_cache", timeout_s=1)
+    register("LATE", accepted_at=T0)
+    command = order("LATE", "clear_cache", timeout_s=1)
+    with Charger(product.url, "LATE") as charger:
         call = charger.receive()
         assert wait_ended(command).status == CommandStatus.TIMED_OUT
         charger.send([3, call[1], {"status": "Accepted"}])
@@ -64,8 +65,9 @@ def test_command_without_an_answer_times_out_and_a_late_one_changes_nothing(prod
 
 
 def test_commands_go_out_one_after_the_other(product: Product) -> None:
-    with open_charger(product, "ONE-BY-ONE") as charger:
-        orders = [order("ONE-BY-ONE", "clear_cache") for _ in range(3)]
+    register("ONE-BY-ONE", accepted_at=T0)
+    orders = [order("ONE-BY-ONE", "clear_cache") for _ in range(3)]
+    with Charger(product.url, "ONE-BY-ONE") as charger:
         seen = []
         for _ in orders:
             call = charger.receive()
@@ -86,8 +88,9 @@ def test_command_open_when_the_charger_leaves_fails_as_lost(product: Product) ->
 
 
 def test_command_behind_one_that_was_lost_goes_to_the_next_socket(product: Product) -> None:
-    with open_charger(product, "RETURNING") as charger:
-        lost, second = order("RETURNING", "clear_cache"), order("RETURNING", "clear_cache")
+    register("RETURNING", accepted_at=T0)
+    lost, second = order("RETURNING", "clear_cache"), order("RETURNING", "clear_cache")
+    with Charger(product.url, "RETURNING") as charger:
         charger.receive()
     assert wait_ended(lost).status == CommandStatus.FAILED
     with Charger(product.url, "RETURNING") as charger:
@@ -106,8 +109,9 @@ def test_command_that_waits_for_the_charger_is_sent_at_connect(product: Product)
 
 
 def test_command_is_logged_with_its_answer(product: Product) -> None:
-    with open_charger(product, "LOGGED-CMD") as charger:
-        command = order("LOGGED-CMD", "change_configuration", key="AuthorizationKey", value="a" * 40)
+    register("LOGGED-CMD")
+    command = order("LOGGED-CMD", "change_configuration", key="AuthorizationKey", value="a" * 40)
+    with Charger(product.url, "LOGGED-CMD") as charger:
         call = charger.receive()
         assert call[3] == {"key": "AuthorizationKey", "value": "a" * 40}
         charger.send([3, call[1], {"status": "Rejected"}])
@@ -120,8 +124,9 @@ def test_command_is_logged_with_its_answer(product: Product) -> None:
 
 
 def test_raw_command_is_sent_verbatim(product: Product) -> None:
-    with open_charger(product, "RAW") as charger:
-        command = order("RAW", "GetDiagnostics", location="ftp://127.0.0.1/logs")
+    register("RAW")
+    command = order("RAW", "GetDiagnostics", location="ftp://127.0.0.1/logs")
+    with Charger(product.url, "RAW") as charger:
         call = charger.receive()
         assert call[2:] == ["GetDiagnostics", {"location": "ftp://127.0.0.1/logs"}]
         charger.send([3, call[1], {"fileName": "log.zip"}])

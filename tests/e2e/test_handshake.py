@@ -307,7 +307,7 @@ def test_connect_quiet_charger_that_answers_pings_stays_online(product: Product)
     register("QUIET")
     with Charger(product.url, "QUIET") as charger:
         with pytest.raises(TimeoutError):
-            charger.receive(timeout_s=4)
+            charger.receive(timeout_s=2.5)
         assert is_online("QUIET")
         charger.boot()
 

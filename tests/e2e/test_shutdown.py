@@ -77,13 +77,10 @@ def test_terminate_marks_chargers_offline_and_the_node_stopped(make_product: Mak
     assert GatewayNode.objects.get().stopped_at is not None
 
 
-@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
-def test_terminate_with_dead_and_half_open_clients_ends_in_time(
-    make_product: MakeProduct, signal_number: signal.Signals
-) -> None:
+def test_interrupt_with_dead_and_half_open_clients_ends_in_time(make_product: MakeProduct) -> None:
     product = make_product(OCPP_HANDSHAKE_TIMEOUT_S="60", OCPP_PING_INTERVAL_S="60")
     with RawSocket(product.port) as silent, RawSocket(product.port) as half, open_charger(product, "FINE"):
         silent.send(upgrade_request("/ocpp/NOBODY", [VERSION])[:-2])
         half.send(b"GET /ocpp/")
-        product.process.send_signal(signal_number)
+        product.process.send_signal(signal.SIGINT)
         assert wait_end(product) < 10
