@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db import close_old_connections
+from django.db import InterfaceError, OperationalError, close_old_connections
 from django.utils import timezone
 
 from csms_project.common import metrics
@@ -136,7 +136,10 @@ class Runner:
         except Exception as error:  # the next run tries again; /health and the metrics tell
             state.error = f"{type(error).__name__}"
             metrics.JOB_RUNS.labels(item.name, "error").inc()
-            logger.exception("job.failed", extra={"job": item.name})
+            # A database that is away is news, not a bug: one line instead of a stack.
+            is_away = isinstance(error, OperationalError | InterfaceError)
+            fields = {"job": item.name, "error": str(error)[:300]}
+            logger.error("job.failed", exc_info=None if is_away else error, extra=fields)
         else:
             state.ok, state.last_success_at, state.rows, state.error = self.clock(), now, rows, ""
             metrics.JOB_RUNS.labels(item.name, "ok").inc()
