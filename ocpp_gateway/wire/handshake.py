@@ -1,16 +1,4 @@
-"""What a charger says in its HTTP upgrade request: who it is, which versions it speaks, its key.
-
-Keys of chargers, canonical form. A key is stored (hashed) as ``canonical_key(text)`` of the text that the
-operator enters or that we generate, and a password from the wire matches when one of
-``key_candidates(password)`` is that form:
-
-- text of an even number of hex digits is a key of bytes written in hex: canonical is the text in lower
-  case. A 1.6 charger may send the bytes themselves (the example of OCPP-J 1.6 §6.2.2), or the hex text in
-  any case.
-- other text is canonical as its UTF-8 bytes, case-sensitive: 2.x passwords (2.0.1 A00.FR.205) and 1.6
-  keys that are words. A 1.6 charger may send the hex of these bytes, since ChangeConfiguration of
-  AuthorizationKey carries hex.
-"""
+"""What a charger says in its HTTP upgrade request: who it is, which versions it speaks, its key."""
 
 import base64
 import binascii
@@ -23,10 +11,8 @@ from typing import Final
 MAX_IDENTITY: Final = 48
 _MAX_RAW_IDENTITY: Final = MAX_IDENTITY * 4 * 3  # four UTF-8 bytes a character, each percent-encoded
 _MAX_HEADER: Final = 1024
-_MAX_PASSWORD: Final = 256
 
 _PERCENT: Final = re.compile(rb"%([0-9A-Fa-f]{2})?")
-_HEX: Final = re.compile(rb"(?:[0-9A-Fa-f]{2})+")
 # Controls, invisible format characters, line and paragraph separators: they make two identities look alike.
 _REFUSED_CATEGORIES: Final = frozenset({"Cc", "Cf", "Zl", "Zp"})
 
@@ -96,22 +82,3 @@ def parse_basic(header: bytes | None) -> Basic | None:
         return None
     username, colon, password = decoded.partition(b":")
     return Basic(username, password) if colon else None
-
-
-def canonical_key(text: str) -> bytes:
-    """The form of a key to hash and store; text without surrounding blanks, see the module's docstring."""
-    key = text.strip().encode("utf-8")
-    return key.lower() if _HEX.fullmatch(key) else key
-
-
-def key_candidates(password: bytes) -> tuple[bytes, ...]:
-    """The canonical forms of all keys that a password from the wire may stand for, likeliest first.
-
-    Empty when the password is empty or longer than 256 bytes. At most three; compare each in constant time.
-    """
-    if not 0 < len(password) <= _MAX_PASSWORD:
-        return ()
-    as_hex = password.hex().encode()
-    if not _HEX.fullmatch(password):
-        return (password, as_hex)
-    return tuple(dict.fromkeys((password.lower(), bytes.fromhex(password.decode("ascii")), as_hex)))

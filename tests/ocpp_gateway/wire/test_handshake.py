@@ -7,9 +7,7 @@ from hypothesis import strategies as st
 from ocpp_gateway.wire.handshake import (
     BadIdentity,
     Basic,
-    canonical_key,
     choose_subprotocol,
-    key_candidates,
     parse_basic,
     parse_identity,
 )
@@ -147,49 +145,3 @@ def test_parse_basic_any_header_does_not_raise(header: bytes) -> None:
 
 def test_basic_does_not_show_its_password() -> None:
     assert "hunter2" not in repr(Basic(b"CP-1", b"hunter2"))
-
-
-HEX_KEY = "A0ff00112233445566778899aabbccDDEEFF0102"
-
-
-@pytest.mark.parametrize(
-    "password",
-    [HEX_KEY.encode(), HEX_KEY.lower().encode(), HEX_KEY.upper().encode(), bytes.fromhex(HEX_KEY)],
-)
-def test_key_candidates_of_hex_key_match_text_and_bytes(password: bytes) -> None:
-    assert canonical_key(HEX_KEY) in key_candidates(password)
-
-
-@pytest.mark.parametrize(
-    "text", ["correct-Horse_battery", "pässwort-pässwort", "p:q" * 8, "abcdefabcdefabcde"]
-)
-def test_key_candidates_of_text_key_match_text_and_its_hex(text: str) -> None:
-    key = canonical_key(f" {text}\n")
-    assert key == text.encode()
-    assert key in key_candidates(text.encode())
-    assert key in key_candidates(text.encode().hex().upper().encode())
-
-
-@pytest.mark.parametrize(
-    "password", [b"Correct-horse_battery", b"correct-Horse_batter", b"correct-Horse_battery "]
-)
-def test_key_candidates_of_another_text_do_not_match(password: bytes) -> None:
-    assert canonical_key("correct-Horse_battery") not in key_candidates(password)
-
-
-def test_key_candidates_of_text_that_looks_like_hex_match() -> None:
-    # Bytes that happen to be hex digits: the key is the hex of them.
-    assert canonical_key(b"00ff00ff00ff00ff".hex()) in key_candidates(b"00ff00ff00ff00ff")
-
-
-@pytest.mark.parametrize("password", [b"", b"x" * 257])
-def test_key_candidates_of_impossible_password_is_empty(password: bytes) -> None:
-    assert key_candidates(password) == ()
-
-
-@given(st.binary(min_size=1, max_size=64))
-def test_key_candidates_are_few_and_match_the_hex_of_any_bytes(password: bytes) -> None:
-    candidates = key_candidates(password)
-    assert len(candidates) <= 3
-    assert canonical_key(password.hex()) in candidates
-    assert canonical_key(password.hex().upper()) in candidates
