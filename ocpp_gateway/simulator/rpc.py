@@ -114,6 +114,8 @@ class Rpc:
             await self.send(frames.call(message_id, action, payload))
         except NoAnswer:
             self._pending = None
+            if not answer.cancel():
+                answer.exception()  # the listener was faster; asyncio complains about errors nobody reads
             raise
         self._stats.sent[action] += 1
         return answer, started
