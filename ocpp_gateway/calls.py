@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 from django.conf import settings
+from django.db import models
 from django.utils import timezone
 
 from chargepoints.models import FrameAnomaly, OcppMessage
@@ -42,12 +43,21 @@ class CallWork:
         "arrived",
         "name",
         "owner",
+        "size",
         "socket",
     )
 
     def __init__(
-        self, *, socket: Socket, arrived: Arrived, action: Action, payload: dict[str, Any], link: Link
+        self,
+        *,
+        socket: Socket,
+        arrived: Arrived,
+        action: Action,
+        payload: dict[str, Any],
+        link: Link,
+        size: int = 0,
     ) -> None:
+        self.size = size
         self.socket = socket
         self.owner: object = link.charge_point_id
         self.arrived = arrived
@@ -100,7 +110,8 @@ class CallWork:
         if logger.isEnabledFor(logging.DEBUG):
             self._log(duration)
         self.socket.settled(self.name, self._result)
-        self.socket.answer(self.arrived, self._answer)
+        self.socket.release(self.size)
+        self.socket.answer(self.arrived, self._answer, keep=self.action.is_transactional)
 
     def _log(self, duration: float) -> None:
         fields = {
@@ -114,26 +125,33 @@ class CallWork:
     def fail(self, error: Exception) -> None:
         """Our own fault: say so, keep the frame for the operator."""
         metrics.count_message(self._link.ocpp_version, self.name, "error")
-        self.socket.note(
-            anomaly(link=self._link, call=self.arrived.call, problem=type(error).__name__, served=False)
-        )
+        self.socket.release(self.size)
         code = spell_code(ErrorCode.INTERNAL_ERROR, self._link.ocpp_version)
         text = frames.error(self._link.message_id, code, "The message could not be processed; it was kept.")
-        self.socket.answer(self.arrived, text)
+        row = anomaly(link=self._link, call=self.arrived.call, problem=type(error).__name__, served=False)
+        self.socket.submit(ReadyWork(socket=self.socket, arrived=self.arrived, text=text, row=row))
 
     def give_up(self) -> None:
         """Storage is away: no answer, so that the charger keeps the message; the socket closes."""
         metrics.count_message(self._link.ocpp_version, self.name, "held")
+        self.socket.release(self.size)
         self.socket.abandon(self.arrived)
 
 
 class ReadyWork:
-    """An answer that is known already and waits its turn behind those that are being stored."""
+    """An answer that is known already and waits its turn behind those that are being stored.
 
-    __slots__ = ("_text", "arrived", "owner", "socket")
+    row  stored before the answer leaves
+    """
 
-    def __init__(self, *, socket: Socket, arrived: Arrived | None, text: str) -> None:
+    __slots__ = ("_row", "_text", "arrived", "owner", "size", "socket")
+
+    def __init__(
+        self, *, socket: Socket, arrived: Arrived | None, text: str, row: models.Model | None = None
+    ) -> None:
         self.socket = socket
+        self.size = 0
+        self._row = row
         self.owner: object = socket.charge_point_id
         self.arrived = arrived
         self._text = text
@@ -142,20 +160,22 @@ class ReadyWork:
         """Nothing."""
 
     def run(self, batch: SessionBatch) -> None:
-        """Nothing."""
+        """Keep the row, if any."""
+        if self._row is not None:
+            self._row.pk = None
+            batch.add(self._row)
 
     def deliver(self) -> None:
         """Send it."""
         self.socket.answer(self.arrived, self._text)
 
     def fail(self, error: Exception) -> None:
-        """Cannot happen to it alone."""
-        self.deliver()
+        """What must be kept cannot be: as if storage were away."""
+        self.give_up()
 
     def give_up(self) -> None:
         """The socket closes."""
-        if self.arrived is not None:
-            self.socket.abandon(self.arrived)
+        self.socket.abandon(self.arrived)
 
 
 def check_answer(version: str, action: str, payload: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ from ocpp_gateway.wire.frames import Call, CallError, CallResult, Frame, Malform
 
 ANSWERS_KEPT: Final = 32
 MAX_ANSWER_KEPT: Final = 16_384  # characters; a longer answer is not worth its memory on every socket
+SIZE_OF_ONE: Final = 20_000  # characters that cost as much as one more frame
 ANSWER_KEPT_S: Final = 120.0
 
 # Their answers carry the time, and chargers exist that give every Heartbeat the same id: an old answer
@@ -90,13 +91,16 @@ class TokenBucket:
             raise ValueError("rate must be positive and burst at least 1")
         self._level = self.burst
 
-    def delay(self, now: float) -> float:
-        """Take one frame off and return the seconds to wait, 0.0 for a charger within its rate."""
+    def delay(self, now: float, *, cost: float = 1.0) -> float:
+        """Take one frame off and return the seconds to wait, 0.0 for a charger within its rate.
+
+        cost  a large frame counts for several
+        """
         if self._filled_at is not None:
             gained = max(0.0, now - self._filled_at) * self.rate
             self._level = min(self.burst, self._level + gained)
         self._filled_at = now
-        self._level -= 1
+        self._level -= cost
         return max(0.0, -self._level / self.rate)
 
 
@@ -129,14 +133,14 @@ class Connection:
 
     # --- every frame
 
-    def on_frame(self, frame: Frame) -> float:
-        """Count a frame, and return the seconds to wait before reading the next one."""
+    def on_frame(self, frame: Frame, *, size: int = 0) -> float:
+        """Count a frame of this many characters, and return the seconds to wait before reading the next one."""
         now = self._clock()
         self.last_frame_at = now
         self.counters.frames += 1
         if isinstance(frame, Malformed):
             self.counters.malformed += 1
-        return self.bucket.delay(now)
+        return self.bucket.delay(now, cost=1 + size / SIZE_OF_ONE)
 
     # --- our CALL
 

@@ -17,13 +17,14 @@ from chargepoints.services.connections import Connected, Refused
 from csms_project.common import metrics
 from ocpp_gateway import calls
 from ocpp_gateway.node import get_node
-from ocpp_gateway.sockets import MAX_IN_PROGRESS, Socket
+from ocpp_gateway.sockets import Socket
 from ocpp_gateway.wire import handshake
 from ocpp_gateway.writer import CallableWork, StorageAway
 
 logger = logging.getLogger(__name__)
 
 HANDSHAKE_HOLD_S = 15
+ABNORMAL = 1006
 
 _PROTOCOL_ERROR = 1002
 
@@ -41,17 +42,22 @@ class ChargerConsumer(AsyncWebsocketConsumer):
         self.scope, self.base_send = scope, send
         self.socket: Socket | None = None
         self.node = get_node()
-        while True:
-            message = await receive()
-            kind = message["type"]
-            if kind == "websocket.receive":
-                await self.receive(message.get("text"), message.get("bytes"))
-            elif kind == "websocket.connect":
-                if not await self._shake_hands():
+        code = ABNORMAL
+        try:
+            while True:
+                message = await receive()
+                kind = message["type"]
+                if kind == "websocket.receive":
+                    await self.receive(message.get("text"), message.get("bytes"))
+                elif kind == "websocket.connect":
+                    if not await self._shake_hands():
+                        return
+                elif kind == "websocket.disconnect":
+                    code = message.get("code", ABNORMAL)
                     return
-            elif kind == "websocket.disconnect":
-                await self.disconnect(message.get("code", 1006))
-                return
+        finally:
+            # Whatever ended the loop: the charger must not stay online.
+            await self.disconnect(code)
 
     # -- handshake
 
@@ -199,7 +205,7 @@ class ChargerConsumer(AsyncWebsocketConsumer):
         wait = socket.take(text_data)
         if wait:
             await asyncio.sleep(wait)
-        while socket.state.calls_in_progress >= MAX_IN_PROGRESS and not socket.is_closed:
+        while socket.is_held_back and not socket.is_closed:
             await socket.wait_for_answer()
         if self.node.writer.is_full:
             await self.node.writer.wait_for_room()

@@ -108,8 +108,14 @@ class Dispatcher:
         to_call, _ = VERSIONS[wire.version]
         try:
             action, payload = to_call(command.action, commands.payload_of(command))
-        except (CannotSend, crypto.InvalidToken) as error:
-            problem = str(error) or "the encryption key of this command is gone"
+        except Exception as error:
+            # Whatever is wrong with one command must not keep those of other chargers from being sent.
+            known = isinstance(error, CannotSend)
+            problem = str(error) if known else f"the command cannot be read ({type(error).__name__})"
+            if isinstance(error, crypto.InvalidToken):
+                problem = "the encryption key of this command is gone"
+            elif not known:
+                logger.exception("dispatcher.cannot_send", extra={"command": command.pk})
             error_data = {"code": "CannotSend", "description": problem, "details": {}}
             commands.complete(command.pk, status=CommandStatus.FAILED, error=error_data)
             return None

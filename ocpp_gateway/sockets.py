@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 
 ACTIONS: dict[str, dict[str, Action]] = {V16: v16.ACTIONS}
 MAX_IN_PROGRESS = 200  # CALLs of one charger that may wait for the writer before we stop reading
+MAX_IN_PROGRESS_SIZE = 2_000_000  # and their characters
 MAX_BACKLOG = 2000  # answers that a charger may leave unread before its socket is cut
 CLOCK_WINDOW_S = 3600
 CLOCK_GRAIN_S = 5
@@ -70,6 +71,7 @@ class Socket:
         self._sending: asyncio.Task[None] | None = None
         self._answered = asyncio.Event()
         self._queued = 0
+        self._size = 0
         self._asked_for: dict[str, float] = {}
         self._booted_at = 0.0
         self._told_offset: int | None = None
@@ -89,9 +91,9 @@ class Socket:
             metrics.count_message(self.version, "", "binary")
             return 0.0
         frame = frames.parse(text, version=self.version)
-        wait = self.state.on_frame(frame)
+        wait = self.state.on_frame(frame, size=len(text))
         if isinstance(frame, frames.Call):
-            self._take_call(frame)
+            self._take_call(frame, len(text))
         elif isinstance(frame, frames.CallResult | frames.CallError):
             if not self._node.dispatcher.answered(self, frame):
                 metrics.count_message(self.version, "", "unsolicited")
@@ -108,7 +110,7 @@ class Socket:
         if frame.code is not None:
             self._answer_in_turn(None, frames.error(frame.message_id, frame.code, frame.description))
 
-    def _take_call(self, call: frames.Call) -> None:
+    def _take_call(self, call: frames.Call, size: int) -> None:
         arrived = self.state.take_call(call)
         if arrived.arrival is Arrival.IN_PROGRESS:
             return
@@ -121,7 +123,7 @@ class Socket:
         elif call.action == "Heartbeat":
             self._heartbeat(arrived)
         else:
-            self._serve(arrived)
+            self._serve(arrived, size)
 
     def _gate(self, action: str) -> tuple[ErrorCode, str] | None:
         """Why a CALL is not served at all: not known, not ours, or not registered (OCPP 1.6 §4.2, J errata 3.10)."""
@@ -156,7 +158,7 @@ class Socket:
             )
         self._answer_in_turn(arrived, frames.result(arrived.call.message_id, answer))
 
-    def _serve(self, arrived: Arrived) -> None:
+    def _serve(self, arrived: Arrived, size: int) -> None:
         call, payload = arrived.call, arrived.call.payload
         repairs: tuple[str, ...] = ()
         violation = schemas.check_request(
@@ -181,7 +183,9 @@ class Socket:
             action=self._actions[call.action],
             payload=payload,
             link=self._link(call.message_id, repairs),
+            size=size,
         )
+        self._size += size
         self._queued += 1
         self._node.writer.submit(work)
 
@@ -218,21 +222,41 @@ class Socket:
         self._queued += 1
         self._node.writer.submit(calls.ReadyWork(socket=self, arrived=arrived, text=text))
 
-    def answer(self, arrived: Arrived | None, text: str) -> None:
-        """Send the answer to a queued CALL; called once what it acknowledges is durable."""
-        self._queued -= 1
-        self._send_answer(arrived, text)
+    def answer(self, arrived: Arrived | None, text: str, *, keep: bool = False) -> None:
+        """Send the answer to a queued CALL; called once what it acknowledges is durable.
 
-    def _send_answer(self, arrived: Arrived | None, text: str) -> None:
-        if arrived is not None:
+        keep  give the same answer when the same message comes again: only where doing it again is not harmless, and
+              never for a CALLERROR, which must not outlive its reason
+        """
+        self._queued -= 1
+        self._send_answer(arrived, text, keep=keep)
+
+    def _send_answer(self, arrived: Arrived | None, text: str, *, keep: bool = False) -> None:
+        if arrived is not None and keep:
             self.state.answer_call(arrived, text)
+        elif arrived is not None:
+            self.state.drop_call(arrived)
         self._answered.set()
         self.push(text)
 
-    def abandon(self, arrived: Arrived) -> None:
+    def submit(self, work: calls.ReadyWork) -> None:
+        """Queue an answer that stands for that of a work of this socket."""
+        self._node.writer.submit(work)
+
+    @property
+    def is_held_back(self) -> bool:
+        """So much of this charger waits for the writer that no more is read."""
+        return self.state.calls_in_progress >= MAX_IN_PROGRESS or self._size > MAX_IN_PROGRESS_SIZE
+
+    def release(self, size: int) -> None:
+        """A message of this size is no longer held in memory for the writer."""
+        self._size -= size
+
+    def abandon(self, arrived: Arrived | None) -> None:
         """Storage stayed away: no answer, so that the charger keeps its message, and no socket."""
         self._queued -= 1
-        self.state.drop_call(arrived)
+        if arrived is not None:
+            self.state.drop_call(arrived)
         self._answered.set()
         self.close_soon(_CLOSE_STORAGE, "try again later")
 

@@ -10,162 +10,25 @@ import asyncio
 import logging
 import threading
 import time
-import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
-from django.db import (
-    DEFAULT_DB_ALIAS,
-    DatabaseError,
-    InterfaceError,
-    OperationalError,
-    connection,
-    connections,
-    models,
-)
-from django.db.transaction import atomic
-from django.utils import timezone
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 
-from chargepoints.models import BatchReceipt
 from csms_project.common import metrics
+from ocpp_gateway.batcher import Batcher, StorageAway, Work
 from transactions.services.batch import SessionBatch
+
+__all__ = ["Batcher", "CallableWork", "RowsWork", "StorageAway", "Work", "Writer"]
 
 logger = logging.getLogger(__name__)
 
 RETRY_S = 0.2
 MAX_RETRY_S = 2.0
-# LOCAL: the connection of a batch that runs inline is not ours.
-TIMEOUTS = "SET LOCAL lock_timeout = '3s'; SET LOCAL statement_timeout = '15s'"
-
-
-class Work(Protocol):
-    """Something that the writer does in a batch.
-
-    owner    works of one owner are done in order; one that must wait makes its later ones wait
-    want     say what will be read
-    run      decide; may be called again after a rollback, so it keeps nothing but its latest result
-    deliver  on the event loop, after the commit
-    fail     on the event loop: it can never succeed
-    give_up  on the event loop: the database stayed away too long; nothing was stored
-    """
-
-    owner: object
-
-    def want(self, batch: SessionBatch) -> None: ...
-    def run(self, batch: SessionBatch) -> None: ...
-    def deliver(self) -> None: ...
-    def fail(self, error: Exception) -> None: ...
-    def give_up(self) -> None: ...
-
-
-class StorageAway(Exception):
-    """The database cannot be reached."""
-
-
-class Batcher:
-    """Runs batches on the calling thread's database connection. Used by the writer's thread, and inline in tests."""
-
-    def __init__(self) -> None:
-        self._unsure: uuid.UUID | None = None
-
-    def run(self, works: Sequence[Work]) -> tuple[list[tuple[Work, Exception | None]], list[Work]]:
-        """Do the works; returns those that are settled (with their error, if any) and those that must wait.
-
-        Raises  StorageAway  nothing is settled, try all again later
-        """
-        try:
-            self._attempt(works)
-            return [(work, None) for work in works], []
-        except StorageAway:
-            raise
-        except Exception as error:
-            if len(works) == 1:
-                return self._judge(works[0], error)
-        settled: list[tuple[Work, Exception | None]] = []
-        waiting: list[Work] = []
-        blocked: set[object] = set()
-        for position, work in enumerate(works):
-            if work.owner in blocked:
-                waiting.append(work)
-                continue
-            try:
-                done, later = self.run([work])
-            except StorageAway:
-                # What is settled is committed and stays so; the rest is tried again.
-                return settled, [*waiting, *works[position:]]
-            settled += done
-            waiting += later
-            blocked.update(item.owner for item in later)
-        return settled, waiting
-
-    @staticmethod
-    def _judge(work: Work, error: Exception) -> tuple[list[tuple[Work, Exception | None]], list[Work]]:
-        if is_passing(error):
-            return [], [work]
-        logger.error("writer.work_failed", exc_info=error, extra={"work": repr(work)})
-        return [(work, error)], []
-
-    def _attempt(self, works: Sequence[Work]) -> None:
-        receipt = uuid.uuid4()
-        try:
-            batch = self._commit(works, receipt)
-        except (OperationalError, InterfaceError) as error:
-            if is_passing(error) or not _is_away(error):
-                raise
-            connection.close()
-            if self._unsure != receipt or not self._was_committed(receipt):
-                raise StorageAway(str(error)) from error
-            # The connection died during COMMIT, but the commit took place: `run` kept the results.
-            return
-        batch.committed()
-
-    def _commit(self, works: Sequence[Work], receipt: uuid.UUID) -> SessionBatch:
-        batch = SessionBatch(now=timezone.now())
-        with atomic():
-            if connection.vendor == "postgresql":
-                with connection.cursor() as cursor:
-                    cursor.execute(TIMEOUTS)
-            for work in works:
-                work.want(batch)
-            batch.load()
-            for work in works:
-                work.run(batch)
-            batch.store()
-            BatchReceipt.objects.bulk_create([BatchReceipt(id=receipt, created_at=batch.now)])
-            self._unsure = receipt
-        self._unsure = None
-        return batch
-
-    @staticmethod
-    def _was_committed(receipt: uuid.UUID) -> bool:
-        deadline = time.monotonic() + 5
-        while True:
-            try:
-                return BatchReceipt.objects.filter(pk=receipt).exists()
-            except DatabaseError as error:
-                connection.close()
-                if time.monotonic() > deadline:
-                    # Doing it again is safe: every act finds what the first time made.
-                    logger.warning("writer.commit_unknown", extra={"error": str(error)})
-                    return False
-                time.sleep(RETRY_S)
-
-
-def _sqlstate(error: Exception) -> str:
-    return str(getattr(error.__cause__, "sqlstate", "") or "")
-
-
-def is_passing(error: Exception) -> bool:
-    """A lock, a deadlock, a time-out or a serialisation failure: the same work may succeed in a moment."""
-    state = _sqlstate(error)
-    return state[:2] == "40" or state in ("55P03", "57014")
-
-
-def _is_away(error: Exception) -> bool:
-    """The connection or the server has gone, or cannot store anything at all (disk full, read only)."""
-    state = _sqlstate(error)
-    return not state or state[:2] in ("08", "53", "57", "58") or state == "25006"
+MAX_BATCH_SIZE = 2_000_000  # characters of the messages in one transaction
+MAX_ROWS = 1000  # log rows in one transaction
+MAX_WAITING_ROWS = 20_000  # log rows kept in memory while the database is away
 
 
 class Writer:
@@ -180,7 +43,9 @@ class Writer:
         self._limit, self._batch, self._hold_s = limit, batch, hold_s
         self._queue: deque[tuple[float, Work]] = deque()
         self._waiting: list[tuple[float, Work]] = []
-        self._rows: deque[models.Model] = deque()
+        self._retry_at, self._pause = 0.0, RETRY_S
+        self._rows: deque[models.Model] = deque(maxlen=MAX_WAITING_ROWS)
+        self._rows_lost = 0
         self._wake = threading.Condition()
         self._room: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -219,7 +84,9 @@ class Writer:
             self._wake.notify()
 
     def note(self, row: models.Model) -> None:
-        """Store a log row with the next batch, or within a second."""
+        """Store a log row with the next batch, or within a second; the oldest go when too many wait."""
+        if len(self._rows) == MAX_WAITING_ROWS:
+            self._rows_lost += 1
         self._rows.append(row)
 
     @property
@@ -254,6 +121,7 @@ class Writer:
 
     def _main(self) -> None:
         _leave_the_pool()
+        self._batcher = Batcher()
         try:
             while True:
                 works = self._take()
@@ -266,18 +134,33 @@ class Writer:
             connection.close()
 
     def _take(self) -> list[tuple[float, Work]] | None:
+        """The next batch: what waited for a lock and is due again, else what is queued."""
         with self._wake:
-            if not self._queue and not self._stopping:
+            if not self._queue and (not self._stopping or self._waiting):
                 self._wake.wait(timeout=RETRY_S if self._waiting else 1.0)
             if self._stopping and not self._queue and not self._waiting and not self._rows:
                 return None
-            # Waiting works are older than all queued ones of their owner: they stand first.
-            works, self._waiting = self._waiting, []
-            while self._queue and len(works) < self._batch:
-                works.append(self._queue.popleft())
+            if self._waiting and time.monotonic() >= self._retry_at:
+                works, self._waiting = self._waiting, []
+            else:
+                works = self._take_fresh()
             self._in_hand = len(works)
         if len(self._queue) < self._limit // 2:
             self._tell(self._open_room)
+        return works
+
+    def _take_fresh(self) -> list[tuple[float, Work]]:
+        blocked = {work.owner for _, work in self._waiting}
+        works: list[tuple[float, Work]] = []
+        size = 0
+        while self._queue and len(works) < self._batch and size < MAX_BATCH_SIZE:
+            item = self._queue.popleft()
+            if item[1].owner in blocked:
+                # Behind the work of the same owner that waits: works of an owner stay in order.
+                self._waiting.append(item)
+            else:
+                works.append(item)
+                size += item[1].size
         return works
 
     def _open_room(self) -> None:
@@ -286,6 +169,9 @@ class Writer:
 
     def _process(self, works: list[tuple[float, Work]]) -> None:
         rows = RowsWork(self._rows)
+        if self._rows_lost:
+            logger.warning("writer.log_rows_lost", extra={"rows": self._rows_lost})
+            self._rows_lost = 0
         todo: list[Work] = [work for _, work in works]
         if rows.rows:
             todo.append(rows)
@@ -293,10 +179,9 @@ class Writer:
             return
         started = time.monotonic()
         pause = RETRY_S
-        batcher = Batcher()
         while True:
             try:
-                settled, waiting = batcher.run(todo)
+                settled, waiting = self._batcher.run(todo)
                 break
             except StorageAway as error:
                 if self.storage_ok:
@@ -325,8 +210,13 @@ class Writer:
             now = time.monotonic()
             kept = [(since.get(id(work), now), work) for work in waiting]
             late = [work for at, work in kept if now - at > self._hold_s]
-            self._waiting = [item for item in kept if item[1] not in late]
+            # Older than what was put behind others of the same owner meanwhile.
+            self._waiting = [item for item in kept if item[1] not in late] + self._waiting
+            self._pause = min(MAX_RETRY_S, self._pause * 2)
+            self._retry_at = now + self._pause
             self._tell(lambda: _give_up(late))
+        elif not self._waiting:
+            self._pause = RETRY_S
         self._tell(lambda: _deliver(settled))
 
     def _drop_overdue(self, works: list[tuple[float, Work]], todo: list[Work]) -> list[Work]:
@@ -387,9 +277,10 @@ class RowsWork:
     """Log rows that nobody waits for."""
 
     owner: object = "rows"
+    size = 0
 
     def __init__(self, rows: deque[models.Model]) -> None:
-        self.rows = [rows.popleft() for _ in range(len(rows))]
+        self.rows = [rows.popleft() for _ in range(min(len(rows), MAX_ROWS))]
 
     def want(self, batch: SessionBatch) -> None:
         """Nothing."""
@@ -404,10 +295,12 @@ class RowsWork:
         """Nobody waits."""
 
     def fail(self, error: Exception) -> None:
-        """Logged by the batcher."""
+        """Say what is lost; the batcher has logged why."""
+        logger.error("writer.log_rows_lost", extra={"rows": len(self.rows)})
 
     def give_up(self) -> None:
-        """Log rows are not worth a wait."""
+        """Log rows are not worth a longer wait."""
+        logger.warning("writer.log_rows_lost", extra={"rows": len(self.rows)})
 
 
 class CallableWork:
@@ -422,6 +315,7 @@ class CallableWork:
         then: Callable[[Any], None] | None = None,
     ) -> None:
         self.owner = owner if owner is not None else self
+        self.size = 0
         self._run, self._want, self._then = run, want, then
         self._result: Any = None
         self.failed: Callable[[], Any] | None = None

@@ -24,7 +24,9 @@ def checks(monkeypatch: pytest.MonkeyPatch) -> dict[str, health.Check]:
 
 
 @pytest.mark.django_db
-def test_health_with_database_is_ok(client: Client) -> None:
+def test_health_with_database_is_ok(client: Client, checks: dict[str, health.Check]) -> None:
+    checks.update(database=health.check_database, channel_layer=health.check_channel_layer)
+
     response = client.get("/health")
 
     assert response.status_code == 200

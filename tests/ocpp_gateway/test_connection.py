@@ -236,3 +236,9 @@ def test_token_bucket_clock_going_back_does_not_fill() -> None:
 def test_token_bucket_without_speed_is_refused(rate: float, burst: float) -> None:
     with pytest.raises(ValueError):
         TokenBucket(rate=rate, burst=burst)
+
+
+def test_bucket_large_frame_costs_as_much_as_several() -> None:
+    bucket = TokenBucket(rate=10, burst=10)
+    assert bucket.delay(0.0, cost=10) == 0.0
+    assert bucket.delay(0.0, cost=10) == 1.0

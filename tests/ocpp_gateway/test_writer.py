@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import OperationalError, ProgrammingError, connection, models
 
 from accounts.models import Tenant
 from chargepoints.models import BatchReceipt
 from ocpp_gateway import writer as writer_module
-from ocpp_gateway.writer import Batcher, CallableWork, StorageAway, Work, Writer
+from ocpp_gateway.writer import (
+    MAX_BATCH_SIZE,
+    MAX_ROWS,
+    MAX_WAITING_ROWS,
+    Batcher,
+    CallableWork,
+    RowsWork,
+    StorageAway,
+    Work,
+    Writer,
+)
 from transactions.services.batch import SessionBatch
 
 Settled = tuple[list[tuple[Work, Exception | None]], list[Work]]
@@ -24,6 +35,7 @@ class Deed:
 
     def __init__(self, name: str, *, owner: object = None, failures: Sequence[Exception] = ()) -> None:
         self.name, self.owner = name, owner if owner is not None else self
+        self.size = 10
         self.failures = list(failures)
         self.runs = 0
         self.fate: list[str] = []
@@ -151,9 +163,11 @@ class LosesCommit:
 @pytest.mark.django_db(transaction=True)
 def test_commit_with_unknown_outcome_that_took_place_is_settled(monkeypatch: pytest.MonkeyPatch) -> None:
     LosesCommit(monkeypatch, is_done=True)
-    deed = Deed("a")
-    assert Batcher().run([deed]) == ([(deed, None)], [])
-    assert (stored(), deed.runs) == ({"a"}, 1)
+    batcher, deed, next_one = Batcher(), Deed("a"), Deed("b")
+    with pytest.raises(StorageAway):
+        batcher.run([deed])
+    assert batcher.run([deed, next_one]) == ([(deed, None), (next_one, None)], [])
+    assert (stored(), deed.runs) == ({"a", "b"}, 1)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -405,3 +419,46 @@ def test_writer_delivery_that_raises_does_not_stop_the_next(
     play(scenario, ScriptedBatcher())
     assert good.fate == ["delivered"]
     assert "writer.deliver_failed" in caplog.messages
+
+
+# ---------------------------------------------------------------- trouble of our own
+
+
+@pytest.mark.django_db
+def test_work_that_meets_a_schema_of_another_version_waits_instead_of_failing() -> None:
+    ours, other = Deed("a", failures=[ProgrammingError("no such column")]), Deed("b")
+    settled, waiting = Batcher().run([ours, other])
+    assert (settled, waiting) == ([(other, None)], [ours])
+
+
+@pytest.mark.django_db
+def test_rows_of_the_log_are_stored_in_bounded_pieces() -> None:
+    rows = deque[models.Model](Tenant(slug=f"t{n}", name="T") for n in range(MAX_ROWS + 5))
+    assert len(RowsWork(rows).rows) == MAX_ROWS
+    assert len(rows) == 5
+
+
+def test_rows_of_the_log_beyond_the_bound_push_out_the_oldest() -> None:
+    writer = Writer(limit=10, batch=10, hold_s=1)
+    for number in range(MAX_WAITING_ROWS + 3):
+        writer.note(Tenant(slug=str(number)))
+    assert (len(writer._rows), writer._rows_lost) == (MAX_WAITING_ROWS, 3)
+
+
+def test_fresh_works_pass_the_one_that_waits_but_not_those_behind_it() -> None:
+    writer = Writer(limit=10, batch=10, hold_s=1)
+    locked, behind, free = Deed("a", owner=1), Deed("b", owner=1), Deed("c", owner=2)
+    writer._waiting = [(0.0, locked)]
+    for work in (behind, free):
+        writer.submit(work)
+    assert [work for _, work in writer._take_fresh()] == [free]
+    assert [work for _, work in writer._waiting] == [locked, behind]
+
+
+def test_batch_is_bounded_by_the_size_of_its_messages() -> None:
+    writer = Writer(limit=10, batch=10, hold_s=1)
+    for name in "abc":
+        deed = Deed(name)
+        deed.size = MAX_BATCH_SIZE
+        writer.submit(deed)
+    assert len(writer._take_fresh()) == 1

@@ -49,9 +49,9 @@ class InlineWriter:
         self.rows.append(row)
 
     def run(self) -> None:
-        """One batch with everything that is queued, then the answers."""
-        works, self.works = self.works, []
-        if works:
+        """One batch with everything that is queued, then the answers, then what they queue."""
+        while self.works:
+            works, self.works = self.works, []
             settled, waiting = Batcher().run(works)
             assert not waiting
             for work, error in settled:

@@ -1,0 +1,202 @@
+"""Batches: many works in one transaction, and what becomes of each when something goes wrong."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Sequence
+from typing import Protocol
+
+from django.db import (
+    DatabaseError,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    NotSupportedError,
+    OperationalError,
+    ProgrammingError,
+    connection,
+)
+from django.db.transaction import atomic
+from django.utils import timezone
+
+from chargepoints.models import BatchReceipt
+from transactions.services.batch import SessionBatch
+
+logger = logging.getLogger(__name__)
+
+# LOCAL: the connection may come from the pool that the web uses as well. A lock is waited for only shortly: the
+# work that needs it is tried again later, and its neighbours go on.
+TIMEOUTS = "SET LOCAL lock_timeout = '300ms'; SET LOCAL statement_timeout = '15s'"
+LOG_AGAIN_S = 60.0
+
+Settled = list[tuple["Work", Exception | None]]
+_logged: dict[str, float] = {}
+
+
+class Work(Protocol):
+    """Something that the writer does in a batch.
+
+    owner    works of one owner are done in order; one that must wait makes its later ones wait
+    want     say what will be read
+    run      decide; may be called again after a rollback, so it keeps nothing but its latest result
+    deliver  on the event loop, after the commit
+    fail     on the event loop: it can never succeed
+    give_up  on the event loop: the database stayed away too long; nothing was stored
+    size     characters of its message: a batch is bounded by count and by size
+    """
+
+    owner: object
+    size: int
+
+    def want(self, batch: SessionBatch) -> None: ...
+    def run(self, batch: SessionBatch) -> None: ...
+    def deliver(self) -> None: ...
+    def fail(self, error: Exception) -> None: ...
+    def give_up(self) -> None: ...
+
+
+class StorageAway(Exception):
+    """The database cannot be reached."""
+
+
+class Batcher:
+    """Runs batches on the calling thread's database connection. Used by the writer's thread, and inline in tests."""
+
+    def __init__(self) -> None:
+        # The receipt and the works of a COMMIT whose outcome is not known yet.
+        self._unsure: tuple[uuid.UUID, list[Work]] | None = None
+
+    def run(self, works: Sequence[Work]) -> tuple[Settled, list[Work]]:
+        """Do the works; returns those that are settled (with their error, if any) and those that must wait.
+
+        Raises  StorageAway  nothing is settled, try all again later
+        """
+        done = self._ask_receipt()
+        settled: Settled = [(work, None) for work in works if work in done]
+        works = [work for work in works if work not in done]
+        if not works:
+            return settled, []
+        try:
+            self._attempt(works)
+        except StorageAway:
+            if not settled:
+                raise
+            return settled, works
+        except Exception as error:
+            if len(works) == 1:
+                more, waiting = self._judge(works[0], error)
+            else:
+                more, waiting = self._one_by_one(works)
+            return settled + more, waiting
+        return settled + [(work, None) for work in works], []
+
+    def _one_by_one(self, works: Sequence[Work]) -> tuple[Settled, list[Work]]:
+        settled: Settled = []
+        waiting: list[Work] = []
+        blocked: set[object] = set()
+        for position, work in enumerate(works):
+            if work.owner in blocked:
+                waiting.append(work)
+                continue
+            try:
+                done, later = self.run([work])
+            except StorageAway:
+                # What is settled is committed and stays so; the rest is tried again.
+                return settled, [*waiting, *works[position:]]
+            settled += done
+            waiting += later
+            blocked.update(item.owner for item in later)
+        return settled, waiting
+
+    @staticmethod
+    def _judge(work: Work, error: Exception) -> tuple[Settled, list[Work]]:
+        if is_passing(error):
+            return [], [work]
+        if is_ours(error):
+            # The charger can do nothing about it and must not lose its message: hold it, then close the socket.
+            _log_now_and_then("writer.work_held", error, work)
+            return [], [work]
+        logger.error("writer.work_failed", exc_info=error, extra={"work": repr(work)})
+        return [(work, error)], []
+
+    def _attempt(self, works: Sequence[Work]) -> None:
+        try:
+            batch = self._commit(works)
+        except (OperationalError, InterfaceError) as error:
+            if is_passing(error) or not _is_away(error):
+                self._unsure = None
+                raise
+            connection.close()
+            raise StorageAway(str(error)) from error
+        except Exception:
+            self._unsure = None
+            raise
+        batch.committed()
+
+    def _commit(self, works: Sequence[Work]) -> SessionBatch:
+        batch = SessionBatch(now=timezone.now())
+        with atomic():
+            if connection.vendor == "postgresql":
+                with connection.cursor() as cursor:
+                    cursor.execute(TIMEOUTS)
+            for work in works:
+                work.want(batch)
+            batch.load()
+            for work in works:
+                work.run(batch)
+            batch.store()
+            receipt = BatchReceipt(id=uuid.uuid4(), created_at=batch.now)
+            BatchReceipt.objects.bulk_create([receipt])
+            self._unsure = receipt.id, list(works)
+        self._unsure = None
+        return batch
+
+    def _ask_receipt(self) -> list[Work]:
+        """The works of a COMMIT during which the connection died, if it took place after all.
+
+        Raises  StorageAway  the database cannot say yet
+        """
+        if self._unsure is None:
+            return []
+        receipt, works = self._unsure
+        try:
+            took_place = BatchReceipt.objects.filter(pk=receipt).exists()
+        except DatabaseError as error:
+            connection.close()
+            raise StorageAway(str(error)) from error
+        self._unsure = None
+        return works if took_place else []
+
+
+def _sqlstate(error: Exception) -> str:
+    return str(getattr(error.__cause__, "sqlstate", "") or "")
+
+
+def is_passing(error: Exception) -> bool:
+    """A lock, a deadlock, a time-out or a serialisation failure: the same work may succeed in a moment."""
+    state = _sqlstate(error)
+    return state[:2] == "40" or state in ("55P03", "57014")
+
+
+def is_ours(error: Exception) -> bool:
+    """The schema is not the one that this code knows (an upgrade is under way), or the database is broken."""
+    if isinstance(error, ProgrammingError | InternalError | NotSupportedError):
+        return True
+    no_value = _sqlstate(error) == "23502" or "NOT NULL constraint" in str(error)
+    return isinstance(error, IntegrityError) and no_value
+
+
+def _is_away(error: Exception) -> bool:
+    """The connection or the server has gone, or cannot store anything at all (disk full, read only)."""
+    state = _sqlstate(error)
+    return not state or state[:2] in ("08", "53", "57", "58") or state == "25006"
+
+
+def _log_now_and_then(event: str, error: Exception, work: Work) -> None:
+    now, text = time.monotonic(), str(error)[:300]
+    if now - _logged.get(text, -LOG_AGAIN_S) >= LOG_AGAIN_S:
+        _logged.clear()
+        _logged[text] = now
+        logger.error(event, exc_info=error, extra={"work": repr(work)})
