@@ -11,149 +11,457 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('auth', '0012_alter_user_first_name_max_length'),
+        ("auth", "0012_alter_user_first_name_max_length"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Membership',
+            name="Membership",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('role', models.CharField(choices=[('owner', 'Owner'), ('operator', 'Operator'), ('technician', 'Technician'), ('support', 'Support'), ('viewer', 'Viewer')], default='viewer', max_length=12)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[
+                            ("owner", "Owner"),
+                            ("operator", "Operator"),
+                            ("technician", "Technician"),
+                            ("support", "Support"),
+                            ("viewer", "Viewer"),
+                        ],
+                        default="viewer",
+                        max_length=12,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Tenant',
+            name="Tenant",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('slug', models.SlugField(unique=True)),
-                ('name', models.CharField(max_length=100)),
-                ('currency', models.CharField(default='EUR', max_length=3, validators=[django.core.validators.RegexValidator('^[A-Z]{3}$', 'Use a three-letter ISO 4217 code such as EUR.')])),
-                ('time_zone', models.CharField(default='UTC', max_length=64, validators=[accounts.models.validate_time_zone])),
-                ('country_code', models.CharField(blank=True, max_length=2, verbose_name='OCPI country code')),
-                ('party_id', models.CharField(blank=True, max_length=3, verbose_name='OCPI party id')),
-                ('brand_color', models.CharField(blank=True, max_length=7)),
-                ('support_contact', models.CharField(blank=True, max_length=200)),
-                ('is_demo', models.BooleanField(default=False, editable=False)),
-                ('onboarding_mode', models.CharField(choices=[('closed', 'Closed: refuse with 404 and list it'), ('pending', 'Pending: register as Pending until an operator accepts'), ('accept', 'Auto-accept: register and accept (insecure)')], default='closed', help_text='Only the tenant “default” onboards unknown chargers.', max_length=8)),
-                ('auto_configure', models.BooleanField(default=False, help_text='Read the configuration of a charger after each boot without being asked.')),
-                ('heartbeat_interval_s', models.PositiveIntegerField(blank=True, null=True, verbose_name='heartbeat interval (s)')),
-                ('authorization_mode', models.CharField(choices=[('token', 'Known tokens'), ('any_token', 'Any token')], default='token', max_length=10)),
-                ('group_block_applies', models.BooleanField(default=True, verbose_name='blocking a group blocks its tokens')),
-                ('max_active_sessions', models.PositiveSmallIntegerField(blank=True, help_text="Empty: no limit. A token's own limit overrules it.", null=True, verbose_name='sessions at a time per token')),
-                ('stop_on_block', models.BooleanField(default=False, verbose_name='stop running sessions of a token when it is blocked')),
-                ('pricing_mode', models.CharField(choices=[('tariff', 'By tariff'), ('free', 'Free of charge')], default='tariff', max_length=6)),
-                ('stale_after_days', models.PositiveSmallIntegerField(default=3, verbose_name='flag open sessions as stale after (days)')),
-                ('close_stale_after_days', models.PositiveSmallIntegerField(blank=True, help_text='Empty: never; somebody closes them by hand.', null=True, verbose_name='close stale sessions after (days)')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                ("slug", models.SlugField(unique=True)),
+                ("name", models.CharField(max_length=100)),
+                (
+                    "currency",
+                    models.CharField(
+                        default="EUR",
+                        max_length=3,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[A-Z]{3}$", "Use a three-letter ISO 4217 code such as EUR."
+                            )
+                        ],
+                    ),
+                ),
+                (
+                    "time_zone",
+                    models.CharField(
+                        default="UTC", max_length=64, validators=[accounts.models.validate_time_zone]
+                    ),
+                ),
+                (
+                    "country_code",
+                    models.CharField(blank=True, max_length=2, verbose_name="OCPI country code"),
+                ),
+                ("party_id", models.CharField(blank=True, max_length=3, verbose_name="OCPI party id")),
+                ("brand_color", models.CharField(blank=True, max_length=7)),
+                ("support_contact", models.CharField(blank=True, max_length=200)),
+                ("is_demo", models.BooleanField(default=False, editable=False)),
+                (
+                    "onboarding_mode",
+                    models.CharField(
+                        choices=[
+                            ("closed", "Closed: refuse with 404 and list it"),
+                            ("pending", "Pending: register as Pending until an operator accepts"),
+                            ("accept", "Auto-accept: register and accept (insecure)"),
+                        ],
+                        default="closed",
+                        help_text="Only the tenant “default” onboards unknown chargers.",
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "auto_configure",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Read the configuration of a charger after each boot without being asked.",
+                    ),
+                ),
+                (
+                    "heartbeat_interval_s",
+                    models.PositiveIntegerField(blank=True, null=True, verbose_name="heartbeat interval (s)"),
+                ),
+                (
+                    "authorization_mode",
+                    models.CharField(
+                        choices=[("token", "Known tokens"), ("any_token", "Any token")],
+                        default="token",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "group_block_applies",
+                    models.BooleanField(default=True, verbose_name="blocking a group blocks its tokens"),
+                ),
+                (
+                    "max_active_sessions",
+                    models.PositiveSmallIntegerField(
+                        blank=True,
+                        help_text="Empty: no limit. A token's own limit overrules it.",
+                        null=True,
+                        verbose_name="sessions at a time per token",
+                    ),
+                ),
+                (
+                    "stop_on_block",
+                    models.BooleanField(
+                        default=False, verbose_name="stop running sessions of a token when it is blocked"
+                    ),
+                ),
+                (
+                    "pricing_mode",
+                    models.CharField(
+                        choices=[("tariff", "By tariff"), ("free", "Free of charge")],
+                        default="tariff",
+                        max_length=6,
+                    ),
+                ),
+                (
+                    "stale_after_days",
+                    models.PositiveSmallIntegerField(
+                        default=3, verbose_name="flag open sessions as stale after (days)"
+                    ),
+                ),
+                (
+                    "close_stale_after_days",
+                    models.PositiveSmallIntegerField(
+                        blank=True,
+                        help_text="Empty: never; somebody closes them by hand.",
+                        null=True,
+                        verbose_name="close stale sessions after (days)",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='TokenGroup',
+            name="TokenGroup",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('name', models.CharField(help_text='Sent to chargers as parentIdTag (20 characters in OCPP 1.6).', max_length=36)),
-                ('status', models.CharField(choices=[('Accepted', 'Accepted'), ('Blocked', 'Blocked')], default='Accepted', max_length=8)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                (
+                    "name",
+                    models.CharField(
+                        help_text="Sent to chargers as parentIdTag (20 characters in OCPP 1.6).",
+                        max_length=36,
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("Accepted", "Accepted"), ("Blocked", "Blocked")],
+                        default="Accepted",
+                        max_length=8,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='User',
+            name="User",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('password', models.CharField(max_length=128, verbose_name='password')),
-                ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
-                ('is_superuser', models.BooleanField(default=False, help_text='Designates that this user has all permissions without explicitly assigning them.', verbose_name='superuser status')),
-                ('username', models.CharField(error_messages={'unique': 'A user with that username already exists.'}, help_text='Required. 150 characters or fewer. Letters, digits and @/./+/-/_ only.', max_length=150, unique=True, validators=[django.contrib.auth.validators.UnicodeUsernameValidator()], verbose_name='username')),
-                ('first_name', models.CharField(blank=True, max_length=150, verbose_name='first name')),
-                ('last_name', models.CharField(blank=True, max_length=150, verbose_name='last name')),
-                ('is_staff', models.BooleanField(default=False, help_text='Designates whether the user can log into this admin site.', verbose_name='staff status')),
-                ('is_active', models.BooleanField(default=True, help_text='Designates whether this user should be treated as active. Unselect this instead of deleting accounts.', verbose_name='active')),
-                ('date_joined', models.DateTimeField(default=django.utils.timezone.now, verbose_name='date joined')),
-                ('email', models.EmailField(blank=True, max_length=254, verbose_name='e-mail address')),
-                ('groups', models.ManyToManyField(blank=True, help_text='The groups this user belongs to. A user will get all permissions granted to each of their groups.', related_name='user_set', related_query_name='user', to='auth.group', verbose_name='groups')),
-                ('user_permissions', models.ManyToManyField(blank=True, help_text='Specific permissions for this user.', related_name='user_set', related_query_name='user', to='auth.permission', verbose_name='user permissions')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("password", models.CharField(max_length=128, verbose_name="password")),
+                ("last_login", models.DateTimeField(blank=True, null=True, verbose_name="last login")),
+                (
+                    "is_superuser",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Designates that this user has all permissions without explicitly assigning them.",
+                        verbose_name="superuser status",
+                    ),
+                ),
+                (
+                    "username",
+                    models.CharField(
+                        error_messages={"unique": "A user with that username already exists."},
+                        help_text="Required. 150 characters or fewer. Letters, digits and @/./+/-/_ only.",
+                        max_length=150,
+                        unique=True,
+                        validators=[django.contrib.auth.validators.UnicodeUsernameValidator()],
+                        verbose_name="username",
+                    ),
+                ),
+                ("first_name", models.CharField(blank=True, max_length=150, verbose_name="first name")),
+                ("last_name", models.CharField(blank=True, max_length=150, verbose_name="last name")),
+                (
+                    "is_staff",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Designates whether the user can log into this admin site.",
+                        verbose_name="staff status",
+                    ),
+                ),
+                (
+                    "is_active",
+                    models.BooleanField(
+                        default=True,
+                        help_text="Designates whether this user should be treated as active. Unselect this instead of deleting accounts.",
+                        verbose_name="active",
+                    ),
+                ),
+                (
+                    "date_joined",
+                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="date joined"),
+                ),
+                ("email", models.EmailField(blank=True, max_length=254, verbose_name="e-mail address")),
+                (
+                    "groups",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="The groups this user belongs to. A user will get all permissions granted to each of their groups.",
+                        related_name="user_set",
+                        related_query_name="user",
+                        to="auth.group",
+                        verbose_name="groups",
+                    ),
+                ),
+                (
+                    "user_permissions",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="Specific permissions for this user.",
+                        related_name="user_set",
+                        related_query_name="user",
+                        to="auth.permission",
+                        verbose_name="user permissions",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'user',
-                'verbose_name_plural': 'users',
-                'abstract': False,
+                "verbose_name": "user",
+                "verbose_name_plural": "users",
+                "abstract": False,
             },
             managers=[
-                ('objects', django.contrib.auth.models.UserManager()),
+                ("objects", django.contrib.auth.models.UserManager()),
             ],
         ),
         migrations.CreateModel(
-            name='ApiKey',
+            name="ApiKey",
             fields=[
-                ('id', models.CharField(editable=False, max_length=150, primary_key=True, serialize=False, unique=True)),
-                ('prefix', models.CharField(editable=False, max_length=8, unique=True)),
-                ('hashed_key', models.CharField(editable=False, max_length=150)),
-                ('created', models.DateTimeField(auto_now_add=True, db_index=True)),
-                ('name', models.CharField(default=None, help_text='A free-form name for the API key. Need not be unique. 50 characters max.', max_length=50)),
-                ('revoked', models.BooleanField(blank=True, default=False, help_text='If the API key is revoked, clients cannot use it anymore. (This cannot be undone.)')),
-                ('expiry_date', models.DateTimeField(blank=True, help_text='Once API key expires, clients cannot use it anymore.', null=True, verbose_name='Expires')),
-                ('role', models.CharField(choices=[('owner', 'Owner'), ('operator', 'Operator'), ('technician', 'Technician'), ('support', 'Support'), ('viewer', 'Viewer')], default='viewer', max_length=12)),
-                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.CharField(
+                        editable=False, max_length=150, primary_key=True, serialize=False, unique=True
+                    ),
+                ),
+                ("prefix", models.CharField(editable=False, max_length=8, unique=True)),
+                ("hashed_key", models.CharField(editable=False, max_length=150)),
+                ("created", models.DateTimeField(auto_now_add=True, db_index=True)),
+                (
+                    "name",
+                    models.CharField(
+                        default=None,
+                        help_text="A free-form name for the API key. Need not be unique. 50 characters max.",
+                        max_length=50,
+                    ),
+                ),
+                (
+                    "revoked",
+                    models.BooleanField(
+                        blank=True,
+                        default=False,
+                        help_text="If the API key is revoked, clients cannot use it anymore. (This cannot be undone.)",
+                    ),
+                ),
+                (
+                    "expiry_date",
+                    models.DateTimeField(
+                        blank=True,
+                        help_text="Once API key expires, clients cannot use it anymore.",
+                        null=True,
+                        verbose_name="Expires",
+                    ),
+                ),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[
+                            ("owner", "Owner"),
+                            ("operator", "Operator"),
+                            ("technician", "Technician"),
+                            ("support", "Support"),
+                            ("viewer", "Viewer"),
+                        ],
+                        default="viewer",
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'API key',
-                'verbose_name_plural': 'API keys',
-                'ordering': ('-created',),
-                'abstract': False,
+                "verbose_name": "API key",
+                "verbose_name_plural": "API keys",
+                "ordering": ("-created",),
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='Driver',
+            name="Driver",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('name', models.CharField(max_length=150)),
-                ('email', models.EmailField(blank=True, max_length=254)),
-                ('phone', models.CharField(blank=True, max_length=32)),
-                ('external_id', models.CharField(blank=True, help_text='The number in your own customer system.', max_length=64)),
-                ('is_active', models.BooleanField(default=True)),
-                ('note', models.TextField(blank=True)),
-                ('user', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='driver', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                ("name", models.CharField(max_length=150)),
+                ("email", models.EmailField(blank=True, max_length=254)),
+                ("phone", models.CharField(blank=True, max_length=32)),
+                (
+                    "external_id",
+                    models.CharField(
+                        blank=True, help_text="The number in your own customer system.", max_length=64
+                    ),
+                ),
+                ("is_active", models.BooleanField(default=True)),
+                ("note", models.TextField(blank=True)),
+                (
+                    "user",
+                    models.OneToOneField(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="driver",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='IdToken',
+            name="IdToken",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('value', models.CharField(help_text='As printed or read; compared without regard to case.', max_length=255)),
-                ('value_key', models.CharField(editable=False, max_length=255)),
-                ('type', models.CharField(choices=[('Central', 'Central'), ('eMAID', 'eMAID'), ('ISO14443', 'ISO14443 (RFID)'), ('ISO15693', 'ISO15693 (RFID)'), ('KeyCode', 'Key code'), ('Local', 'Local'), ('MacAddress', 'MAC address'), ('NoAuthorization', 'No authorization')], default='ISO14443', max_length=20)),
-                ('status', models.CharField(choices=[('Accepted', 'Accepted'), ('Blocked', 'Blocked')], default='Accepted', max_length=8)),
-                ('expires_at', models.DateTimeField(blank=True, null=True)),
-                ('max_active_sessions', models.PositiveSmallIntegerField(blank=True, help_text="Empty: the tenant's limit.", null=True, verbose_name='sessions at a time')),
-                ('balance', models.DecimalField(blank=True, decimal_places=4, help_text='Prepaid balance; empty: not prepaid.', max_digits=14, null=True)),
-                ('note', models.CharField(blank=True, max_length=200)),
-                ('driver', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='tokens', to='accounts.driver')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                (
+                    "value",
+                    models.CharField(
+                        help_text="As printed or read; compared without regard to case.", max_length=255
+                    ),
+                ),
+                ("value_key", models.CharField(editable=False, max_length=255)),
+                (
+                    "type",
+                    models.CharField(
+                        choices=[
+                            ("Central", "Central"),
+                            ("eMAID", "eMAID"),
+                            ("ISO14443", "ISO14443 (RFID)"),
+                            ("ISO15693", "ISO15693 (RFID)"),
+                            ("KeyCode", "Key code"),
+                            ("Local", "Local"),
+                            ("MacAddress", "MAC address"),
+                            ("NoAuthorization", "No authorization"),
+                        ],
+                        default="ISO14443",
+                        max_length=20,
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("Accepted", "Accepted"), ("Blocked", "Blocked")],
+                        default="Accepted",
+                        max_length=8,
+                    ),
+                ),
+                ("expires_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "max_active_sessions",
+                    models.PositiveSmallIntegerField(
+                        blank=True,
+                        help_text="Empty: the tenant's limit.",
+                        null=True,
+                        verbose_name="sessions at a time",
+                    ),
+                ),
+                (
+                    "balance",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=4,
+                        help_text="Prepaid balance; empty: not prepaid.",
+                        max_digits=14,
+                        null=True,
+                    ),
+                ),
+                ("note", models.CharField(blank=True, max_length=200)),
+                (
+                    "driver",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="tokens",
+                        to="accounts.driver",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'RFID tag',
-                'ordering': ['value'],
+                "verbose_name": "RFID tag",
+                "ordering": ["value"],
             },
         ),
     ]

@@ -8,183 +8,522 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
-        ('chargepoints', '0001_initial'),
+        ("accounts", "0001_initial"),
+        ("chargepoints", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='MeterLayout',
+            name="MeterLayout",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('digest', models.CharField(max_length=40, unique=True)),
-                ('columns', csms_project.common.fields.FastJSONField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("digest", models.CharField(max_length=40, unique=True)),
+                ("columns", csms_project.common.fields.FastJSONField()),
             ],
         ),
         migrations.CreateModel(
-            name='Tariff',
+            name="Tariff",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('name', models.CharField(max_length=100)),
-                ('currency', models.CharField(max_length=3, validators=[django.core.validators.RegexValidator('^[A-Z]{3}$', 'Use a three-letter ISO 4217 code such as EUR.')])),
-                ('elements', csms_project.common.fields.FastJSONField(help_text='OCPI tariff elements: price components with restrictions.')),
-                ('min_price', csms_project.common.fields.FastJSONField(blank=True, help_text='OCPI Price: excl_vat, incl_vat.', null=True)),
-                ('max_price', csms_project.common.fields.FastJSONField(blank=True, help_text='OCPI Price: excl_vat, incl_vat.', null=True)),
-                ('description', models.CharField(blank=True, help_text='Shown to drivers.', max_length=300)),
-                ('is_active', models.BooleanField(default=True)),
-                ('tenant', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.tenant')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                ("name", models.CharField(max_length=100)),
+                (
+                    "currency",
+                    models.CharField(
+                        max_length=3,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[A-Z]{3}$", "Use a three-letter ISO 4217 code such as EUR."
+                            )
+                        ],
+                    ),
+                ),
+                (
+                    "elements",
+                    csms_project.common.fields.FastJSONField(
+                        help_text="OCPI tariff elements: price components with restrictions."
+                    ),
+                ),
+                (
+                    "min_price",
+                    csms_project.common.fields.FastJSONField(
+                        blank=True, help_text="OCPI Price: excl_vat, incl_vat.", null=True
+                    ),
+                ),
+                (
+                    "max_price",
+                    csms_project.common.fields.FastJSONField(
+                        blank=True, help_text="OCPI Price: excl_vat, incl_vat.", null=True
+                    ),
+                ),
+                ("description", models.CharField(blank=True, help_text="Shown to drivers.", max_length=300)),
+                ("is_active", models.BooleanField(default=True)),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="accounts.tenant",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='Transaction',
+            name="Transaction",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('connector_number', models.PositiveIntegerField(help_text='The number that the charger itself uses.')),
-                ('ocpp_version', models.CharField(max_length=10)),
-                ('ocpp_id', models.CharField(help_text='On the wire: 1.6 integer, 2.x text.', max_length=36, verbose_name='transaction id')),
-                ('start_digest', models.CharField(blank=True, editable=False, max_length=40)),
-                ('state', models.CharField(choices=[('active', 'Active'), ('ended', 'Ended')], default='active', max_length=6)),
-                ('flags', csms_project.common.fields.FastJSONField(blank=True, default=list)),
-                ('id_token_value', models.CharField(blank=True, help_text='As sent by the charger.', max_length=255)),
-                ('group_name', models.CharField(blank=True, editable=False, max_length=36)),
-                ('authorization_status', models.CharField(blank=True, choices=[('Accepted', 'Accepted'), ('Blocked', 'Blocked'), ('Expired', 'Expired'), ('Invalid', 'Invalid'), ('ConcurrentTx', 'Concurrent transaction')], help_text='As answered to the start.', max_length=16)),
-                ('reservation_number', models.BigIntegerField(blank=True, help_text='reservationId as sent.', null=True)),
-                ('started_at', models.DateTimeField(help_text="Charger's clock.")),
-                ('start_received_at', models.DateTimeField(help_text='Our clock.')),
-                ('ended_at', models.DateTimeField(blank=True, help_text="Charger's clock.", null=True)),
-                ('end_received_at', models.DateTimeField(blank=True, help_text='Our clock.', null=True)),
-                ('end_kind', models.CharField(blank=True, choices=[('charger', 'Stopped by the charger'), ('superseded', 'Superseded: the next session started and no stop came'), ('operator', 'Closed by hand'), ('rule', 'Closed by the stale-session rule'), ('orphan', 'Orphan stop: the start was never delivered')], max_length=10)),
-                ('end_note', models.CharField(blank=True, max_length=300)),
-                ('stop_reason', models.CharField(blank=True, max_length=32)),
-                ('stop_id_token_value', models.CharField(blank=True, max_length=255)),
-                ('stop_digest', models.CharField(blank=True, editable=False, max_length=40)),
-                ('meter_start_wh', models.DecimalField(blank=True, decimal_places=3, max_digits=15, null=True)),
-                ('meter_stop_wh', models.DecimalField(blank=True, decimal_places=3, max_digits=15, null=True)),
-                ('meter_start_raw', models.CharField(blank=True, editable=False, max_length=64)),
-                ('meter_stop_raw', models.CharField(blank=True, editable=False, max_length=64)),
-                ('register_wh', models.DecimalField(blank=True, decimal_places=3, help_text='Highest register seen in its samples.', max_digits=15, null=True)),
-                ('last_sample_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('energy_wh', models.DecimalField(decimal_places=3, default=0, max_digits=15)),
-                ('power_w', models.IntegerField(blank=True, null=True, verbose_name='power (W)')),
-                ('soc_percent', models.DecimalField(blank=True, decimal_places=2, max_digits=6, null=True, verbose_name='state of charge (%)')),
-                ('is_free', models.BooleanField(default=False)),
-                ('tariff_snapshot', csms_project.common.fields.FastJSONField(blank=True, null=True)),
-                ('time_zone', models.CharField(default='UTC', editable=False, max_length=64)),
-                ('currency', models.CharField(blank=True, max_length=3)),
-                ('cost', models.DecimalField(blank=True, decimal_places=4, help_text='Including VAT; final once the session has ended.', max_digits=14, null=True)),
-                ('cost_excl_vat', models.DecimalField(blank=True, decimal_places=4, max_digits=14, null=True)),
-                ('cost_vat', models.DecimalField(blank=True, decimal_places=4, max_digits=14, null=True)),
-                ('cost_lines', csms_project.common.fields.FastJSONField(blank=True, default=list)),
-                ('charge_point', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='transactions', to='chargepoints.chargepoint')),
-                ('closed_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('connector', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='transactions', to='chargepoints.connector')),
-                ('evse', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='transactions', to='chargepoints.evse')),
-                ('id_token', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='transactions', to='accounts.idtoken')),
-                ('remote_start', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='transactions', to='chargepoints.command')),
-                ('reservation', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='transactions', to='chargepoints.reservation')),
-                ('tariff', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='transactions', to='transactions.tariff')),
-                ('tenant', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.tenant')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "connector_number",
+                    models.PositiveIntegerField(help_text="The number that the charger itself uses."),
+                ),
+                ("ocpp_version", models.CharField(max_length=10)),
+                (
+                    "ocpp_id",
+                    models.CharField(
+                        help_text="On the wire: 1.6 integer, 2.x text.",
+                        max_length=36,
+                        verbose_name="transaction id",
+                    ),
+                ),
+                ("start_digest", models.CharField(blank=True, editable=False, max_length=40)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("active", "Active"), ("ended", "Ended")], default="active", max_length=6
+                    ),
+                ),
+                ("flags", csms_project.common.fields.FastJSONField(blank=True, default=list)),
+                (
+                    "id_token_value",
+                    models.CharField(blank=True, help_text="As sent by the charger.", max_length=255),
+                ),
+                ("group_name", models.CharField(blank=True, editable=False, max_length=36)),
+                (
+                    "authorization_status",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("Accepted", "Accepted"),
+                            ("Blocked", "Blocked"),
+                            ("Expired", "Expired"),
+                            ("Invalid", "Invalid"),
+                            ("ConcurrentTx", "Concurrent transaction"),
+                        ],
+                        help_text="As answered to the start.",
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "reservation_number",
+                    models.BigIntegerField(blank=True, help_text="reservationId as sent.", null=True),
+                ),
+                ("started_at", models.DateTimeField(help_text="Charger's clock.")),
+                ("start_received_at", models.DateTimeField(help_text="Our clock.")),
+                ("ended_at", models.DateTimeField(blank=True, help_text="Charger's clock.", null=True)),
+                ("end_received_at", models.DateTimeField(blank=True, help_text="Our clock.", null=True)),
+                (
+                    "end_kind",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("charger", "Stopped by the charger"),
+                            ("superseded", "Superseded: the next session started and no stop came"),
+                            ("operator", "Closed by hand"),
+                            ("rule", "Closed by the stale-session rule"),
+                            ("orphan", "Orphan stop: the start was never delivered"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("end_note", models.CharField(blank=True, max_length=300)),
+                ("stop_reason", models.CharField(blank=True, max_length=32)),
+                ("stop_id_token_value", models.CharField(blank=True, max_length=255)),
+                ("stop_digest", models.CharField(blank=True, editable=False, max_length=40)),
+                (
+                    "meter_start_wh",
+                    models.DecimalField(blank=True, decimal_places=3, max_digits=15, null=True),
+                ),
+                (
+                    "meter_stop_wh",
+                    models.DecimalField(blank=True, decimal_places=3, max_digits=15, null=True),
+                ),
+                ("meter_start_raw", models.CharField(blank=True, editable=False, max_length=64)),
+                ("meter_stop_raw", models.CharField(blank=True, editable=False, max_length=64)),
+                (
+                    "register_wh",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=3,
+                        help_text="Highest register seen in its samples.",
+                        max_digits=15,
+                        null=True,
+                    ),
+                ),
+                ("last_sample_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("energy_wh", models.DecimalField(decimal_places=3, default=0, max_digits=15)),
+                ("power_w", models.IntegerField(blank=True, null=True, verbose_name="power (W)")),
+                (
+                    "soc_percent",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=2,
+                        max_digits=6,
+                        null=True,
+                        verbose_name="state of charge (%)",
+                    ),
+                ),
+                ("is_free", models.BooleanField(default=False)),
+                ("tariff_snapshot", csms_project.common.fields.FastJSONField(blank=True, null=True)),
+                ("time_zone", models.CharField(default="UTC", editable=False, max_length=64)),
+                ("currency", models.CharField(blank=True, max_length=3)),
+                (
+                    "cost",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=4,
+                        help_text="Including VAT; final once the session has ended.",
+                        max_digits=14,
+                        null=True,
+                    ),
+                ),
+                (
+                    "cost_excl_vat",
+                    models.DecimalField(blank=True, decimal_places=4, max_digits=14, null=True),
+                ),
+                ("cost_vat", models.DecimalField(blank=True, decimal_places=4, max_digits=14, null=True)),
+                ("cost_lines", csms_project.common.fields.FastJSONField(blank=True, default=list)),
+                (
+                    "charge_point",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="transactions",
+                        to="chargepoints.chargepoint",
+                    ),
+                ),
+                (
+                    "closed_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "connector",
+                    models.ForeignKey(
+                        blank=True,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="transactions",
+                        to="chargepoints.connector",
+                    ),
+                ),
+                (
+                    "evse",
+                    models.ForeignKey(
+                        blank=True,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="transactions",
+                        to="chargepoints.evse",
+                    ),
+                ),
+                (
+                    "id_token",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="transactions",
+                        to="accounts.idtoken",
+                    ),
+                ),
+                (
+                    "remote_start",
+                    models.ForeignKey(
+                        blank=True,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="transactions",
+                        to="chargepoints.command",
+                    ),
+                ),
+                (
+                    "reservation",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="transactions",
+                        to="chargepoints.reservation",
+                    ),
+                ),
+                (
+                    "tariff",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="transactions",
+                        to="transactions.tariff",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="accounts.tenant",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'session',
-                'ordering': ['-started_at', '-id'],
+                "verbose_name": "session",
+                "ordering": ["-started_at", "-id"],
             },
         ),
         migrations.CreateModel(
-            name='MeterValue',
+            name="MeterValue",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('connector_number', models.PositiveIntegerField(help_text="0: the charger's main meter.")),
-                ('sampled_at', models.DateTimeField(help_text="Charger's clock; arrival where it sent none that is readable.")),
-                ('received_at', models.DateTimeField()),
-                ('values', csms_project.common.fields.FastJSONField(help_text='The value strings as received, in the order of the layout.')),
-                ('register_wh', models.DecimalField(decimal_places=3, max_digits=15, null=True)),
-                ('charge_point', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='chargepoints.chargepoint')),
-                ('layout', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='transactions.meterlayout')),
-                ('tenant', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='accounts.tenant')),
-                ('transaction', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='meter_values', to='transactions.transaction')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("connector_number", models.PositiveIntegerField(help_text="0: the charger's main meter.")),
+                (
+                    "sampled_at",
+                    models.DateTimeField(
+                        help_text="Charger's clock; arrival where it sent none that is readable."
+                    ),
+                ),
+                ("received_at", models.DateTimeField()),
+                (
+                    "values",
+                    csms_project.common.fields.FastJSONField(
+                        help_text="The value strings as received, in the order of the layout."
+                    ),
+                ),
+                ("register_wh", models.DecimalField(decimal_places=3, max_digits=15, null=True)),
+                (
+                    "charge_point",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="chargepoints.chargepoint",
+                    ),
+                ),
+                (
+                    "layout",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="transactions.meterlayout",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="accounts.tenant",
+                    ),
+                ),
+                (
+                    "transaction",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="meter_values",
+                        to="transactions.transaction",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['sampled_at', 'id'],
+                "ordering": ["sampled_at", "id"],
             },
         ),
         migrations.CreateModel(
-            name='LedgerEntry',
+            name="LedgerEntry",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('start', 'Started'), ('authorization', 'Authorization'), ('tariff', 'Tariff chosen'), ('stop', 'Stopped'), ('energy', 'Energy'), ('cost', 'Cost'), ('anomaly', 'Anomaly'), ('closed', 'Closed'), ('recomputed', 'Recomputed'), ('note', 'Note')], max_length=14)),
-                ('text', models.CharField(max_length=400)),
-                ('data', csms_project.common.fields.FastJSONField(blank=True, default=dict)),
-                ('message_id', models.CharField(blank=True, help_text="Of the charger's message that gave it.", max_length=64)),
-                ('at', models.DateTimeField()),
-                ('tenant', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.tenant')),
-                ('transaction', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='ledger', to='transactions.transaction')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("start", "Started"),
+                            ("authorization", "Authorization"),
+                            ("tariff", "Tariff chosen"),
+                            ("stop", "Stopped"),
+                            ("energy", "Energy"),
+                            ("cost", "Cost"),
+                            ("anomaly", "Anomaly"),
+                            ("closed", "Closed"),
+                            ("recomputed", "Recomputed"),
+                            ("note", "Note"),
+                        ],
+                        max_length=14,
+                    ),
+                ),
+                ("text", models.CharField(max_length=400)),
+                ("data", csms_project.common.fields.FastJSONField(blank=True, default=dict)),
+                (
+                    "message_id",
+                    models.CharField(
+                        blank=True, help_text="Of the charger's message that gave it.", max_length=64
+                    ),
+                ),
+                ("at", models.DateTimeField()),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="accounts.tenant",
+                    ),
+                ),
+                (
+                    "transaction",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="ledger",
+                        to="transactions.transaction",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'ledger entries',
-                'ordering': ['id'],
+                "verbose_name_plural": "ledger entries",
+                "ordering": ["id"],
             },
         ),
         migrations.AddConstraint(
-            model_name='tariff',
-            constraint=models.UniqueConstraint(fields=('tenant', 'name'), name='tariff_unique', violation_error_message='A tariff with this name exists already.'),
+            model_name="tariff",
+            constraint=models.UniqueConstraint(
+                fields=("tenant", "name"),
+                name="tariff_unique",
+                violation_error_message="A tariff with this name exists already.",
+            ),
         ),
         migrations.AddIndex(
-            model_name='transaction',
-            index=models.Index(fields=['tenant', '-started_at', '-id'], name='transaction_tenant'),
+            model_name="transaction",
+            index=models.Index(fields=["tenant", "-started_at", "-id"], name="transaction_tenant"),
         ),
         migrations.AddIndex(
-            model_name='transaction',
-            index=models.Index(fields=['charge_point', '-started_at', '-id'], name='transaction_charge_point'),
+            model_name="transaction",
+            index=models.Index(
+                fields=["charge_point", "-started_at", "-id"], name="transaction_charge_point"
+            ),
         ),
         migrations.AddIndex(
-            model_name='transaction',
-            index=models.Index(condition=models.Q(('state', 'active')), fields=['charge_point', 'connector_number'], name='transaction_active'),
+            model_name="transaction",
+            index=models.Index(
+                condition=models.Q(("state", "active")),
+                fields=["charge_point", "connector_number"],
+                name="transaction_active",
+            ),
         ),
         migrations.AddIndex(
-            model_name='transaction',
-            index=models.Index(fields=['tenant', 'id_token_value'], name='transaction_token'),
+            model_name="transaction",
+            index=models.Index(fields=["tenant", "id_token_value"], name="transaction_token"),
         ),
         migrations.AddConstraint(
-            model_name='transaction',
-            constraint=models.UniqueConstraint(condition=models.Q(('ocpp_id', ''), _negated=True), fields=('charge_point', 'ocpp_id'), name='transaction_ocpp_id'),
+            model_name="transaction",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("ocpp_id", ""), _negated=True),
+                fields=("charge_point", "ocpp_id"),
+                name="transaction_ocpp_id",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='transaction',
-            constraint=models.UniqueConstraint(condition=models.Q(('ocpp_version', 'ocpp1.6'), models.Q(('ocpp_id', ''), _negated=True)), fields=('ocpp_id',), name='transaction_ocpp16_id'),
+            model_name="transaction",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("ocpp_version", "ocpp1.6"), models.Q(("ocpp_id", ""), _negated=True)),
+                fields=("ocpp_id",),
+                name="transaction_ocpp16_id",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='transaction',
-            constraint=models.UniqueConstraint(condition=models.Q(('start_digest', ''), _negated=True), fields=('charge_point', 'start_digest'), name='transaction_start'),
+            model_name="transaction",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("start_digest", ""), _negated=True),
+                fields=("charge_point", "start_digest"),
+                name="transaction_start",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='transaction',
-            constraint=models.CheckConstraint(condition=models.Q(('energy_wh__gte', 0)), name='transaction_energy_positive'),
+            model_name="transaction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("energy_wh__gte", 0)), name="transaction_energy_positive"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='transaction',
-            constraint=models.CheckConstraint(condition=models.Q(('cost__isnull', True), ('cost__gte', 0), _connector='OR'), name='transaction_cost_positive'),
+            model_name="transaction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("cost__isnull", True), ("cost__gte", 0), _connector="OR"),
+                name="transaction_cost_positive",
+            ),
         ),
         migrations.AddIndex(
-            model_name='metervalue',
-            index=models.Index(condition=models.Q(('transaction', None), _negated=True), fields=['transaction', 'sampled_at', 'id'], name='meter_transaction'),
+            model_name="metervalue",
+            index=models.Index(
+                condition=models.Q(("transaction", None), _negated=True),
+                fields=["transaction", "sampled_at", "id"],
+                name="meter_transaction",
+            ),
         ),
         migrations.AddIndex(
-            model_name='metervalue',
-            index=models.Index(fields=['charge_point', '-sampled_at'], name='meter_charge_point'),
+            model_name="metervalue",
+            index=models.Index(fields=["charge_point", "-sampled_at"], name="meter_charge_point"),
         ),
         migrations.AddIndex(
-            model_name='ledgerentry',
-            index=models.Index(fields=['transaction', 'id'], name='ledger_transaction'),
+            model_name="ledgerentry",
+            index=models.Index(fields=["transaction", "id"], name="ledger_transaction"),
         ),
     ]
