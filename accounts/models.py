@@ -60,28 +60,28 @@ class Tenant(Timestamped):
     authorization_mode = models.CharField(
         max_length=10, choices=AuthorizationMode.choices, default=AuthorizationMode.TOKEN
     )
-    group_block_applies = models.BooleanField(
-        "blocking a group blocks its tokens", default=True
-    )
+    group_block_applies = models.BooleanField("blocking a group blocks its tokens", default=True)
     max_active_sessions = models.PositiveSmallIntegerField(
         "sessions at a time per token",
         null=True,
         blank=True,
         help_text="Empty: no limit. A token's own limit overrules it.",
     )
-    stop_on_block = models.BooleanField(
-        "stop running sessions of a token when it is blocked", default=False
-    )
+    stop_on_block = models.BooleanField("stop running sessions of a token when it is blocked", default=False)
     pricing_mode = models.CharField(max_length=6, choices=PricingMode.choices, default=PricingMode.TARIFF)
     default_tariff = models.ForeignKey(
-        "transactions.Tariff", models.SET_NULL, null=True, blank=True, related_name="+",
+        "transactions.Tariff",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
         help_text="Empty: the price of the settings TARIFF_PRICE_PER_KWH and TARIFF_CURRENCY.",
     )
-    stale_after_days = models.PositiveSmallIntegerField(
-        "flag open sessions as stale after (days)", default=3
-    )
+    stale_after_days = models.PositiveSmallIntegerField("flag open sessions as stale after (days)", default=3)
     close_stale_after_days = models.PositiveSmallIntegerField(
-        "close stale sessions after (days)", null=True, blank=True,
+        "close stale sessions after (days)",
+        null=True,
+        blank=True,
         help_text="Empty: never; somebody closes them by hand.",
     )
 
@@ -121,7 +121,9 @@ class Driver(TenantOwned, Timestamped):
     name = models.CharField(max_length=150)
     email = models.EmailField(blank=True)
     phone = models.CharField(max_length=32, blank=True)
-    external_id = models.CharField(max_length=64, blank=True, help_text="The number in your own customer system.")
+    external_id = models.CharField(
+        max_length=64, blank=True, help_text="The number in your own customer system."
+    )
     is_active = models.BooleanField(default=True)
     note = models.TextField(blank=True)
     user = models.OneToOneField(
@@ -132,7 +134,10 @@ class Driver(TenantOwned, Timestamped):
         ordering = ["name"]
         constraints = [
             models.UniqueConstraint(
-                "tenant", Lower("email"), name="driver_email_unique", condition=~models.Q(email=""),
+                "tenant",
+                Lower("email"),
+                name="driver_email_unique",
+                condition=~models.Q(email=""),
                 violation_error_message="A driver with this e-mail address exists already.",
             )
         ]
@@ -144,14 +149,20 @@ class Driver(TenantOwned, Timestamped):
 class TokenGroup(TenantOwned, Timestamped):
     """Tokens that may stop each other's sessions: parentIdTag of 1.6, groupIdToken of 2.x."""
 
-    name = models.CharField(max_length=36, help_text="Sent to chargers as parentIdTag (20 characters in OCPP 1.6).")
+    name = models.CharField(
+        max_length=36, help_text="Sent to chargers as parentIdTag (20 characters in OCPP 1.6)."
+    )
     status = models.CharField(max_length=8, choices=TokenStatus.choices, default=TokenStatus.ACCEPTED)
 
     class Meta:
         ordering = ["name"]
         constraints = [
-            models.UniqueConstraint("tenant", Lower("name"), name="token_group_unique",
-                violation_error_message="A group with this name exists already.")
+            models.UniqueConstraint(
+                "tenant",
+                Lower("name"),
+                name="token_group_unique",
+                violation_error_message="A group with this name exists already.",
+            )
         ]
 
     def __str__(self) -> str:
@@ -173,7 +184,11 @@ class IdToken(TenantOwned, Timestamped):
         "sessions at a time", null=True, blank=True, help_text="Empty: the tenant's limit."
     )
     balance = models.DecimalField(
-        max_digits=14, decimal_places=4, null=True, blank=True, help_text="Prepaid balance; empty: not prepaid."
+        max_digits=14,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        help_text="Prepaid balance; empty: not prepaid.",
     )
     note = models.CharField(max_length=200, blank=True)
 
@@ -182,7 +197,8 @@ class IdToken(TenantOwned, Timestamped):
         verbose_name = "RFID tag"
         constraints = [
             models.UniqueConstraint(
-                fields=["tenant", "value_key", "type"], name="id_token_unique",
+                fields=["tenant", "value_key", "type"],
+                name="id_token_unique",
                 violation_error_message="A tag with this value and type exists already.",
             )
         ]
