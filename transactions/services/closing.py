@@ -1,7 +1,7 @@
 """Ending sessions whose stop never came: by hand, or by the tenant's rule; silence alone never ends one.
 
-The end is the time of the last sample: nothing is known after it, so nothing after it is charged.  A session
-without any sample ends when it started.  A real stop that arrives later wins (see `sessions`).
+The end is found as for a superseded session (`settling.known_end`).  A real stop that arrives later wins (see
+`stops`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from transactions import errors
 from transactions.choices import EndKind, Flag, LedgerKind, TransactionState
 from transactions.models import LedgerEntry, MeterValue, Transaction
 from transactions.selectors import readings_of
-from transactions.services.settling import SETTLED_FIELDS, explain, explain_settled, settle, tell
+from transactions.services.settling import SETTLED_FIELDS, explain, explain_settled, known_end, settle, tell
 
 _CHUNK = 200
 _CLOSED_FIELDS = (
@@ -135,7 +135,12 @@ def _close_by_rule(pk: int, days: int, now: datetime) -> int:
 def _close(row: Transaction, *, actor: Actor, kind: EndKind, reason: str, now: datetime) -> None:
     readings = readings_of([row.pk])[row.pk]
     row.state = TransactionState.ENDED
-    row.ended_at, basis = _end_of(row, [reading.at for reading in readings], now)
+    row.ended_at, basis = known_end(
+        row,
+        [reading.at for reading in readings],
+        latest=now,
+        otherwise="now, because the charger's clock is ahead",
+    )
     row.end_received_at = now
     row.end_kind = kind
     row.end_note = reason
@@ -152,14 +157,3 @@ def _close(row: Transaction, *, actor: Actor, kind: EndKind, reason: str, now: d
     )
     tell("transaction.closed", row, at=now, reason=reason, by=actor.name, end_kind=kind.value)
     on_commit(partial(metrics.add_energy, row.energy_wh))
-
-
-def _end_of(row: Transaction, times: Sequence[datetime], now: datetime) -> tuple[datetime, str]:
-    """When the session ended as far as is known, and the words for it."""
-    known = [at for at in (row.last_sample_at, *times) if at is not None and at >= row.started_at]
-    if not known:
-        return row.started_at, "its start, because no sample of it is known"
-    last = max(known)
-    if last > now >= row.started_at:
-        return now, "now, because the charger's clock is ahead"
-    return last, "the time of its last sample"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -55,6 +55,25 @@ def settle(row: Transaction, readings: Sequence[Reading]) -> Settled:
         anomalies=tuple(Flag(name).label for name in energy.anomalies),
         cost=price_transaction(row, readings) if row.ended_at is not None else "",
     )
+
+
+def known_end(
+    row: Transaction, times: Iterable[datetime], *, latest: datetime, otherwise: str
+) -> tuple[datetime, str]:
+    """When a session without a stop ended as far as is known, and the words for it.
+
+    Its last sample, for nothing is known after it; without any its start, so that silence is never charged.
+
+    times      of its readings (charger's clock)
+    latest     it cannot have ended later; `otherwise` says so where samples claim it
+    """
+    known = [at for at in (row.last_sample_at, *times) if at is not None and at >= row.started_at]
+    if not known:
+        return row.started_at, "its start, because no sample of it is known"
+    last = max(known)
+    if last > latest >= row.started_at:
+        return latest, otherwise
+    return last, "the time of its last sample"
 
 
 def explain(

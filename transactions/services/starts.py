@@ -24,6 +24,7 @@ from transactions.services.sessions import (
     is_plausible,
     tell,
 )
+from transactions.services.settling import known_end
 from transactions.services.tariffs import choose
 
 
@@ -212,16 +213,26 @@ def _remote_start(request: Start, batch: SessionBatch) -> Command | None:
 
 
 def _supersede_older(row: Transaction, request: Start, batch: SessionBatch) -> None:
-    """Close what is still open on the connector and began earlier; its real stop, if one comes, will win."""
+    """Close what is still open on the connector and began earlier; its real stop, if one comes, will win.
+
+    The end is found as when a session is closed by hand; the gap before the next start is never charged.
+    """
     for older in batch.open_transactions(row.charge_point_id):
         if older.connector_number != row.connector_number or older.started_at > row.started_at:
             continue
-        end = min(older.last_sample_at or row.started_at, row.started_at)
-        older.end_note = "The next session started on the connector and no stop had come."
+        ended_at, basis = known_end(
+            older,
+            [reading.at for reading in batch.readings(older)],
+            latest=row.started_at,
+            otherwise="the next start, because its samples go on after it",
+        )
+        older.end_note = (
+            f"The next session started on the connector and no stop had come. The end is {basis}."
+        )
         end_transaction(
             older,
             kind=EndKind.SUPERSEDED,
-            ended_at=max(end, older.started_at),
+            ended_at=ended_at,
             at=request.received_at,
             batch=batch,
         )

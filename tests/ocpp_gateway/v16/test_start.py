@@ -176,6 +176,27 @@ def test_start_while_one_is_open_supersedes_it(csms: Csms, charge_point: ChargeP
     assert session(new).is_active
 
 
+@pytest.mark.parametrize("sampled", [None, -10, 60, 97 * 60])
+def test_session_superseded_without_a_stop_is_charged_until_its_last_sample(
+    csms: Csms, charge_point: ChargePoint, tenant: Tenant, sampled: int | None
+) -> None:
+    """Minutes of its only sample; the next start comes after 96 hours, at 6.00 an hour."""
+    tariff = factories.TariffFactory(
+        tenant=tenant, elements=[{"price_components": [{"type": "TIME", "price": "6.00", "step_size": 1}]}]
+    )
+    Tenant.objects.filter(pk=tenant.pk).update(default_tariff=tariff)
+    old = begin(csms, charge_point)
+    if sampled is not None:
+        values = meter(moment("3000", T0 + sampled * MINUTE), transaction=old)
+        csms.send(charge_point, "MeterValues", values, at=T0 + HOUR)
+
+    begin(csms, charge_point, at=T0 + 96 * HOUR)
+
+    hours = {60: 1, 97 * 60: 96}.get(sampled or 0, 0)
+    row = session(old)
+    assert (row.end_kind, row.ended_at, row.cost) == (EndKind.SUPERSEDED, T0 + hours * HOUR, 6 * hours)
+
+
 @pytest.mark.parametrize("together", [False, True])
 def test_stop_that_arrives_after_the_supersession_wins(
     csms: Csms, charge_point: ChargePoint, together: bool
