@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Final
 
 MASK = "***"
 
-# "token" excludes idToken; "key" alone would hide too much: OCPP 1.6 calls every configuration name a key.
-_SECRET = re.compile(
-    r"passw|passphrase|\bpwd\b|secret|credential|(authorization|auth|private|api|access|encryption|shared)_?key"
-    r"|\bpsk\b|(?<!id)(?<!id_)token(?!s?type)|\bpin\b|sim_?pin",
-    re.IGNORECASE,
+#: What the names of secrets contain; the same pattern as in the gateway's message log, which imports nothing of ours.
+#: "token" excludes idToken; "key" alone would hide too much: OCPP 1.6 calls every configuration name a key.
+HIDDEN_NAMES: Final = (
+    r"passw|passphrase|\bpwd\b|secret|credential|\bpsk\b|\bpin\b|pin_?code|sim_?pin"
+    r"|(?:auth|authorization|private|api|access|encryption|shared|security)_?key"
+    r"|(?<!id)(?<!id_)token(?!s?type)"
 )
+_SECRET = re.compile(HIDDEN_NAMES, re.IGNORECASE)
+# User and password of a URL, up to the last "@" before its path. People paste passwords as they are: what follows
+# the first ":" is one unless it is a port, and may hold any character. Bounded, so that time stays linear.
+_USER_INFO = re.compile(
+    r"([A-Za-z][A-Za-z0-9+.-]{0,20}://)"
+    r"(?:[^/?#\s@:\[]{0,64}:(?!\d*(?:[/?#]|$))\S{0,255}@(?:[^/?#\s]*@)?|[^/?#\s]*@)"
+)
+_QUERY = re.compile(r"([?&])([^?&=#\s]{1,64})=([^&#\s]+)")
 _MAX_INTEGER = 2**63
-_VALUES = frozenset({"value", "attributeValue"})
+_VALUES = frozenset({"value", "attributeValue", "actualValue"})
 
 
 def is_secret_name(name: str) -> bool:
@@ -23,23 +32,45 @@ def is_secret_name(name: str) -> bool:
 
 
 def redact(value: Any) -> Any:
-    """A copy with the values of secret keys, variables and fields replaced by `***`; structure stays.
+    """A copy with secret values and the credentials in URLs replaced by `***`; structure stays.
 
+    Secret is the value of a key, variable or field named so, and the key of a VPN (2.0.1 VPNType).
     What no database column takes is replaced as well: NUL, halves of surrogate pairs, numbers over 64 bits.
     """
     if isinstance(value, int) and abs(value) >= _MAX_INTEGER:
         return str(value)
     if isinstance(value, str):
-        return _storable(value)
+        return redact_url(_storable(value))
     if isinstance(value, list | tuple):
         return [redact(item) for item in value]
     if not isinstance(value, dict):
         return value
     hidden = _VALUES if _names_a_secret(value) else frozenset()
     return {
-        _storable(name): MASK if name in hidden or _is_secret_field(name, item) else redact(item)
+        _storable(name): MASK
+        if name in hidden or _is_secret_field(name, item)
+        else _redact_vpn(item)
+        if name == "vpn"
+        else redact(item)
         for name, item in value.items()
     }
+
+
+def redact_url(text: str) -> str:
+    """Text with user, password and secret query parameters of the URLs in it replaced by `***`."""
+    if "://" not in text:
+        return text
+    return _QUERY.sub(_masked_parameter, _USER_INFO.sub(rf"\1{MASK}@", text))
+
+
+def _masked_parameter(match: re.Match[str]) -> str:
+    return f"{match[1]}{match[2]}={MASK}" if is_secret_name(match[2]) else match[0]
+
+
+def _redact_vpn(item: Any) -> Any:
+    if isinstance(item, dict) and isinstance(item.get("key"), str):
+        item = {**item, "key": MASK}
+    return redact(item)
 
 
 def _storable(text: str) -> str:

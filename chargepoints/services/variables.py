@@ -10,7 +10,7 @@ from django.db.transaction import atomic
 from django.utils import timezone
 
 from chargepoints.models import ChargePoint, Variable
-from chargepoints.redaction import MASK, is_secret_name
+from chargepoints.redaction import MASK, is_secret_name, redact_url
 
 _KEY_COLUMNS = [
     "charge_point",
@@ -91,7 +91,7 @@ def _tenant_id(charge_point_id: int) -> int | None:
 def _row(charge_point_id: int, tenant_id: int, key: str, value: str | None, at: datetime) -> Variable:
     name = key.replace("\0", "")[:_MAX_NAME]
     is_secret = is_secret_name(name)
-    shown = value.replace("\0", "") if value is not None else None
+    shown = redact_url(value.replace("\0", "")) if value is not None else None
     return Variable(
         tenant_id=tenant_id,
         charge_point_id=charge_point_id,

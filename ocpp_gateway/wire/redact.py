@@ -25,16 +25,22 @@ _PLAIN: Final = frozenset(
     }
 )
 
-# Names of configuration keys, variables and fields whose value is hidden. "token" excludes idToken,
-# "key" alone would hide too much (1.6 calls every configuration name a key).
-_HIDDEN: Final = (
+#: What the names of configuration keys, variables and fields contain whose value is hidden; the same pattern as in
+#: chargepoints.redaction. "token" excludes idToken, "key" alone would hide too much (1.6 calls every name a key).
+HIDDEN_NAMES: Final = (
     r"passw|passphrase|\bpwd\b|secret|credential|\bpsk\b|\bpin\b|pin_?code|sim_?pin"
     r"|(?:auth|authorization|private|api|access|encryption|shared|security)_?key"
     r"|(?<!id)(?<!id_)token(?!s?type)"
 )
-_HIDDEN_NAME: Final = re.compile(_HIDDEN, re.IGNORECASE)
+_HIDDEN_NAME: Final = re.compile(HIDDEN_NAMES, re.IGNORECASE)
 _VALUE_FIELDS: Final = ("value", "attributeValue", "actualValue")
-_USER_INFO: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{1,20}://)[^/?#\s\"'\\]*@")
+# User and password of a URL, up to the last "@" before its path; what follows the first ":" may hold "/", "?" and "#"
+# unless it is a port. Bounded, so that time stays linear.
+_USER_INFO: Final = re.compile(
+    r"([A-Za-z][A-Za-z0-9+.-]{0,20}://)"
+    r"(?:[^/?#\s@:\[\"'\\]{0,64}:(?!\d*(?:[/?#]|$))[^\s\"'\\]{0,255}@(?:[^/?#\s\"'\\]*@)?"
+    r"|[^/?#\s\"'\\]*@)"
+)
 
 
 def redact_payload(action: str, payload: Any) -> Any:
@@ -116,7 +122,7 @@ def _field_pattern(name: str) -> re.Pattern[str]:
     return re.compile(_FIELD.format(name=name, quoted=_QUOTED, bare=_BARE), re.IGNORECASE | re.DOTALL)
 
 
-_HIDDEN_FIELD: Final = _field_pattern(rf"(?:{_HIDDEN})[\w.-]{{0,40}}")
+_HIDDEN_FIELD: Final = _field_pattern(rf"(?:{HIDDEN_NAMES})[\w.-]{{0,40}}")
 _VALUE_FIELD: Final = _field_pattern(r"\b(?:value|attributeValue|actualValue)")
 _TOKEN_FIELD: Final = _field_pattern(r"\b(?:idToken|additionalIdToken)")
 

@@ -304,6 +304,21 @@ def test_secret_is_encrypted_until_the_end_and_shown_nowhere(
     assert NEW_KEY not in str(everything)
 
 
+def test_credentials_in_a_url_are_sent_but_shown_nowhere(
+    technician: Actor, connection: Connection, raw_checker: None
+) -> None:
+    location = {"location": "ftp://u:hunter2@files.example.org/x"}
+    command = commands.queue(
+        actor=technician, charge_point=connection.charge_point, action="GetDiagnostics", payload=location
+    )
+    send(command, connection, **location)
+
+    stored = Command.objects.get()
+    assert commands.payload_of(stored) == location
+    assert stored.payload == stored.request == {"location": "ftp://***@files.example.org/x"}
+    assert "hunter2" not in str([*Command.objects.values(), *AuditEntry.objects.values()])
+
+
 def test_payload_whose_encryption_key_is_gone_is_an_error(charge_point: ChargePoint) -> None:
     command = factories.CommandFactory(charge_point=charge_point, secret_payload="unreadable")
 

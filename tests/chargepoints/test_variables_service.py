@@ -67,6 +67,13 @@ def test_store_plain_value_is_shown(charge_point: ChargePoint, key: str) -> None
     assert Variable.objects.get().value == "1"
 
 
+def test_store_url_hides_its_credentials(charge_point: ChargePoint) -> None:
+    store_value(charge_point.pk, "DiagnosticsUrl", "ftp://u:hunter2@files.example.org/")
+
+    row = variables_of(charge_point).get()
+    assert (row.value, row.is_secret) == ("ftp://***@files.example.org/", False)
+
+
 def test_store_value_that_waits_for_a_reboot_says_so_until_it_is_read(charge_point: ChargePoint) -> None:
     store_value(charge_point.pk, "HeartbeatInterval", "60", reboot_required=True)
     assert Variable.objects.get().reboot_required
