@@ -147,6 +147,8 @@ def session_energy(
       after a start register of 0, `meter_stop_implausible` when it is the meter stop that jumps, else
       `meter_anomaly`.  `MAX_FROM_ZERO_WH` above a start of 0 the first register is such a jump at any speed.
       With no reading to count from the energy is 0: the operator decides, nobody is overcharged.
+    - Rises that add up to more than `MAX_REGISTER_WH` (resets between garbage registers, the clock dead) are
+      no energy at all: 0, `meter_anomaly`, and the sum in the notes.
 
     Readings before `started_at` and after `ended_at` are ignored.  When the charger's clock stood still or
     ran backwards (or the times are not given), times are not used to judge a rise.
@@ -294,6 +296,14 @@ class _Walk:
             self.anomalies.append(code)
         self.note(note)
 
+    def reject(self) -> None:
+        """Count nothing: more than any register can hold is garbage, and which part of it is not, nobody can tell."""
+        if METER_ANOMALY not in self.anomalies:
+            self.anomalies.append(METER_ANOMALY)
+        self.notes.insert(0, f"{self.energy} Wh in all is more than a register can hold: nothing is counted.")
+        self.energy, self.rebased = Decimal(0), True
+        self.levels = [Decimal(0)] * len(self.levels)
+
     def note(self, text: str) -> None:
         # A charger that misbehaves does so a thousand times; the ledger needs the first few.
         if len(self.notes) < 10:
@@ -319,6 +329,8 @@ def _walk(points: Sequence[_Point], max_power_w: Decimal | None) -> _Walk:
             walk.energy += rise
             level = point
         walk.levels.append(walk.energy)
+    if walk.energy > MAX_REGISTER_WH:
+        walk.reject()
     return walk
 
 

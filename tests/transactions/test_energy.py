@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transactions.energy import (
+    MAX_REGISTER_WH,
     METER_ANOMALY,
     METER_START_PLACEHOLDER,
     METER_STOP_IMPLAUSIBLE,
@@ -351,6 +352,22 @@ def test_session_energy_dead_clock_does_not_judge_by_time() -> None:
     same = [Reading(START, Decimal(value)) for value in (20_000, 10_000)]
     found = session_energy(Decimal(0), Decimal(30_000), same, started_at=START, ended_at=START)
     assert found == Energy(Decimal(30_000), "registers")
+
+
+GARBAGE = [Reading(START + timedelta(minutes=n), Decimal(n % 3 // 2 * 9 * 10**11)) for n in range(1, 9)]
+
+
+def test_session_energy_above_what_a_register_holds_is_nothing_with_a_note() -> None:
+    """Resets between registers of garbage, under a clock that ran backwards."""
+    found = session_energy(None, Decimal(5), GARBAGE, started_at=END, ended_at=START)
+
+    assert found == Energy(Decimal(0), "none", (METER_ANOMALY,), found.notes)
+    assert found.notes[0].startswith("2700000000000 Wh in all is more than a register can hold")
+
+
+def test_session_energy_of_the_largest_register_is_counted() -> None:
+    found = session_energy(Decimal(5), MAX_REGISTER_WH, [], started_at=END, ended_at=START)
+    assert found == Energy(MAX_REGISTER_WH - 5, "registers")
 
 
 def test_session_energy_registers_above_31_bits_are_exact() -> None:

@@ -209,3 +209,16 @@ def test_batch_tried_again_after_a_failure_counts_the_energy_once(
     row = session(ocpp_id)
     assert [answer.code for answer in answers] == ["", "InternalError", ""]
     assert (row.energy_wh, row.meter_values.count()) == (4000, 2)
+
+
+def test_stop_after_resets_between_garbage_registers_is_stored(csms: Csms, charge_point: ChargePoint) -> None:
+    """The clock is set back, so no rise can be judged by time; the sum fits no column."""
+    ocpp_id = csms.send(charge_point, "StartTransaction", start(meter=1000))["transactionId"]
+    garbage = [moment(str(n % 3 // 2 * 9 * 10**11), T0 + n * MINUTE) for n in range(1, 9)]
+
+    ended = stop(ocpp_id, 5, T0 - HOUR, transactionData=garbage)
+    csms.send(charge_point, "StopTransaction", ended, at=T0 + HOUR)
+
+    row = session(ocpp_id)
+    assert (row.is_active, row.energy_wh, row.cost) == (False, 0, 0)
+    assert Flag.METER_ANOMALY in row.flags
