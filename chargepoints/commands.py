@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from django.db import IntegrityError
-from django.db.models import F, QuerySet
+from django.db.models import BooleanField, F, Func, QuerySet
 from django.db.transaction import atomic, on_commit
 from django.utils import timezone
 
@@ -57,6 +57,8 @@ CONNECTION_REPLACED = "ConnectionReplaced"
 CONNECTION_LOST = "ConnectionLost"
 
 _OPEN = (CommandStatus.QUEUED, CommandStatus.SENT)
+# As the index of open commands says it: SQLite uses a partial index only where its condition stands literally.
+_IS_OPEN = Func(F("status"), template="%(expressions)s IN ('queued', 'sent')", output_field=BooleanField())
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{0,128}")
 
 RawChecker = Callable[[str, str, Mapping[str, Any]], str | None]
@@ -242,7 +244,9 @@ def due_for(charge_point_ids: Iterable[int]) -> list[Command]:
     that have one outstanding.
     """
     now = timezone.now()
-    ids = list(charge_point_ids)
+    ids = _with_queued(charge_point_ids, now)
+    if not ids:
+        return []
     busy = Command.objects.filter(charge_point_id__in=ids, status=CommandStatus.SENT)
     rows = (
         Command.objects.filter(charge_point_id__in=ids, status=CommandStatus.QUEUED, expires_at__gt=now)
@@ -258,6 +262,13 @@ def due_for(charge_point_ids: Iterable[int]) -> list[Command]:
         for row in rows
         if row.action not in START_AND_STOP or row.charge_point.registration_status == accepted
     ]
+
+
+def _with_queued(charge_point_ids: Iterable[int], now: datetime) -> list[int]:
+    """Which of them anything waits for: thousands are asked about, few commands are open."""
+    queued = Command.objects.filter(_IS_OPEN, status=CommandStatus.QUEUED, expires_at__gt=now)
+    found = set(queued.order_by().values_list("charge_point_id", flat=True).distinct())
+    return sorted(found.intersection(charge_point_ids)) if found else []
 
 
 def payload_of(command: Command) -> dict[str, Any]:
@@ -324,16 +335,19 @@ def complete(
 
 def fail_sent_on_replaced(charge_point_id: int, connection_token: uuid.UUID) -> int:
     """Fail what was sent on other sockets of this charger than its live one; returns how many."""
-    rows = Command.objects.filter(charge_point_id=charge_point_id, status=CommandStatus.SENT)
+    rows = Command.objects.filter(_IS_OPEN, charge_point_id=charge_point_id, status=CommandStatus.SENT)
     return _fail(
         rows.exclude(connection_token=connection_token), CONNECTION_REPLACED, "The charger connected anew."
     )
 
 
-def fail_sent_on_closed(charge_point_id: int, connection_token: uuid.UUID) -> int:
-    """Fail what was sent on a socket that has ended; returns how many."""
+def fail_sent_on_closed(tokens: Mapping[int, uuid.UUID]) -> int:
+    """Fail what was sent on sockets that have ended, by charge point; returns how many."""
     rows = Command.objects.filter(
-        charge_point_id=charge_point_id, status=CommandStatus.SENT, connection_token=connection_token
+        _IS_OPEN,
+        charge_point_id__in=tokens.keys(),
+        status=CommandStatus.SENT,
+        connection_token__in=tokens.values(),
     )
     return _fail(rows, CONNECTION_LOST, "The connection ended before the charger answered.")
 

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db.models import F
+from django.db.transaction import atomic
+from django.utils import timezone
 
 from accounts.choices import OnboardingMode
 from accounts.models import Tenant
 from chargepoints.choices import RefusalReason, RegistrationStatus, SecurityProfile
-from chargepoints.commands import fail_sent_on_replaced
+from chargepoints.commands import fail_sent_on_closed, fail_sent_on_replaced
 from chargepoints.keys import hash_key, verify_key
 from chargepoints.models import ChargePoint, Connection, GatewayNode, RefusedConnection
 from chargepoints.services.batch import Act, StationBatch
-from csms_project.common.events import event
+from csms_project.common.events import event, record_all
 from csms_project.common.models import Event
 
 MAX_WAITING_CHARGE_POINTS = 500
@@ -191,8 +193,8 @@ def _take_over(request: Connect, station: ChargePoint, batch: StationBatch) -> C
             "last_frame_at": request.received_at,
         },
     )
-    if old is not None:
-        fail_sent_on_replaced(station.pk, token)
+    # Also without an old row: that of a dead node is removed, what was sent on it is still outstanding.
+    fail_sent_on_replaced(station.pk, token)
     batch.add(_event("charge_point.connected", station, request.received_at))
     return Connected(
         charge_point_id=station.pk,
@@ -218,6 +220,7 @@ class Disconnect:
 
 def decide_disconnect(request: Disconnect, batch: StationBatch) -> bool:
     """Forget a connection; false when a newer socket has taken its place."""
+    fail_sent_on_closed({request.charge_point_id: request.token})
     rows = Connection.objects.filter(charge_point_id=request.charge_point_id, token=request.token)
     if not rows.delete()[0]:
         return False
@@ -421,6 +424,39 @@ def forget_dead_nodes(now: datetime) -> int:
     gone = Connection.objects.filter(node__in=dead).delete()[0]
     GatewayNode.objects.filter(lease_until__lt=now - timedelta(days=7)).delete()
     return gone
+
+
+def drop_ghosts(*, node_id: uuid.UUID, held: Mapping[int, uuid.UUID], before: datetime) -> int:
+    """Remove a node's connections whose sockets it no longer holds; returns how many.
+
+    They stay behind where the database was away when the socket ended.
+
+    held    charge point → token of the node's live sockets
+    before  only connections made earlier: old enough that none of them can be missing from `held` as too new
+    """
+    rows = Connection.objects.filter(node_id=node_id, connected_at__lt=before).order_by()
+    ghosts = {
+        pk: token for pk, token in rows.values_list("charge_point_id", "token") if held.get(pk) != token
+    }
+    return _drop(node_id, ghosts) if ghosts else 0
+
+
+@atomic
+def _drop(node_id: uuid.UUID, tokens: Mapping[int, uuid.UUID]) -> int:
+    # By token as well: a charger that came back since has another row by now.
+    rows = Connection.objects.filter(
+        node_id=node_id, charge_point_id__in=tokens.keys(), token__in=tokens.values()
+    )
+    gone = list(
+        rows.select_for_update(no_key=True, of=("self",))
+        .select_related("charge_point")
+        .order_by("charge_point_id")
+    )
+    fail_sent_on_closed({row.charge_point_id: row.token for row in gone})
+    Connection.objects.filter(pk__in=[row.pk for row in gone]).delete()
+    now = timezone.now()
+    record_all([_event("charge_point.disconnected", row.charge_point, now, {"code": None}) for row in gone])
+    return len(gone)
 
 
 CONNECT: Act[Connect, StationBatch] = Act(decide_connect)

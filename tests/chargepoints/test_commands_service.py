@@ -8,6 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection as django_connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
@@ -465,6 +467,33 @@ def test_due_for_is_in_order_and_only_of_these_chargers(
     assert commands.due_for([]) == []
 
 
+def test_due_for_thousands_of_idle_chargers_takes_one_statement(
+    charge_point: ChargePoint, other_charge_point: ChargePoint, django_assert_num_queries: Any
+) -> None:
+    factories.CommandFactory(charge_point=charge_point, status=CommandStatus.ACCEPTED)
+    factories.CommandFactory(charge_point=charge_point, expires_at=timezone.now() - timedelta(seconds=1))
+    foreign = factories.CommandFactory(charge_point=other_charge_point)
+
+    with django_assert_num_queries(1):
+        assert commands.due_for(range(other_charge_point.pk + 1, other_charge_point.pk + 100_000)) == []
+
+    assert commands.due_for(range(other_charge_point.pk, other_charge_point.pk + 100_000)) == [foreign]
+
+
+def test_due_for_looks_at_open_commands_only(charge_point: ChargePoint) -> None:
+    factories.CommandFactory.create_batch(20, charge_point=charge_point, status=CommandStatus.ACCEPTED)
+    with CaptureQueriesContext(django_connection) as queries:
+        commands.due_for([charge_point.pk])
+
+    with django_connection.cursor() as cursor:
+        if django_connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL enable_seqscan = off")
+        explain = "EXPLAIN " if django_connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN "
+        cursor.execute(explain + queries[0]["sql"])
+        plan = str(cursor.fetchall())
+    assert "command_open" in plan
+
+
 def test_due_for_charger_with_one_outstanding_waits(connection: Connection) -> None:
     sent, _ = factories.CommandFactory.create_batch(2, charge_point=connection.charge_point)
     send(sent, connection)
@@ -506,8 +535,9 @@ def test_fail_sent_on_closed_fails_only_that_socket(
     other = send(factories.CommandFactory(charge_point=other_charge_point), foreign)
     mine = send(factories.CommandFactory(charge_point=connection.charge_point), connection)
 
-    assert commands.fail_sent_on_closed(connection.charge_point_id, connection.token) == 1
-    assert commands.fail_sent_on_closed(connection.charge_point_id, connection.token) == 0
+    closed = {connection.charge_point_id: connection.token}
+    assert commands.fail_sent_on_closed(closed) == 1
+    assert commands.fail_sent_on_closed(closed) == 0
 
     mine.refresh_from_db()
     other.refresh_from_db()

@@ -7,11 +7,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from accounts.choices import OnboardingMode
 from accounts.models import Tenant
 from accounts.permissions import Actor
-from chargepoints.choices import RefusalReason, RegistrationStatus, SecurityProfile
+from chargepoints import commands
+from chargepoints.choices import CommandStatus, RefusalReason, RegistrationStatus, SecurityProfile
 from chargepoints.keys import hash_key
 from chargepoints.models import ChargePoint, Connection, GatewayNode, RefusedConnection
 from chargepoints.services import connections, stations
@@ -19,6 +22,7 @@ from chargepoints.services.batch import StationBatch
 from chargepoints.services.connections import Connect, Connected, Disconnect, Reclaim, Refused, Seen
 from csms_project.common.models import Event
 from tests import factories
+from tests.chargepoints.sending import send
 from tests.factories import CHARGER_KEY, T0
 
 KEY = bytes.fromhex(CHARGER_KEY)
@@ -246,6 +250,68 @@ def test_close_of_the_live_socket_marks_the_charger_offline(
     assert Event.objects.get(kind="charge_point.disconnected").data == {"code": 1006}
 
 
+def test_connect_after_its_node_died_frees_the_charger_for_the_next_command(
+    node: GatewayNode, charge_point: ChargePoint
+) -> None:
+    connect(node)
+    lost = send(factories.CommandFactory(charge_point=charge_point), Connection.objects.get())
+    connections.forget_dead_nodes(T0 + 9 * MINUTE)
+    waiting = factories.CommandFactory(charge_point=charge_point)
+
+    connect(factories.GatewayNodeFactory())
+
+    lost.refresh_from_db()
+    assert (lost.status, lost.error["code"]) == (CommandStatus.FAILED, commands.CONNECTION_REPLACED)
+    assert commands.due_for([charge_point.pk]) == [waiting]
+
+
+def test_connect_without_open_commands_asks_once_and_changes_none(
+    node: GatewayNode, charge_point: ChargePoint
+) -> None:
+    factories.CommandFactory(charge_point=charge_point, status=CommandStatus.ACCEPTED)
+    connect(node)
+
+    with CaptureQueriesContext(connection) as queries:
+        connect(node)
+
+    about_commands = [query["sql"] for query in queries if "chargepoints_command" in query["sql"]]
+    assert len(about_commands) == 1
+    assert about_commands[0].startswith("SELECT")
+
+
+def test_close_fails_what_was_sent_and_leaves_what_is_complete(
+    node: GatewayNode, charge_point: ChargePoint
+) -> None:
+    token = accepted(connect(node)).token
+    done, lost = [
+        send(factories.CommandFactory(charge_point=charge_point), Connection.objects.get()) for _ in range(2)
+    ]
+    commands.complete(done.pk, status=CommandStatus.ACCEPTED)
+
+    for _ in range(2):
+        run(connections.decide_disconnect, Disconnect(charge_point_id=charge_point.pk, token=token, at=T0))
+
+    done.refresh_from_db()
+    lost.refresh_from_db()
+    assert (done.status, lost.status) == (CommandStatus.ACCEPTED, CommandStatus.FAILED)
+    assert lost.error["code"] == commands.CONNECTION_LOST
+    assert Event.objects.filter(kind="command.completed", object_id=str(lost.pk)).count() == 1
+
+
+def test_close_whose_row_has_gone_still_fails_what_it_had_sent(
+    node: GatewayNode, charge_point: ChargePoint
+) -> None:
+    token = accepted(connect(node)).token
+    lost = send(factories.CommandFactory(charge_point=charge_point), Connection.objects.get())
+    Connection.objects.all().delete()
+
+    late = Disconnect(charge_point_id=charge_point.pk, token=token, at=T0)
+    assert run(connections.decide_disconnect, late) is False
+
+    lost.refresh_from_db()
+    assert lost.status == CommandStatus.FAILED
+
+
 # ------------------------------------------------------------------ strangers
 
 
@@ -397,3 +463,61 @@ def test_connections_of_dead_nodes_are_forgotten(
 
     assert connections.forget_dead_nodes(T0 + 5 * MINUTE) == 1
     assert Connection.objects.get().charge_point == other_charge_point
+
+
+# ------------------------------------------------------------------ connections that nobody holds
+
+
+def test_ghosts_of_a_node_are_dropped_and_told(
+    node: GatewayNode, charge_point: ChargePoint, other_charge_point: ChargePoint
+) -> None:
+    ghost, held = accepted(connect(node)), accepted(connect(node, "CP-B"))
+    lost = send(
+        factories.CommandFactory(charge_point=charge_point), Connection.objects.get(token=ghost.token)
+    )
+
+    dropped = connections.drop_ghosts(
+        node_id=node.pk, held={other_charge_point.pk: held.token}, before=T0 + MINUTE
+    )
+
+    assert dropped == 1
+    assert Connection.objects.get().token == held.token
+    told = Event.objects.get(kind="charge_point.disconnected")
+    assert (told.charge_point, told.object_id) == ("CP-A", str(charge_point.pk))
+    lost.refresh_from_db()
+    assert (lost.status, lost.error["code"]) == (CommandStatus.FAILED, commands.CONNECTION_LOST)
+
+
+def test_ghost_whose_charger_came_back_by_another_socket_is_dropped_by_its_token(
+    node: GatewayNode, charge_point: ChargePoint
+) -> None:
+    connect(node)
+
+    assert (
+        connections.drop_ghosts(node_id=node.pk, held={charge_point.pk: uuid.uuid4()}, before=T0 + MINUTE)
+        == 1
+    )
+
+
+@pytest.mark.usefixtures("charge_point", "other_charge_point")
+def test_young_and_foreign_connections_are_no_ghosts(
+    node: GatewayNode, django_assert_num_queries: Any
+) -> None:
+    connect(node, received_at=T0 + MINUTE)
+    connect(factories.GatewayNodeFactory(), "CP-B")
+
+    with django_assert_num_queries(1):
+        assert connections.drop_ghosts(node_id=node.pk, held={}, before=T0 + MINUTE) == 0
+
+    assert Connection.objects.count() == 2
+
+
+def test_ghosts_in_any_number_take_the_same_statements(
+    node: GatewayNode, tenant: Tenant, django_assert_max_num_queries: Any
+) -> None:
+    factories.ConnectionFactory.create_batch(30, node=node, connected_at=T0)
+
+    with django_assert_max_num_queries(8):
+        assert connections.drop_ghosts(node_id=node.pk, held={}, before=T0 + MINUTE) == 30
+
+    assert Event.objects.filter(kind="charge_point.disconnected").count() == 30
