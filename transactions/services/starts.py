@@ -92,21 +92,22 @@ def decide_start(request: Start, batch: SessionBatch) -> Started:
 def _find_repeat(request: Start, batch: SessionBatch) -> Transaction | None:
     """The session that this very start has opened already.
 
-    With a dead clock every session starts in 1970 at the same register: there only a session that is still open
-    counts as the same.
+    With a dead or unreadable clock every session starts at the same time and register: there only a session that is
+    still open counts as the same, and of several the one that came last.
     """
     known = batch.transaction_by_digest(request.charge_point_id, request.digest)
     if known is not None and (known.is_active or is_plausible(request.started_at)):
         return known
-    for row in batch.open_transactions(request.charge_point_id):
-        same_start = row.connector_number == request.connector_number and row.started_at == request.started_at
-        if same_start and row.meter_start_raw == request.meter_start_raw and _same_token(row, request):
-            return row
-    return None
+    later = _later_digest(request, "")
+    same = [
+        row for row in batch.open_transactions(request.charge_point_id) if row.start_digest.startswith(later)
+    ]
+    return max(same, key=lambda row: row.start_received_at, default=None)
 
 
-def _same_token(row: Transaction, request: Start) -> bool:
-    return row.id_token_value.casefold() == request.id_token.casefold()
+def _later_digest(request: Start, ocpp_id: str) -> str:
+    """The digest of a session whose start equals that of one that has ended: the same basis and its own id."""
+    return f"{request.digest[:28]}-{ocpp_id}"
 
 
 def _with_status(authorization: Authorization, status: AuthorizationStatus) -> Authorization:
@@ -153,6 +154,7 @@ def _open(request: Start, authorization: Authorization, batch: SessionBatch) -> 
     )
     zone = (station.location.time_zone if station.location else "") or station.tenant.time_zone
     duplicate = batch.transaction_by_digest(request.charge_point_id, request.digest)
+    ocpp_id = batch.unused_ocpp16_id()
     row = Transaction(
         tenant_id=station.tenant_id,
         charge_point=station,
@@ -160,8 +162,8 @@ def _open(request: Start, authorization: Authorization, batch: SessionBatch) -> 
         connector=connector,
         connector_number=request.connector_number,
         ocpp_version=request.ocpp_version,
-        ocpp_id=batch.unused_ocpp16_id(),
-        start_digest="" if duplicate is not None else request.digest,
+        ocpp_id=ocpp_id,
+        start_digest=request.digest if duplicate is None else _later_digest(request, ocpp_id),
         id_token=authorization.token,
         id_token_value=request.id_token,
         group_name=authorization.group_name,

@@ -276,6 +276,27 @@ def test_start_without_a_time_is_repaired_and_takes_the_arrival(
     assert (row.started_at, set(row.flags)) == (T0, {Flag.CLOCK_ANOMALY, Flag.REPAIRED})
 
 
+@pytest.mark.parametrize("at", ["", "noon", datetime(1970, 1, 1, tzinfo=UTC)])
+@pytest.mark.parametrize("together", [False, True])
+def test_start_repeated_while_open_is_one_session_though_an_equal_one_has_ended(
+    csms: Csms, charge_point: ChargePoint, at: datetime | str, together: bool
+) -> None:
+    """The clock is of no use, the register starts at 0, and one driver comes again and again."""
+    request = (charge_point, "StartTransaction", start(at=at, meter=0))
+    for visit in range(1, 4):
+        csms.now = T0 + visit * HOUR
+        if together:
+            answers = csms.batch([request] * 3)
+        else:
+            answers = [csms.send(*request, at=T0 + visit * HOUR + n * MINUTE) for n in range(3)]
+
+        assert len({answer["transactionId"] for answer in answers}) == 1
+        assert Transaction.objects.count() == visit
+        csms.send(charge_point, "StopTransaction", stop(answers[0]["transactionId"], 500, csms.now))
+
+    assert not Transaction.objects.filter(end_kind=EndKind.SUPERSEDED).exists()
+
+
 def test_start_with_a_dead_clock_is_a_new_session_after_the_last_has_ended(
     csms: Csms, charge_point: ChargePoint
 ) -> None:
