@@ -14,8 +14,9 @@ from csms_project.common.models import TenantOwned, Timestamped
 
 
 def validate_identity(value: str) -> None:
-    """1–48 printable characters without “:” and “/” (OCPP-J 2.1 §3.1.1; our policy for 1.6)."""
-    if not 1 <= len(value) <= 48 or not value.isprintable() or any(mark in value for mark in ":/"):
+    """1–48 printable characters, also when case-folded, without “:” and “/” (OCPP-J 2.1 §3.1.1; our policy for 1.6)."""
+    length = max(len(value), len(value.casefold()))
+    if not 1 <= length <= 48 or not value.isprintable() or any(mark in value for mark in ":/"):
         raise ValidationError("An identity has 1 to 48 printable characters and neither “:” nor “/”.")
 
 

@@ -24,9 +24,9 @@ class BadIdentity(ValueError):
 def parse_identity(raw: bytes) -> str:
     """The identity from its part of the request path, percent-decoded once.
 
-    1 to 48 characters of valid UTF-8, no ":" (2.0.1 part 4 §3.1.1; it would split the user name of basic
-    authentication), no "/", no control or invisible characters, not only blanks. "+" stays a plus sign.
-    Raises BadIdentity with the reason, without the identity itself.
+    1 to 48 characters of valid UTF-8, also when case-folded, no ":" (2.0.1 part 4 §3.1.1; it would split the
+    user name of basic authentication), no "/", no control or invisible characters, not only blanks. "+" stays
+    a plus sign.  Raises BadIdentity with the reason, without the identity itself.
     """
     if len(raw) > _MAX_RAW_IDENTITY:
         raise BadIdentity("identity is too long")
@@ -36,7 +36,8 @@ def parse_identity(raw: bytes) -> str:
         raise BadIdentity("identity is not UTF-8") from None
     if not identity.strip():
         raise BadIdentity("identity is empty")
-    if len(identity) > MAX_IDENTITY:
+    # Identities are told apart without case, and "ß" without case is "ss".
+    if max(len(identity), len(identity.casefold())) > MAX_IDENTITY:
         raise BadIdentity("identity is too long")
     if ":" in identity or "/" in identity:
         raise BadIdentity("identity contains ':' or '/'")

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -17,6 +18,7 @@ from chargepoints import commands
 from chargepoints.choices import CommandStatus, RefusalReason, RegistrationStatus, SecurityProfile
 from chargepoints.keys import hash_key
 from chargepoints.models import ChargePoint, Connection, GatewayNode, RefusedConnection
+from chargepoints.models.sites import validate_identity
 from chargepoints.services import connections, stations
 from chargepoints.services.batch import StationBatch
 from chargepoints.services.connections import Connect, Connected, Disconnect, Reclaim, Refused, Seen
@@ -370,6 +372,25 @@ def test_onboarding_registers_a_stranger_and_takes_its_key(
     assert outcome.was_accepted is False
     assert refused(connect(node, "NEW-1", password=b"another")) == (401, "wrong_key")
     accepted(connect(node, "NEW-1", password=CHARGER_KEY.encode()))
+
+
+@pytest.mark.parametrize("identity", ["ΐ" * 17, "ß" * 25, "x" * 49])
+def test_identity_that_is_too_long_without_its_case_is_not_taken(identity: str) -> None:
+    with pytest.raises(ValidationError):
+        validate_identity(identity)
+
+
+@pytest.mark.parametrize("identity", ["ΐ" * 16, "ß" * 24, "x" * 48])
+def test_onboarding_of_the_longest_identity_is_stored(
+    node: GatewayNode, default_tenant: Tenant, identity: str
+) -> None:
+    Tenant.objects.filter(pk=default_tenant.pk).update(onboarding_mode=OnboardingMode.ACCEPT)
+    validate_identity(identity)
+
+    outcome = accepted(connect(node, identity))
+
+    row = ChargePoint.objects.get(pk=outcome.charge_point_id)
+    assert (row.identity, len(row.identity_key)) == (identity, 48)
 
 
 def test_onboarding_stops_when_too_many_wait(

@@ -27,6 +27,8 @@ from ocpp_gateway.wire.handshake import (
         (b"S%C3%A4ule", "Säule"),
         (b"x" * 48, "x" * 48),
         (b"%F0%9F%94%8C" * 48, "\U0001f50c" * 48),
+        ("ΐ".encode() * 16, "ΐ" * 16),
+        ("ß".encode() * 24, "ß" * 24),
     ],
 )
 def test_parse_identity_decodes_once(raw: bytes, identity: str) -> None:
@@ -40,6 +42,8 @@ def test_parse_identity_decodes_once(raw: bytes, identity: str) -> None:
         (b"%20%20", "empty"),
         (b"x" * 49, "too long"),
         (b"%41" * 10_000, "too long"),
+        ("ΐ".encode() * 17, "too long"),  # three characters each where case does not count
+        ("ß".encode() * 25, "too long"),
         (b"a:b", "':'"),
         (b"a%3Ab", "':'"),
         (b"a/b", "'/'"),
