@@ -8,6 +8,7 @@ import os
 import socket as sockets
 import time
 import uuid
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from channels.layers import get_channel_layer
@@ -29,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 TICK_S = 1.0
 LOOK_S = 3.0
+GHOST_AGE = timedelta(seconds=60)  # longer than any handshake takes
 CLOSE_REPLACED = 4000
 CLOSE_RESTART = 1012
 
@@ -190,11 +192,11 @@ class Node:
     def _look_at_rows(self) -> None:
         """Whether our sockets still own their chargers, and what operators changed about them meanwhile."""
         held = {pk: socket.token for pk, socket in self.sockets.items()}
-        if not held:
-            return
 
         def look(batch: SessionBatch) -> dict[int, connections.Standing]:
-            return connections.standings(held.keys())
+            # A disconnect that was given up while the database was away has left its row.
+            connections.drop_ghosts(node_id=self.id, held=held, before=batch.now - GHOST_AGE)
+            return connections.standings(held.keys()) if held else {}
 
         def act(standings: dict[int, connections.Standing]) -> None:
             for pk, token in held.items():
