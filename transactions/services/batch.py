@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -20,6 +20,7 @@ from csms_project.common.fields import dumps
 from transactions.choices import TransactionState
 from transactions.energy import Reading, Sample
 from transactions.models import LedgerEntry, MeterLayout, MeterValue, Transaction
+from transactions.services.repeats import KnownSamples
 
 MAX_OCPP16_ID = 2**31 - 1
 
@@ -58,7 +59,8 @@ class SessionBatch(StationBatch):
         self._last: dict[tuple[int, int], int | None] = {}
         self._readings: dict[int, list[Reading]] = {}
         self._remote_starts: dict[int, list[Command]] = {}
-        self._known: dict[tuple[Any, ...], set[tuple[int, str]]] = {}
+        self._at_the_end: dict[int, Callable[[], None]] = {}
+        self.known = KnownSamples()
         self._new_layouts: dict[Columns, int] = {}
         self.ended_wh = Decimal(0)
 
@@ -156,6 +158,18 @@ class SessionBatch(StationBatch):
         if row.is_active and station in stations and row not in self._open[station]:
             self._open[station].append(row)
 
+    # -- writing
+
+    def at_the_end(self, row: Transaction, act: Callable[[], None]) -> None:
+        """Do this for a session once all requests of the batch are decided; once, however often it is asked."""
+        self._at_the_end.setdefault(id(row), act)
+
+    def store(self) -> None:
+        acts, self._at_the_end = self._at_the_end, {}
+        for act in acts.values():
+            act()
+        super().store()
+
     # -- reading
 
     def transaction(self, charge_point_id: int, ocpp_id: str) -> Transaction | None:
@@ -210,6 +224,15 @@ class SessionBatch(StationBatch):
         for pk, at, wh in stored.values_list("transaction_id", "sampled_at", "register_wh"):
             self._readings[pk].append(Reading(at=at, wh=wh))
 
+    def has_more_readings(self, row: Transaction, limit: int) -> bool:
+        """Whether more registers than this are stored of a session, without reading them."""
+        if row._state.adding:
+            return False
+        if row.pk in self._readings:
+            return len(self._readings[row.pk]) > limit
+        stored = MeterValue.objects.filter(transaction_id=row.pk, register_wh__isnull=False).order_by()
+        return stored[limit : limit + 1].exists()
+
     def remote_starts(self, charge_point_id: int) -> list[Command]:
         """Remote starts of the last minutes that have brought no session yet, newest first."""
         if charge_point_id not in self._remote_starts:
@@ -245,37 +268,17 @@ class SessionBatch(StationBatch):
         ]
         return max(ended, key=lambda row: row.started_at, default=None)
 
-    def known_samples(
-        self, *, charge_point_id: int, connector_number: int, transaction: Transaction | None, at: datetime
-    ) -> set[tuple[int, str]]:
-        """(layout id, values) that are stored for this moment of a session, or of the connector outside sessions."""
-        key = self._moment(charge_point_id, connector_number, transaction, at)
-        if key not in self._known:
-            rows = MeterValue.objects.filter(charge_point_id=charge_point_id, sampled_at=at)
-            if transaction is None:
-                rows = rows.filter(transaction=None, connector_number=connector_number)
-            elif transaction._state.adding:
-                rows = rows.none()
-            else:
-                rows = rows.filter(transaction_id=transaction.pk)
-            stored = rows.values_list("layout_id", "values")
-            self._known[key] = {(layout, compact(values)) for layout, values in stored}
-        return self._known[key]
-
-    def fresh_samples(
-        self, *, charge_point_id: int, connector_number: int, transaction: Transaction | None, at: datetime
-    ) -> set[tuple[int, str]]:
-        """The same for a moment of which nothing can be stored yet: no query."""
-        key = self._moment(charge_point_id, connector_number, transaction, at)
-        return self._known.setdefault(key, set())
-
-    @staticmethod
-    def _moment(
-        charge_point_id: int, connector_number: int, transaction: Transaction | None, at: datetime
-    ) -> tuple[Any, ...]:
-        if transaction is None:
-            return charge_point_id, connector_number, at
-        return "session", transaction.pk or id(transaction), at
+    def sessions_on(self, charge_point_id: int, connector_number: int) -> list[Transaction]:
+        """Its sessions as far as messages of now concern them: the open ones, the last one, and others read already."""
+        key = (charge_point_id, connector_number)
+        if key not in self._last:
+            newest = Transaction.objects.filter(
+                charge_point_id=charge_point_id, connector_number=connector_number
+            ).order_by("-started_at", "-pk")
+            self._last[key] = newest.values_list("pk", flat=True).first()
+            self._load_transactions(set(), set(), {charge_point_id}, {self._last[key] or 0})
+        rows = self._of_station.get(charge_point_id, {}).values()
+        return [row for row in rows if row.connector_number == connector_number]
 
     def layout_id(self, samples: Sequence[Sample]) -> int:
         """The id of the layout of these samples: what each value means."""
@@ -328,11 +331,6 @@ class SessionBatch(StationBatch):
                 at=at,
             )
         )
-
-
-def compact(values: Sequence[str]) -> str:
-    """A comparable form of sample values."""
-    return dumps(list(values))
 
 
 def digest_of(*parts: object) -> str:

@@ -6,16 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
+from typing import NamedTuple
 
 from chargepoints.models import ChargePoint, Connector
 from chargepoints.services.batch import Act, FromCharger
 from transactions.choices import Flag, LedgerKind
 from transactions.energy import TRUNCATION_WH, Reading, live_energy, power_w, register_of, soc_percent
 from transactions.models import MeterValue, Transaction
-from transactions.services.batch import Moment, SessionBatch, compact
+from transactions.services.batch import Moment, SessionBatch
+from transactions.services.repeats import Place, compact, session_place
+from transactions.services.settling import METER_FLAGS
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
+#: Stored readings of a session beyond which its live energy is no longer judged by all of them.
+MAX_JUDGED = 5_000
 _INT_LIMIT = 2**31 - 1
+_ENERGY_FIELDS = ("register_wh", "energy_wh", "flags")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,91 +50,107 @@ def decide_metered(request: Metered, batch: SessionBatch) -> None:
     Spec: OCPP 1.6 §4.7, errata 3.16 (clock-aligned samples belong to the session that ran at their time)
     """
     named = batch.transaction(request.charge_point_id, request.ocpp_id) if request.ocpp_id else None
-    for moment in request.moments:
-        at = moment.at or request.received_at
-        row = named or _running_at(request, at, batch)
-        store_moment(
-            request=request,
-            row=row,
-            at=at,
-            moment=moment,
-            connector_number=request.connector_number,
-            batch=batch,
-        )
+    timed = [(moment.at or request.received_at, moment) for moment in request.moments]
+    store_moments(
+        request=request,
+        placed=[Placed(named or _running_at(request, at, batch), at, moment) for at, moment in timed],
+        connector_number=request.connector_number,
+        names_session=bool(request.ocpp_id),
+        batch=batch,
+    )
 
 
-def store_moment(
+class Placed(NamedTuple):
+    """A MeterValue, its moment and the session that it belongs to, if any."""
+
+    row: Transaction | None
+    at: datetime
+    moment: Moment
+
+
+def store_moments(
     *,
     request: FromCharger,
-    row: Transaction | None,
-    at: datetime,
-    moment: Moment,
+    placed: Sequence[Placed],
     connector_number: int,
     batch: SessionBatch,
-) -> bool:
-    """Store one MeterValue once and update the live figures; false for a repeat."""
-    if not moment.samples:
-        return False
-    layout_id = batch.layout_id(moment.samples)
+    names_session: bool = True,
+) -> None:
+    """Store each MeterValue of a message once and update the live figures."""
+    number = min(connector_number, _INT_LIMIT)
+    moments: dict[Place, list[datetime]] = {}
+    for item in placed:
+        place = _place(request, item.row, number, names_session)
+        if not batch.known.is_bounded(place):
+            batch.known.bound(place, _newest(request, item.row, place, batch))
+        moments.setdefault(place, []).append(item.at)
+    for place, times in moments.items():
+        batch.known.load(place, times)
+    for item in placed:
+        if item.moment.samples:
+            _store(request, item, number, _place(request, item.row, number, names_session), batch)
+
+
+def _store(request: FromCharger, item: Placed, number: int, place: Place, batch: SessionBatch) -> None:
+    row, at, moment = item
     values = [sample.value for sample in moment.samples]
-    owner = row if row is not None else _owner(request, connector_number, batch)
-    if not _is_new(request, row, owner, connector_number, at, (layout_id, compact(values)), batch):
-        return False
+    content = (batch.layout_id(moment.samples), compact(values))
+    if (place, at, content) in batch.known:
+        return
+    outside = Place("outside", request.charge_point_id, number)
+    here = outside if row is None else session_place(row)
+    batch.known.add((here, outside._replace(kind="connector")), at, content)
     register = register_of(moment.samples)
     batch.add(
         MeterValue(
             tenant_id=request.tenant_id,
             charge_point_id=request.charge_point_id,
-            connector_number=min(connector_number, _INT_LIMIT),
+            connector_number=number,
             transaction=row,
             sampled_at=at,
             received_at=request.received_at,
-            layout_id=layout_id,
+            layout_id=content[0],
             values=values,
             register_wh=register.wh if register is not None else None,
         )
     )
+    owner = row if row is not None else _owner(request, number, batch)
     previous_at = owner.last_sample_at
-    if owner.last_sample_at is None or at > owner.last_sample_at:
+    if previous_at is None or at > previous_at:
         owner.last_sample_at = at
         batch.change(owner, "last_sample_at")
     if row is not None and row.is_active:
-        _update_live(request, row, moment, at, batch)
+        _update_live(row, moment, at, batch)
         if register is not None:
             _update_energy(request, row, Reading(at=at, wh=register.wh), previous_at, batch)
-    return True
+
+
+def _place(request: FromCharger, row: Transaction | None, number: int, names_session: bool) -> Place:
+    if not names_session and number:
+        return Place("connector", request.charge_point_id, number)
+    return Place("outside", request.charge_point_id, number) if row is None else session_place(row)
+
+
+def _newest(
+    request: FromCharger, row: Transaction | None, place: Place, batch: SessionBatch
+) -> list[datetime | None]:
+    """Until when samples may be stored at a place; later ones cannot be repeats and cost no query.
+
+    A session takes samples of some minutes before its start, so its start counts as well.
+    """
+    if place.kind != "connector":
+        owner = row if row is not None else _owner(request, place.number, batch)
+        return [owner.last_sample_at]
+    newest = [_owner(request, place.number, batch).last_sample_at]
+    for session in batch.sessions_on(request.charge_point_id, place.number):
+        if not session._state.adding:
+            newest += [session.last_sample_at, session.started_at]
+    return newest
 
 
 def _owner(request: FromCharger, connector_number: int, batch: SessionBatch) -> ChargePoint | Connector:
     connector = batch.connector(request.charge_point_id, connector_number) if connector_number else None
     return connector or batch.charge_point(request.charge_point_id)
-
-
-def _is_new(
-    request: FromCharger,
-    row: Transaction | None,
-    owner: Transaction | ChargePoint | Connector,
-    connector_number: int,
-    at: datetime,
-    content: tuple[int, str],
-    batch: SessionBatch,
-) -> bool:
-    """Whether these values of this moment are not stored yet.
-
-    A moment after the newest one known cannot be a repeat, so that the usual message costs no query.
-    """
-    where = {
-        "charge_point_id": request.charge_point_id,
-        "connector_number": min(connector_number, _INT_LIMIT),
-    }
-    if owner.last_sample_at is not None and at <= owner.last_sample_at:
-        known = batch.known_samples(**where, transaction=row, at=at)
-        if content in known:
-            return False
-    else:
-        known = batch.fresh_samples(**where, transaction=row, at=at)
-    known.add(content)
-    return True
 
 
 def _running_at(request: Metered, at: datetime, batch: SessionBatch) -> Transaction | None:
@@ -146,9 +169,7 @@ def _running_at(request: Metered, at: datetime, batch: SessionBatch) -> Transact
     return max(before, key=lambda row: row.started_at)
 
 
-def _update_live(
-    request: FromCharger, row: Transaction, moment: Moment, at: datetime, batch: SessionBatch
-) -> None:
+def _update_live(row: Transaction, moment: Moment, at: datetime, batch: SessionBatch) -> None:
     newest = row.last_sample_at is None or at >= row.last_sample_at
     power, soc = power_w(moment.samples), soc_percent(moment.samples)
     if newest and power is not None and abs(power) <= _INT_LIMIT:
@@ -168,7 +189,7 @@ def _update_energy(
 ) -> None:
     """Raise the live energy by what the register rose; a lower or older reading never lowers it.
 
-    An impossible rise is judged by all readings, as it will be when the session ends.
+    After an impossible rise all readings judge, as they will when the session ends: once a batch, at its end.
     """
     if reading.at < row.started_at and Flag.CLOCK_ANOMALY not in row.flags:
         return
@@ -177,14 +198,19 @@ def _update_energy(
             return
         _judge(request, row, [reading], batch)
         row.register_wh = reading.wh
+    elif _is_doubtful(row) or _is_impossible(row.register_wh, reading, previous_at):
+        batch.at_the_end(row, partial(_judge_all, request, row, batch))
+        return
     elif reading.wh <= row.register_wh:
         return
-    elif _is_impossible(row.register_wh, reading, previous_at):
-        _judge(request, row, batch.readings(row), batch)
     else:
         row.energy_wh += reading.wh - row.register_wh
         row.register_wh = reading.wh
-    batch.change(row, "register_wh", "energy_wh", "flags")
+    batch.change(row, *_ENERGY_FIELDS)
+
+
+def _is_doubtful(row: Transaction) -> bool:
+    return any(flag in row.flags for flag in METER_FLAGS)
 
 
 def _is_impossible(register_wh: Decimal, reading: Reading, previous_at: datetime | None) -> bool:
@@ -192,10 +218,23 @@ def _is_impossible(register_wh: Decimal, reading: Reading, previous_at: datetime
     return bool(live_energy(register_wh, [reading], started_at=since).anomalies)
 
 
-def _judge(request: FromCharger, row: Transaction, readings: Sequence[Reading], batch: SessionBatch) -> None:
+def _judge_all(request: FromCharger, row: Transaction, batch: SessionBatch) -> None:
+    """Find the live energy from all readings; not in a very long session, whose end settles it."""
+    if not row.is_active or batch.has_more_readings(row, MAX_JUDGED):
+        return
+    readings = batch.readings(row)
+    if not _judge(request, row, readings, batch):
+        inside = (reading.wh for reading in readings if reading.at >= row.started_at)
+        row.register_wh = max(inside, default=row.register_wh)
+    batch.change(row, *_ENERGY_FIELDS)
+
+
+def _judge(request: FromCharger, row: Transaction, readings: Sequence[Reading], batch: SessionBatch) -> bool:
+    """Set the live energy; true when something is odd about the registers."""
     energy = live_energy(row.meter_start_wh, readings, started_at=row.started_at)
     row.energy_wh = energy.energy_wh
     note_anomalies(row, energy.anomalies, at=request.received_at, message_id=request.message_id, batch=batch)
+    return bool(energy.anomalies)
 
 
 def note_anomalies(

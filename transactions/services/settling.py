@@ -18,7 +18,7 @@ from transactions.services.tariffs import price_transaction
 SETTLED_FIELDS = ("energy_wh", "flags", "currency", "cost", "cost_excl_vat", "cost_vat", "cost_lines")
 
 #: Flags that follow from registers and readings alone.
-_DERIVED = (Flag.METER_ANOMALY, Flag.METER_START_PLACEHOLDER, Flag.METER_STOP_IMPLAUSIBLE)
+METER_FLAGS = (Flag.METER_ANOMALY, Flag.METER_START_PLACEHOLDER, Flag.METER_STOP_IMPLAUSIBLE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ def settle(row: Transaction, readings: Sequence[Reading]) -> Settled:
             ended_at=max(row.ended_at, row.started_at),
         )
     row.energy_wh = energy.energy_wh
-    for flag in _DERIVED:
+    for flag in METER_FLAGS:
         row.remove_flag(flag)
     for name in energy.anomalies:
         row.add_flag(Flag(name))

@@ -12,7 +12,7 @@ from chargepoints.services.batch import Act, FromCharger
 from transactions.choices import EndKind, Flag, LedgerKind, TransactionState
 from transactions.models import Transaction
 from transactions.services.batch import Moment, SessionBatch, digest_of
-from transactions.services.metering import store_moment
+from transactions.services.metering import Placed, store_moments
 from transactions.services.sessions import (
     FUTURE_TOLERANCE,
     OFFLINE_AFTER,
@@ -105,15 +105,7 @@ def _close(row: Transaction, request: Stop, batch: SessionBatch) -> None:
             request,
             batch,
         )
-    for moment in request.moments:
-        store_moment(
-            request=request,
-            row=row,
-            at=moment.at or request.ended_at or request.received_at,
-            moment=moment,
-            connector_number=row.connector_number,
-            batch=batch,
-        )
+    _store_moments(row, request, batch)
     row.meter_stop_wh = request.meter_stop_wh
     row.meter_stop_raw = request.meter_stop_raw[:64]
     row.stop_reason = request.reason[:32]
@@ -142,6 +134,17 @@ def _close(row: Transaction, request: Stop, batch: SessionBatch) -> None:
         at=request.received_at,
         batch=batch,
         message_id=request.message_id,
+    )
+
+
+def _store_moments(row: Transaction, request: Stop, batch: SessionBatch) -> None:
+    """Keep the transactionData; values without a readable time are of the end."""
+    at = request.ended_at or request.received_at
+    store_moments(
+        request=request,
+        placed=[Placed(row, moment.at or at, moment) for moment in request.moments],
+        connector_number=row.connector_number,
+        batch=batch,
     )
 
 
@@ -180,10 +183,7 @@ def _orphan(request: Stop, batch: SessionBatch) -> Transaction:
         currency=station.tenant.currency,
     )
     batch.add_transaction(row)
-    for moment in request.moments:
-        store_moment(
-            request=request, row=row, at=moment.at or at, moment=moment, connector_number=0, batch=batch
-        )
+    _store_moments(row, request, batch)
     _note(row, LedgerKind.ANOMALY, row.end_note, request, batch)
     tell(row, "transaction.orphan_stop", at=request.received_at, batch=batch)
     return row
