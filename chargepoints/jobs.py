@@ -17,7 +17,7 @@ from chargepoints.models import (
     StatusEvent,
     StatusReport,
 )
-from chargepoints.services import connections
+from chargepoints.services import ownership
 from csms_project.common.jobs import job
 from csms_project.common.models import Event
 from csms_project.common.partitions import ensure_partitions
@@ -37,7 +37,7 @@ def expire_commands(now: datetime) -> int:
 @job(every_s=10)
 def forget_dead_nodes(now: datetime) -> int:
     """Remove the connections of gateway processes whose lease has run out."""
-    return connections.forget_dead_nodes(now)
+    return ownership.forget_dead_nodes(now)
 
 
 @job(every_s=HOUR_S, batch=BATCH)

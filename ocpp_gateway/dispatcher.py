@@ -14,7 +14,7 @@ from django.utils import timezone
 from chargepoints import commands
 from chargepoints.choices import CommandStatus
 from chargepoints.models import Command
-from chargepoints.services.connections import standings
+from chargepoints.services.ownership import standings
 from csms_project.common import crypto, metrics
 from ocpp_gateway import calls
 from ocpp_gateway.connection import CallInProgress, Connection, Outstanding

@@ -15,7 +15,7 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 from django.utils import timezone
 
-from chargepoints.services import connections
+from chargepoints.services import connections, ownership
 from chargepoints.waking import group_name, register_local_waker
 from csms_project.common import metrics
 from ocpp_gateway.dispatcher import Dispatcher
@@ -92,7 +92,7 @@ class Node:
         await self.writer.stop()
 
     def _end_lease(self, batch: SessionBatch) -> None:
-        connections.end_lease(node_id=self.id, now=timezone.now())
+        ownership.end_lease(node_id=self.id, now=timezone.now())
 
     def problem(self) -> str | None:
         """What is wrong with the writer, for the health page; None: nothing, or no charger has come yet."""
@@ -163,7 +163,7 @@ class Node:
 
     def _renew_lease(self) -> None:
         def renew(batch: SessionBatch) -> None:
-            connections.renew_lease(
+            ownership.renew_lease(
                 node_id=self.id,
                 host=sockets.gethostname(),
                 pid=os.getpid(),
@@ -193,12 +193,12 @@ class Node:
         """Whether our sockets still own their chargers, and what operators changed about them meanwhile."""
         held = {pk: socket.token for pk, socket in self.sockets.items()}
 
-        def look(batch: SessionBatch) -> dict[int, connections.Standing]:
+        def look(batch: SessionBatch) -> dict[int, ownership.Standing]:
             # A disconnect that was given up while the database was away has left its row.
-            connections.drop_ghosts(node_id=self.id, held=held, before=batch.now - GHOST_AGE)
-            return connections.standings(held.keys()) if held else {}
+            ownership.drop_ghosts(node_id=self.id, held=held, before=batch.now - GHOST_AGE)
+            return ownership.standings(held.keys()) if held else {}
 
-        def act(standings: dict[int, connections.Standing]) -> None:
+        def act(standings: dict[int, ownership.Standing]) -> None:
             for pk, token in held.items():
                 socket = self.sockets.get(pk)
                 if socket is not None and socket.token == token:
@@ -208,7 +208,7 @@ class Node:
 
     def reclaim(self, socket: Socket) -> None:
         """The row of a live socket is gone (our lease ran out while we were stopped): take it again."""
-        request = connections.Reclaim(
+        request = ownership.Reclaim(
             charge_point_id=socket.charge_point_id,
             tenant_id=socket.tenant_id,
             token=socket.token,
@@ -217,7 +217,7 @@ class Node:
             at=timezone.now(),
         )
         self.writer.submit(
-            CallableWork(lambda batch: connections.reclaim(request), owner=socket.charge_point_id)
+            CallableWork(lambda batch: ownership.reclaim(request), owner=socket.charge_point_id)
         )
 
     # -- wake-ups from other processes

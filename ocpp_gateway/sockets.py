@@ -17,7 +17,7 @@ from django.db import models
 from django.utils import timezone
 
 from chargepoints.choices import RegistrationStatus
-from chargepoints.services import connections
+from chargepoints.services import ownership
 from chargepoints.services.connections import Connected
 from csms_project.common import metrics
 from ocpp_gateway import calls
@@ -340,7 +340,7 @@ class Socket:
         self.was_replaced = True
         self.close_soon(CLOSE_REPLACED, "replaced by a newer connection")
 
-    def update(self, standing: connections.Standing | None) -> None:
+    def update(self, standing: ownership.Standing | None) -> None:
         """Take over what the database says of this charger."""
         if standing is None or standing.is_archived:
             self.close_soon(_CLOSE_POLICY, "no longer registered")

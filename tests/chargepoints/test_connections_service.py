@@ -19,9 +19,10 @@ from chargepoints.choices import CommandStatus, RefusalReason, RegistrationStatu
 from chargepoints.keys import hash_key
 from chargepoints.models import ChargePoint, Connection, GatewayNode, RefusedConnection
 from chargepoints.models.sites import validate_identity
-from chargepoints.services import connections, stations
+from chargepoints.services import connections, ownership, stations
 from chargepoints.services.batch import StationBatch
-from chargepoints.services.connections import Connect, Connected, Disconnect, Reclaim, Refused, Seen
+from chargepoints.services.connections import Connect, Connected, Disconnect, Refused, Seen
+from chargepoints.services.ownership import Reclaim
 from csms_project.common.models import Event
 from tests import factories
 from tests.chargepoints.sending import send
@@ -257,7 +258,7 @@ def test_connect_after_its_node_died_frees_the_charger_for_the_next_command(
 ) -> None:
     connect(node)
     lost = send(factories.CommandFactory(charge_point=charge_point), Connection.objects.get())
-    connections.forget_dead_nodes(T0 + 9 * MINUTE)
+    ownership.forget_dead_nodes(T0 + 9 * MINUTE)
     waiting = factories.CommandFactory(charge_point=charge_point)
 
     connect(factories.GatewayNodeFactory())
@@ -425,7 +426,7 @@ def test_standing_tells_what_operators_changed(node: GatewayNode, charge_point: 
     token = accepted(connect(node)).token
     ChargePoint.objects.update(registration_status="Rejected", strict_schema=True)
 
-    standing = connections.standings([charge_point.pk, 10**9])
+    standing = ownership.standings([charge_point.pk, 10**9])
 
     assert set(standing) == {charge_point.pk}
     found = standing[charge_point.pk]
@@ -447,12 +448,12 @@ def test_reclaim_gives_way_to_a_newer_socket(
         at=T0,
     )
 
-    assert connections.reclaim(request) is outcome
+    assert ownership.reclaim(request) is outcome
     assert Connection.objects.filter(token=request.token).exists() is outcome
 
 
 def renew(node_id: uuid.UUID, now: datetime) -> None:
-    connections.renew_lease(node_id=node_id, host="gw", pid=7, version="0.1", started_at=T0, now=now)
+    ownership.renew_lease(node_id=node_id, host="gw", pid=7, version="0.1", started_at=T0, now=now)
 
 
 def test_lease_is_renewed_in_one_row(settings: Any, db: None) -> None:
@@ -471,7 +472,7 @@ def test_node_that_stops_in_good_order_takes_its_connections_along(
     connect(node)
     connect(factories.GatewayNodeFactory(), "CP-B")
 
-    connections.end_lease(node_id=node.pk, now=T0)
+    ownership.end_lease(node_id=node.pk, now=T0)
 
     assert Connection.objects.get().charge_point == other_charge_point
 
@@ -482,7 +483,7 @@ def test_connections_of_dead_nodes_are_forgotten(
     connect(node)
     connect(factories.GatewayNodeFactory(lease_until=T0 + 9 * MINUTE), "CP-B")
 
-    assert connections.forget_dead_nodes(T0 + 5 * MINUTE) == 1
+    assert ownership.forget_dead_nodes(T0 + 5 * MINUTE) == 1
     assert Connection.objects.get().charge_point == other_charge_point
 
 
@@ -497,7 +498,7 @@ def test_ghosts_of_a_node_are_dropped_and_told(
         factories.CommandFactory(charge_point=charge_point), Connection.objects.get(token=ghost.token)
     )
 
-    dropped = connections.drop_ghosts(
+    dropped = ownership.drop_ghosts(
         node_id=node.pk, held={other_charge_point.pk: held.token}, before=T0 + MINUTE
     )
 
@@ -515,8 +516,7 @@ def test_ghost_whose_charger_came_back_by_another_socket_is_dropped_by_its_token
     connect(node)
 
     assert (
-        connections.drop_ghosts(node_id=node.pk, held={charge_point.pk: uuid.uuid4()}, before=T0 + MINUTE)
-        == 1
+        ownership.drop_ghosts(node_id=node.pk, held={charge_point.pk: uuid.uuid4()}, before=T0 + MINUTE) == 1
     )
 
 
@@ -528,7 +528,7 @@ def test_young_and_foreign_connections_are_no_ghosts(
     connect(factories.GatewayNodeFactory(), "CP-B")
 
     with django_assert_num_queries(1):
-        assert connections.drop_ghosts(node_id=node.pk, held={}, before=T0 + MINUTE) == 0
+        assert ownership.drop_ghosts(node_id=node.pk, held={}, before=T0 + MINUTE) == 0
 
     assert Connection.objects.count() == 2
 
@@ -539,6 +539,6 @@ def test_ghosts_in_any_number_take_the_same_statements(
     factories.ConnectionFactory.create_batch(30, node=node, connected_at=T0)
 
     with django_assert_max_num_queries(8):
-        assert connections.drop_ghosts(node_id=node.pk, held={}, before=T0 + MINUTE) == 30
+        assert ownership.drop_ghosts(node_id=node.pk, held={}, before=T0 + MINUTE) == 30
 
     assert Event.objects.filter(kind="charge_point.disconnected").count() == 30

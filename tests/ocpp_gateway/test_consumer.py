@@ -23,7 +23,7 @@ from chargepoints.models import (
     OcppMessage,
     RefusedConnection,
 )
-from chargepoints.services import connections
+from chargepoints.services import ownership
 from csms_project.asgi import application
 from ocpp_gateway import consumers
 from ocpp_gateway.consumers import ChargerConsumer
@@ -62,7 +62,7 @@ def node(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[InlineNode]:
     schemas.warm("ocpp1.6")
     node = InlineNode()
     now = timezone.now()
-    connections.renew_lease(node_id=node.id, host="h", pid=1, version="0", started_at=now, now=now)
+    ownership.renew_lease(node_id=node.id, host="h", pid=1, version="0", started_at=now, now=now)
     set_node(node)
     yield node
     set_node(None)

@@ -1,0 +1,153 @@
+"""Which gateway process owns which charger: leases, take-backs, and cleaning up behind what died."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.transaction import atomic
+from django.utils import timezone
+
+from chargepoints.choices import RegistrationStatus
+from chargepoints.commands import fail_sent_on_closed
+from chargepoints.models import ChargePoint, Connection, GatewayNode
+from chargepoints.services.connections import station_event
+from csms_project.common.events import record_all
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where a charger stands in the database: the token that owns it, and what operators may have changed."""
+
+    token: uuid.UUID | None
+    registration: RegistrationStatus
+    was_accepted: bool
+    strict_schema: bool
+    is_archived: bool
+    read_at: float  # monotonic
+
+
+def standings(charge_point_ids: Iterable[int]) -> dict[int, Standing]:
+    """The standing of these chargers; deleted ones are missing."""
+    read_at = time.monotonic()
+    rows = ChargePoint.objects.filter(pk__in=list(charge_point_ids)).values_list(
+        "pk", "connection__token", "registration_status", "accepted_at", "strict_schema", "archived_at"
+    )
+    return {
+        pk: Standing(
+            token=token,
+            registration=RegistrationStatus(status),
+            was_accepted=accepted_at is not None,
+            strict_schema=strict,
+            is_archived=archived_at is not None,
+            read_at=read_at,
+        )
+        for pk, token, status, accepted_at, strict, archived_at in rows
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reclaim:
+    """A live socket whose row has gone."""
+
+    charge_point_id: int
+    tenant_id: int
+    token: uuid.UUID
+    node_id: uuid.UUID
+    ocpp_version: str
+    at: datetime
+
+
+def reclaim(request: Reclaim) -> bool:
+    """Take an orphaned charger again; false when another socket has it by now."""
+    profile = (
+        ChargePoint.objects.filter(pk=request.charge_point_id)
+        .values_list("security_profile", flat=True)
+        .first()
+    )
+    if profile is None:
+        return False
+    _, made = Connection.objects.get_or_create(
+        charge_point_id=request.charge_point_id,
+        defaults={
+            "tenant_id": request.tenant_id,
+            "node_id": request.node_id,
+            "token": request.token,
+            "ocpp_version": request.ocpp_version,
+            "security_profile": profile,
+            "connected_at": request.at,
+            "last_frame_at": request.at,
+        },
+    )
+    return made
+
+
+def renew_lease(
+    *, node_id: uuid.UUID, host: str, pid: int, version: str, started_at: datetime, now: datetime
+) -> None:
+    """Say that a gateway process is alive for another OCPP_NODE_LEASE_S seconds."""
+    lease = now + timedelta(seconds=settings.OCPP_NODE_LEASE_S)
+    GatewayNode.objects.update_or_create(
+        pk=node_id,
+        defaults={"lease_until": lease, "stopped_at": None},
+        create_defaults={
+            "host": host[:100],
+            "pid": pid,
+            "version": version,
+            "started_at": started_at,
+            "lease_until": lease,
+        },
+    )
+
+
+def end_lease(*, node_id: uuid.UUID, now: datetime) -> None:
+    """A gateway process has stopped in good order: its chargers are offline at once."""
+    GatewayNode.objects.filter(pk=node_id).update(lease_until=now, stopped_at=now)
+    Connection.objects.filter(node_id=node_id).delete()
+
+
+def forget_dead_nodes(now: datetime) -> int:
+    """Remove the connections of nodes whose lease has run out; returns how many."""
+    dead = GatewayNode.objects.filter(lease_until__lt=now)
+    gone = Connection.objects.filter(node__in=dead).delete()[0]
+    GatewayNode.objects.filter(lease_until__lt=now - timedelta(days=7)).delete()
+    return gone
+
+
+def drop_ghosts(*, node_id: uuid.UUID, held: Mapping[int, uuid.UUID], before: datetime) -> int:
+    """Remove a node's connections whose sockets it no longer holds; returns how many.
+
+    They stay behind where the database was away when the socket ended.
+
+    held    charge point → token of the node's live sockets
+    before  only connections made earlier: old enough that none of them can be missing from `held` as too new
+    """
+    rows = Connection.objects.filter(node_id=node_id, connected_at__lt=before).order_by()
+    ghosts = {
+        pk: token for pk, token in rows.values_list("charge_point_id", "token") if held.get(pk) != token
+    }
+    return _drop(node_id, ghosts) if ghosts else 0
+
+
+@atomic
+def _drop(node_id: uuid.UUID, tokens: Mapping[int, uuid.UUID]) -> int:
+    # By token as well: a charger that came back since has another row by now.
+    rows = Connection.objects.filter(
+        node_id=node_id, charge_point_id__in=tokens.keys(), token__in=tokens.values()
+    )
+    gone = list(
+        rows.select_for_update(no_key=True, of=("self",))
+        .select_related("charge_point")
+        .order_by("charge_point_id")
+    )
+    fail_sent_on_closed({row.charge_point_id: row.token for row in gone})
+    Connection.objects.filter(pk__in=[row.pk for row in gone]).delete()
+    now = timezone.now()
+    record_all(
+        [station_event("charge_point.disconnected", row.charge_point, now, {"code": None}) for row in gone]
+    )
+    return len(gone)
