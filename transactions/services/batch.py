@@ -59,6 +59,7 @@ class SessionBatch(StationBatch):
         self._last: dict[tuple[int, int], int | None] = {}
         self._readings: dict[int, list[Reading]] = {}
         self._remote_starts: dict[int, list[Command]] = {}
+        self._spans: dict[tuple[int, int], list[tuple[datetime | None, datetime | None]]] = {}
         self._at_the_end: dict[int, Callable[[], None]] = {}
         self.known = KnownSamples()
         self._new_layouts: dict[Columns, int] = {}
@@ -255,10 +256,7 @@ class SessionBatch(StationBatch):
         key = (charge_point_id, connector_number)
         last = self._rows.get(self._last.get(key) or 0)
         if key not in self._last or (last is not None and last.started_at > at):
-            earlier = Transaction.objects.filter(
-                charge_point_id=charge_point_id, connector_number=connector_number, started_at__lte=at
-            ).order_by("-started_at", "-pk")
-            self._load_transactions(set(), set(), set(), set(earlier.values_list("pk", flat=True)[:1]))
+            self._load_earlier(key, at)
         ended = [
             row
             for row in self._of_station.get(charge_point_id, {}).values()
@@ -267,6 +265,18 @@ class SessionBatch(StationBatch):
             and row.started_at <= at <= row.ended_at
         ]
         return max(ended, key=lambda row: row.started_at, default=None)
+
+    def _load_earlier(self, key: tuple[int, int], at: datetime) -> None:
+        """Read the session that started last before this time; once for all times until the next one starts."""
+        spans = self._spans.setdefault(key, [])
+        if any((since is None or since <= at) and (until is None or at < until) for since, until in spans):
+            return
+        rows = Transaction.objects.filter(charge_point_id=key[0], connector_number=key[1])
+        earlier = rows.filter(started_at__lte=at).order_by("-started_at", "-pk")
+        found = earlier.values_list("pk", "started_at").first()
+        later = rows.filter(started_at__gt=at).order_by("started_at")
+        spans.append((found and found[1], later.values_list("started_at", flat=True).first()))
+        self._load_transactions(set(), set(), set(), {found[0]} if found else set())
 
     def sessions_on(self, charge_point_id: int, connector_number: int) -> list[Transaction]:
         """Its sessions as far as messages of now concern them: the open ones, the last one, and others read already."""

@@ -72,14 +72,16 @@ def test_five_hundred_repeated_moments_cost_the_statements_of_five(
     assert statements_of_a_repeat(csms, charge_point, 500, connector=2) == few
 
 
-@pytest.mark.parametrize("is_open", [True, False])
+@pytest.mark.parametrize("since", ["open", "ended", "followed"])
 def test_repeated_moments_without_an_id_cost_the_statements_of_one(
-    csms: Csms, charge_point: ChargePoint, is_open: bool
+    csms: Csms, charge_point: ChargePoint, since: str
 ) -> None:
     ocpp_id = begin(csms, charge_point)
     csms.send(charge_point, "MeterValues", meter(*series(300)))
-    if not is_open:
+    if since != "open":
         csms.send(charge_point, "StopTransaction", stop(ocpp_id, 2000))
+    if since == "followed":
+        begin(csms, charge_point, at=T0 + 2 * HOUR)
     costs = []
     for count in (1, 300):
         with CaptureQueriesContext(connection) as queries:
