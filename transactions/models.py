@@ -78,7 +78,8 @@ class Transaction(TenantOwned):
     ocpp_id = models.CharField(
         "transaction id", max_length=36, help_text="On the wire: 1.6 integer, 2.x text."
     )
-    # Identifies a StartTransaction (or orphan stop) that is sent again; with an ending of its own where the clock is dead.
+    # Identifies a StartTransaction (or orphan stop) that is sent again; has an ending of its own where the
+    # clock is dead.
     start_digest = models.CharField(max_length=40, blank=True, editable=False)
     state = models.CharField(max_length=6, choices=TransactionState.choices, default=TransactionState.ACTIVE)
     flags = FastJSONField(default=list, blank=True)
