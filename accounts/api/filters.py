@@ -10,13 +10,13 @@ from django_filters import rest_framework as filters
 from accounts.api.authentication import actor_of
 from accounts.choices import Role, TokenStatus, TokenType
 from accounts.models import Membership
-from csms_project.common.api.filters import AfterFilter, BeforeFilter, IdFilter, TextFilter
+from csms_project.common.api.filters import AfterFilter, BeforeFilter, IdFilter, TextFilter, TruthFilter
 
 
 class UserFilter(filters.FilterSet):
     username = TextFilter()
     email = TextFilter()
-    is_active = filters.BooleanFilter()
+    is_active = TruthFilter()
     role = filters.ChoiceFilter(choices=Role.choices, method="with_role")
 
     def with_role(self, rows: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
@@ -31,7 +31,7 @@ class DriverFilter(filters.FilterSet):
     name = TextFilter(lookup_expr="icontains")
     email = TextFilter()
     external_id = filters.CharFilter()
-    is_active = filters.BooleanFilter()
+    is_active = TruthFilter()
 
 
 class TokenGroupFilter(filters.FilterSet):

@@ -14,7 +14,14 @@ from chargepoints.choices import (
     RegistrationStatus,
     ReservationStatus,
 )
-from csms_project.common.api.filters import AfterFilter, BeforeFilter, IdFilter, IntegerFilter, TextFilter
+from csms_project.common.api.filters import (
+    AfterFilter,
+    BeforeFilter,
+    IdFilter,
+    IntegerFilter,
+    TextFilter,
+    TruthFilter,
+)
 
 
 class LocationFilter(filters.FilterSet):
@@ -30,8 +37,8 @@ class ChargePointFilter(filters.FilterSet):
     registration_status = filters.ChoiceFilter(choices=RegistrationStatus.choices)
     status = filters.ChoiceFilter(choices=ConnectorStatus.choices)
     connector_status = filters.ChoiceFilter(choices=ConnectorStatus.choices, method="with_connector_status")
-    online = filters.BooleanFilter(field_name="is_online")
-    archived = filters.BooleanFilter(field_name="archived_at", lookup_expr="isnull", exclude=True)
+    online = TruthFilter(field_name="is_online")
+    archived = TruthFilter(field_name="archived_at", lookup_expr="isnull", exclude=True)
     vendor = TextFilter()
     model = TextFilter()
     serial_number = TextFilter()
@@ -61,7 +68,7 @@ class MessageFilter(filters.FilterSet):
     sent_by = filters.ChoiceFilter(choices=[("charger", "charger"), ("csms", "csms")], method="from_sender")
     received_after = AfterFilter(field_name="received_at")
     received_before = BeforeFilter(field_name="received_at")
-    errors = filters.BooleanFilter(method="with_errors")
+    errors = TruthFilter(method="with_errors")
 
     def from_sender(self, rows: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
         return rows.filter(sent_by_charger=value == "charger")

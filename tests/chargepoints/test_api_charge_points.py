@@ -452,3 +452,20 @@ def test_reservations_are_filtered(
         ("CP-A", 1, "04A1B2C3")
     ]
     assert names(client.get(RESERVATIONS), "charge_point") == ["CP-A"]
+
+
+@pytest.mark.parametrize(
+    ("value", "status"), [("true", 200), ("0", 200), ("", 200), ("maybe", 400), ("2", 400)]
+)
+def test_yes_or_no_filter_refuses_everything_else(
+    viewer: Actor, charge_point: ChargePoint, value: str, status: int
+) -> None:
+    assert client_of(viewer).get(f"{CHARGE_POINTS}?online={value}").status_code == status
+
+
+def test_yes_or_no_filter_selects(viewer: Actor, charge_point: ChargePoint) -> None:
+    client = client_of(viewer)
+    counts = [
+        client.get(f"{CHARGE_POINTS}?online={value}").json()["count"] for value in ("true", "false", "")
+    ]
+    assert counts == [0, 1, 1]

@@ -7,7 +7,14 @@ from typing import Any
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 
-from csms_project.common.api.filters import AfterFilter, BeforeFilter, IdFilter, IntegerFilter, TextFilter
+from csms_project.common.api.filters import (
+    AfterFilter,
+    BeforeFilter,
+    IdFilter,
+    IntegerFilter,
+    TextFilter,
+    TruthFilter,
+)
 from transactions.choices import EndKind, LedgerKind, TransactionState
 
 
@@ -20,7 +27,7 @@ class TransactionFilter(filters.FilterSet):
     status = filters.ChoiceFilter(field_name="state", choices=TransactionState.choices)
     end_kind = filters.ChoiceFilter(choices=EndKind.choices)
     stop_reason = filters.CharFilter()
-    flagged = filters.BooleanFilter(method="with_flags")
+    flagged = TruthFilter(method="with_flags")
     started_after = AfterFilter(field_name="started_at")
     started_before = BeforeFilter(field_name="started_at")
     ended_after = AfterFilter(field_name="ended_at")
@@ -45,4 +52,4 @@ class LedgerFilter(filters.FilterSet):
 class TariffFilter(filters.FilterSet):
     name = TextFilter()
     currency = TextFilter()
-    is_active = filters.BooleanFilter()
+    is_active = TruthFilter()

@@ -33,6 +33,30 @@ class StrictOrderingFilter(OrderingFilter):
         return terms if {"pk", "-pk", "id", "-id"} & {*terms} else [*terms, "pk"]
 
 
+class TruthField(forms.NullBooleanField):
+    """true or false; Django's own field takes anything else for “not given” and so would list everything."""
+
+    _VALUES = {"true": True, "1": True, "false": False, "0": False}
+
+    def clean(self, value: Any) -> bool | None:
+        if value in (None, ""):
+            return None
+        truth = self._VALUES.get(str(value).casefold())
+        if truth is None:
+            raise forms.ValidationError("Must be true or false.")
+        return truth
+
+
+class TruthFilter(filters.BooleanFilter):
+    """A yes or no that refuses everything else."""
+
+    field_class = TruthField
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs["widget"] = forms.TextInput
+        super().__init__(*args, **kwargs)
+
+
 class TextFilter(filters.CharFilter):
     """Text compared without regard to case."""
 
