@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from ocpp_gateway.simulator.bench.database import DatabaseUnusable
 from ocpp_gateway.simulator.bench.runner import BenchConfig, bench
 from ocpp_gateway.simulator.bench.scenarios import SCENARIOS
 from ocpp_gateway.simulator.cli import raise_file_limit, run_until_signal, to_json
@@ -29,7 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--concurrency", type=positive, default=50, metavar="N", help="handshakes at once while preparing")
     add("--answer-timeout", type=float, default=30.0, metavar="S")
     add("--pid", type=int, action="append", default=[], help="server process (default: who listens there)")
-    add("--postgres", action="store_true", help="add the CPU of all postgres processes")
+    add("--database-url", default="", metavar="URL", help="database of the server: WAL is measured")
+    add("--postgres", action="store_true", help="add the CPU of the PostgreSQL cluster of that database")
+    add(
+        "--postgres-pid", type=positive, metavar="PID", help="add the CPU of the cluster with this postmaster"
+    )
     add("--json", action="store_true", help="print the result as JSON")
     add_register_arguments(parser)
 
@@ -50,7 +55,9 @@ def config_from(options: argparse.Namespace) -> BenchConfig:
         concurrency=options.concurrency,
         answer_timeout_s=options.answer_timeout,
         pids=tuple(options.pid),
+        database=options.database_url,
         postgres=options.postgres,
+        postgres_pid=options.postgres_pid,
         registration=registration_from(options),
     )
 
@@ -75,7 +82,7 @@ def run_bench(
             lambda stop: bench(config, stop=stop, progress=say if sys.stderr.isatty() else None),
             loop_factory=loop_factory,
         )
-    except (RegistrationFailed, OSError) as error:
+    except (RegistrationFailed, DatabaseUnusable, OSError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 2
     print(to_json(result.as_dict()) if as_json else result.as_text())

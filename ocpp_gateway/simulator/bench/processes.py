@@ -108,9 +108,3 @@ def usage(pids: Iterable[int], proc: Path = PROC) -> Usage:
     processes = list_processes(proc)
     family = [processes[pid] for pid in with_children(pids, processes)]
     return Usage(sum(p.cpu_s for p in family), sum(p.rss_bytes for p in family), len(family))
-
-
-def usage_by_name(name: str, proc: Path = PROC) -> Usage:
-    """Usage of all processes of a name, e.g. "postgres"."""
-    named = [p for p in list_processes(proc).values() if p.name == name]
-    return Usage(sum(p.cpu_s for p in named), sum(p.rss_bytes for p in named), len(named))

@@ -27,6 +27,7 @@ class BenchResult:
     server: tuple[Usage, Usage]
     postgres: tuple[Usage, Usage] | None
     client_cpu_s: float
+    wal_bytes: int | None = None
 
     @property
     def messages(self) -> int:
@@ -41,9 +42,9 @@ class BenchResult:
     def ok(self) -> bool:
         return not self.tally.errors and self.connected > 0
 
-    def cpu_per_1000(self, cpu_s: float) -> float | None:
-        """CPU seconds per 1,000 messages; None where there were none."""
-        return cpu_s * 1000 / self.messages if self.messages else None
+    def per_message(self, total: float | None) -> float | None:
+        """A sum divided by the messages; None where there were none."""
+        return None if total is None or not self.messages else total / self.messages
 
     @property
     def rss_per_connection(self) -> float | None:
@@ -54,9 +55,6 @@ class BenchResult:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON: seconds, bytes, latencies in ms. None where nothing could be measured."""
-        server_cpu = self.server[1].cpu_s - self.server[0].cpu_s if self.server[0].found else None
-        postgres_cpu = self.postgres[1].cpu_s - self.postgres[0].cpu_s if self.postgres else None
-        total = None if server_cpu is None else server_cpu + (postgres_cpu or 0.0)
         latencies = self.tally.latencies
         return {
             "ok": self.ok,
@@ -71,17 +69,28 @@ class BenchResult:
             .as_dict(),
             "actions": {action: latencies[action].as_dict() for action in sorted(latencies)},
             "errors": dict(sorted(self.tally.errors.items())),
-            "server_cpu_s": _rounded(server_cpu),
-            "postgres_cpu_s": _rounded(postgres_cpu),
-            "cpu_s_per_1000_messages": None if total is None else _rounded(self.cpu_per_1000(total)),
-            "client_cpu_s": _rounded(self.client_cpu_s),
-            "client_cpu_s_per_1000_messages": _rounded(self.cpu_per_1000(self.client_cpu_s)),
+            **self._cpu(),
+            "wal_bytes": self.wal_bytes,
+            "wal_bytes_per_message": _rounded(self.per_message(self.wal_bytes), 1),
             "server_processes": self.server[1].found,
             "server_rss_bytes": self.server[1].rss_bytes or None,
             "rss_bytes_per_connection": None
             if self.rss_per_connection is None
             else round(self.rss_per_connection),
         }
+
+    def _cpu(self) -> dict[str, float | None]:
+        """CPU of the three parts: seconds, seconds per 1,000 messages, microseconds per message."""
+        server = self.server[1].cpu_s - self.server[0].cpu_s if self.server[0].found else None
+        postgres = self.postgres[1].cpu_s - self.postgres[0].cpu_s if self.postgres else None
+        total = None if server is None else server + (postgres or 0.0)
+        parts = {"server": server, "postgres": postgres, "client": self.client_cpu_s}
+        row = {f"{name}_cpu_s": _rounded(cpu_s) for name, cpu_s in parts.items()}
+        for name, cpu_s in [("", total), *parts.items()]:
+            each, prefix = self.per_message(cpu_s), f"{name}_" if name else ""
+            row[f"{prefix}cpu_s_per_1000_messages"] = _rounded(None if each is None else each * 1e3)
+            row[f"{prefix}cpu_us_per_message"] = _rounded(None if each is None else each * 1e6, 1)
+        return row
 
     def as_text(self) -> str:
         """The result as a table for a terminal."""
@@ -104,19 +113,34 @@ class BenchResult:
         return "\n".join(lines)
 
     def _resources(self, row: dict[str, Any]) -> list[str]:
+        lines = [f"{'CPU':<24}{'seconds':>10}{'s/1,000':>10}{'µs each':>10}"]
+        parts = [("server_", "server"), ("postgres_", "PostgreSQL"), ("client_", "client")]
+        lines += [
+            _cpu_line(title, row, prefix) for prefix, title in parts if row[f"{prefix}cpu_s"] is not None
+        ]
         if row["server_cpu_s"] is None:
-            lines = ["server CPU: unknown (no process listens there on this machine; name one with --pid)"]
-        else:
-            lines = [f"server CPU {row['server_cpu_s']:.2f} s in {row['server_processes']} processes"]
-            if row["postgres_cpu_s"] is not None:
-                lines.append(f"PostgreSQL CPU {row['postgres_cpu_s']:.2f} s")
-            if row["cpu_s_per_1000_messages"] is not None:
-                lines.append(f"CPU per 1,000 messages {row['cpu_s_per_1000_messages']:.3f} s")
-            lines.append(f"server memory {(row['server_rss_bytes'] or 0) / 1e6:.1f} MB")
+            lines.append("server: unknown (no process listens there on this machine; name one with --pid)")
+        elif row["postgres_cpu_s"] is not None and row["cpu_us_per_message"] is not None:
+            both = row["server_cpu_s"] + row["postgres_cpu_s"]
+            lines.append(_cpu_line("server + PostgreSQL", {**row, "cpu_s": both}, ""))
+        lines.append("")
+        if row["wal_bytes_per_message"] is not None:
+            lines.append(
+                f"WAL {row['wal_bytes'] / 1e6:.1f} MB, {row['wal_bytes_per_message']:.0f} bytes per message"
+            )
+        if row["server_cpu_s"] is not None:
+            count = row["server_processes"]
+            lines.append(f"server memory {(row['server_rss_bytes'] or 0) / 1e6:.1f} MB in {count} processes")
             if self.scenario == "idle" and row["rss_bytes_per_connection"] is not None:
                 lines.append(f"memory per connection {row['rss_bytes_per_connection'] / 1000:.1f} kB")
-        return [*lines, f"client CPU {row['client_cpu_s']:.2f} s"]
+        return lines
 
 
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)
+def _cpu_line(title: str, row: dict[str, Any], prefix: str) -> str:
+    per_1000, each = row[f"{prefix}cpu_s_per_1000_messages"], row[f"{prefix}cpu_us_per_message"]
+    line = f"{title:<24}{row[f'{prefix}cpu_s']:>10.2f}"
+    return line if each is None else f"{line}{per_1000:>10.3f}{each:>10.0f}"
+
+
+def _rounded(value: float | None, digits: int = 4) -> float | None:
+    return None if value is None else round(value, digits)

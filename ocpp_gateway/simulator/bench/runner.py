@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from ocpp_gateway.simulator.bench.processes import Usage, find_listeners, usage, usage_by_name
+from ocpp_gateway.simulator.bench.database import Database, DatabaseUnusable
+from ocpp_gateway.simulator.bench.processes import Usage, find_listeners, usage
 from ocpp_gateway.simulator.bench.report import BenchResult
 from ocpp_gateway.simulator.bench.scenarios import SCENARIOS, Charger
 from ocpp_gateway.simulator.bench.socket import Failed, LoadSocket, Refused, Tally
@@ -25,6 +26,8 @@ class BenchConfig:
     keys          authorization key by identity; its identities are the charge points when given
     concurrency   handshakes at once, except in a boot storm, where all come at once
     pids          processes of the server; without any those that listen on the URL's port
+    database      URL or conninfo of the server's PostgreSQL: its WAL is measured
+    postgres      count the CPU of that database's cluster, or of the one whose postmaster is postgres_pid
     """
 
     scenario: str
@@ -38,7 +41,9 @@ class BenchConfig:
     concurrency: int = 50
     answer_timeout_s: float = 30.0
     pids: tuple[int, ...] = ()
+    database: str = field(default="", repr=False)
     postgres: bool = False
+    postgres_pid: int | None = None
     registration: Registration | None = None
 
     def make_chargers(self) -> list[Charger]:
@@ -67,17 +72,28 @@ async def bench(
         keys = {charger.identity: charger.key for charger in chargers}
         tags = sorted({charger.tag.decode() for charger in chargers})
         await asyncio.to_thread(register, config.registration, keys=keys, tags=tags)
-    test = LoadTest(config, chargers, progress or (lambda line: None))
+    database = await asyncio.to_thread(Database, config.database) if config.database else None
     try:
-        return await test.run(stop or asyncio.Event())
+        test = LoadTest(config, chargers, progress or (lambda line: None), database)
+        try:
+            return await test.run(stop or asyncio.Event())
+        finally:
+            test.close()
     finally:
-        test.close()
+        if database is not None:
+            database.close()
 
 
 class LoadTest:
     """The state of one load test."""
 
-    def __init__(self, config: BenchConfig, chargers: list[Charger], say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        config: BenchConfig,
+        chargers: list[Charger],
+        say: Callable[[str], None],
+        database: Database | None = None,
+    ) -> None:
         self._config = config
         self._scenario = SCENARIOS[config.scenario]
         self._chargers = chargers
@@ -88,6 +104,8 @@ class LoadTest:
         self._booted = 0
         port = urlsplit(config.url).port or (443 if config.url.startswith("wss") else 80)
         self._pids = set(config.pids) or find_listeners(port)
+        self._database = database
+        self._postmaster = self._find_postmaster()
 
     async def run(self, stop: asyncio.Event) -> BenchResult:
         """Prepare, measure, finish."""
@@ -107,7 +125,7 @@ class LoadTest:
 
     async def _measure(self, stop: asyncio.Event, unloaded: Usage) -> BenchResult:
         connected = len(self._sockets)
-        server, postgres = self._usage(), self._postgres()
+        wal, server, postgres = self._wal(), self._usage(), self._postgres()
         began, cpu = time.monotonic(), time.process_time()
         self._tally.measuring = True
         live = self._storm if self._scenario.reconnect else self._live
@@ -121,7 +139,7 @@ class LoadTest:
         duration_s, cpu_s = time.monotonic() - began, time.process_time() - cpu
         self._tally.measuring = False
         after = self._usage()
-        postgres_after = self._postgres()
+        postgres_after, wal_after = self._postgres(), self._wal()
         await asyncio.gather(*work)
         return BenchResult(
             scenario=self._config.scenario,
@@ -133,6 +151,7 @@ class LoadTest:
             server=(server, after),
             postgres=(postgres, postgres_after) if postgres and postgres_after else None,
             client_cpu_s=cpu_s,
+            wal_bytes=None if wal is None or wal_after is None else wal_after - wal,
         )
 
     async def _wait(self, stop: asyncio.Event, seconds: float) -> None:
@@ -221,7 +240,22 @@ class LoadTest:
         return usage(self._pids)
 
     def _postgres(self) -> Usage | None:
-        return usage_by_name("postgres") if self._config.postgres else None
+        return None if self._postmaster is None else usage([self._postmaster])
+
+    def _wal(self) -> int | None:
+        return None if self._database is None else self._database.wal_bytes()
+
+    def _find_postmaster(self) -> int | None:
+        """The postmaster whose cluster is counted. Processes that end meanwhile are in its own figures."""
+        if self._config.postgres_pid is not None:
+            if not usage([self._config.postgres_pid]).found:
+                raise DatabaseUnusable(f"there is no process {self._config.postgres_pid}")
+            return self._config.postgres_pid
+        if not self._config.postgres:
+            return None
+        if self._database is None:
+            raise DatabaseUnusable("--postgres needs --database-url (or the server's DATABASE_URL)")
+        return self._database.postmaster()
 
     def close(self) -> None:
         """Drop all sockets."""

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import uvloop
+from django.db import connection
 
+from csms_project.management.commands.bench import conninfo_from_settings
 from ocpp_gateway.simulator.bench import messages
+from ocpp_gateway.simulator.bench.database import Database, DatabaseUnusable, find_postmaster
 from ocpp_gateway.simulator.bench.processes import (
     Process,
     Usage,
@@ -283,6 +288,20 @@ def test_result_divides_cpu_by_messages_and_memory_by_connections() -> None:
 def test_result_with_postgres_adds_its_cpu() -> None:
     row = _result(postgres=(Usage(7.0, 0, 9), Usage(8.0, 0, 9))).as_dict()
     assert (row["postgres_cpu_s"], row["cpu_s_per_1000_messages"]) == (1.0, 3.0)
+    assert (row["server_cpu_us_per_message"], row["postgres_cpu_us_per_message"]) == (1000.0, 2000.0)
+    assert row["cpu_us_per_message"] == 3000.0
+
+
+def test_result_says_the_wal_of_a_message() -> None:
+    result = _result(wal_bytes=150_000)
+    assert result.as_dict()["wal_bytes_per_message"] == 300.0
+    assert "300 bytes per message" in result.as_text()
+    assert _result().as_dict()["wal_bytes_per_message"] is None
+
+
+def test_result_without_messages_divides_nothing() -> None:
+    row = _result(tally=Tally(), wal_bytes=10).as_dict()
+    assert (row["cpu_us_per_message"], row["wal_bytes_per_message"]) == (None, None)
 
 
 def test_result_without_a_server_process_says_unknown() -> None:
@@ -349,3 +368,64 @@ def test_usage_sums_a_family_and_skips_what_has_ended(tmp_path: Path) -> None:
     assert set(list_processes(tmp_path)) == {10, 11, 12}
     assert usage([10, 13], tmp_path).found == 2
     assert usage([], tmp_path) == Usage()
+
+
+def _cluster(tmp_path: Path, *, parent: str = "postgres") -> Path:
+    for pid, above, name in (
+        (20, 1, parent),
+        (21, 20, "postgres"),
+        (22, 20, "postgres"),
+        (30, 1, "postgres"),
+    ):
+        (tmp_path / str(pid)).mkdir()
+        (tmp_path / str(pid) / "stat").write_text(_stat(pid, above, name))
+    return tmp_path
+
+
+def test_postmaster_is_the_parent_of_the_own_backend(tmp_path: Path) -> None:
+    proc = _cluster(tmp_path)
+    postmaster = find_postmaster(22, proc)
+    assert postmaster == 20
+    assert usage([postmaster], proc).found == 3  # not the other cluster's
+
+
+def test_postmaster_on_another_machine_is_refused(tmp_path: Path) -> None:
+    proc = _cluster(tmp_path, parent="bash")
+    for backend in (22, 404):
+        with pytest.raises(DatabaseUnusable, match="--postgres-pid"):
+            find_postmaster(backend, proc)
+
+
+def test_usage_counts_children_that_have_ended(tmp_path: Path) -> None:
+    proc = _cluster(tmp_path)
+    before = usage([20], proc).cpu_s
+    # Backend 22 has used 7 ticks, ends and is reaped: its 7 ticks are in the parent's figures from now on.
+    shutil.rmtree(proc / "22")
+    (proc / "20" / "stat").write_text(_stat(20, 1, "postgres", ticks=(1, 2, 3 + 5, 4 + 5)))
+    assert usage([20], proc).cpu_s == before
+
+
+def test_bench_without_a_database_cannot_count_its_cluster() -> None:
+    config = BenchConfig(scenario="idle", url="ws://127.0.0.1:9/ocpp", chargers=1, postgres=True)
+    with pytest.raises(DatabaseUnusable, match="--database-url"):
+        play(bench(config))
+
+
+def test_bench_with_a_postmaster_that_is_none_is_refused() -> None:
+    config = BenchConfig(scenario="idle", url="ws://127.0.0.1:9/ocpp", chargers=1, postgres_pid=2**22 + 1)
+    with pytest.raises(DatabaseUnusable, match="no process"):
+        play(bench(config))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_database_of_the_server_is_found_and_measured() -> None:
+    if connection.vendor == "sqlite":
+        assert conninfo_from_settings() == ""
+        return
+    with contextlib.closing(Database(conninfo_from_settings())) as database:
+        before = database.wal_bytes()
+        with connection.cursor() as cursor:
+            cursor.execute("CREATE TABLE bench_wal (id integer)")
+            cursor.execute("DROP TABLE bench_wal")
+        assert database.wal_bytes() > before
+        assert list_processes()[database.postmaster()].name == "postgres"
