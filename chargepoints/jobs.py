@@ -21,11 +21,12 @@ from chargepoints.services import ownership
 from csms_project.common.jobs import job
 from csms_project.common.models import Event
 from csms_project.common.partitions import ensure_partitions
-from csms_project.common.retention import BATCH, CHUNK, purge
+from csms_project.common.retention import BATCH, CHUNK, MonthRule, purge
 
 HOUR_S = 3600
 #: A receipt matters only until its writer has reconnected.
 RECEIPT_AGE = timedelta(days=1)
+MESSAGES = MonthRule(model=OcppMessage, setting="RETENTION_MESSAGES_DAYS")
 
 
 @job(every_s=5)
@@ -47,7 +48,7 @@ def purge_messages(now: datetime) -> int:
     # A message that could not be served may hold a session: it stays until somebody has looked at it.
     open_anomalies = FrameAnomaly.objects.filter(was_served=False, resolved_at=None)
     return (
-        purge(OcppMessage.objects.all(), days=days, now=now)
+        MESSAGES.purge(now)
         + purge(DataTransfer.objects.all(), days=days, now=now)
         + purge(FrameAnomaly.objects.all(), days=days, now=now, keep=open_anomalies)
     )
@@ -71,11 +72,14 @@ def purge_refused_connections(now: datetime) -> int:
     return RefusedConnection.objects.filter(last_at__lt=limit).delete()[0]
 
 
-@job(every_s=HOUR_S, batch=CHUNK)
+@job(every_s=HOUR_S, batch=BATCH)
 def purge_receipts(now: datetime) -> int:
-    """Remove the writer's receipts of yesterday."""
+    """Remove the writer's receipts of yesterday: one for each of its batches, so there may be millions."""
     old = BatchReceipt.objects.filter(created_at__lt=now - RECEIPT_AGE).order_by("created_at")
-    return BatchReceipt.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:CHUNK])).delete()[0]
+    deleted = 0
+    while deleted < BATCH and (piece := list(old.values_list("pk", flat=True)[:CHUNK])):
+        deleted += BatchReceipt.objects.filter(pk__in=piece).delete()[0]
+    return deleted
 
 
 @job(every_s=HOUR_S, batch=BATCH)

@@ -14,6 +14,9 @@ from typing import Any
 from cryptography.fernet import Fernet
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.utils import timezone
+
+from csms_project.common import partitions
 
 MIN_SECRET = 32
 POSITIVE = (
@@ -36,6 +39,7 @@ NOT_NEGATIVE = (
     "RETENTION_MESSAGES_DAYS",
     "RETENTION_METER_VALUES_DAYS",
     "RETENTION_STATUS_EVENTS_DAYS",
+    "RETENTION_EVENTS_DAYS",
     "RETENTION_REFUSED_DAYS",
     "TARIFF_PRICE_PER_KWH",
 )
@@ -113,6 +117,15 @@ def check_production(**_: Any) -> Sequence[CheckMessage]:
         hint = "Set ALLOWED_HOSTS to the names under which the site is reached, comma separated."
         found.append(Error("ALLOWED_HOSTS must name the hosts in production.", hint=hint, id="csms.E010"))
     return found
+
+
+@register(Tags.database)
+def check_partitions(databases: Sequence[str] | None = None, **_: Any) -> Sequence[CheckMessage]:
+    """Months that were not made ahead; only where the database may be asked (`check --database default`, `migrate`)."""
+    if "default" not in (databases or ()):
+        return []
+    hint = "manage.py partitions --create repairs it; the job chargepoints.create_partitions should have."
+    return [Warning(text, hint=hint, id="csms.W018") for text in partitions.problems(timezone.now())]
 
 
 @register(Tags.security, deploy=True)

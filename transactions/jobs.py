@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from django.conf import settings
+from django.db.models import QuerySet
 
 from csms_project.common.jobs import job
-from csms_project.common.retention import BATCH, purge
+from csms_project.common.retention import BATCH, MonthRule
 from transactions.choices import TransactionState
 from transactions.models import MeterValue
 from transactions.services import closing
 
 HOUR_S = 3600
+
+
+def samples_of_running_sessions() -> QuerySet[Any]:
+    """Their sessions are not settled yet."""
+    return MeterValue.objects.filter(transaction__state=TransactionState.ACTIVE)
+
+
+METER_VALUES = MonthRule(
+    model=MeterValue, setting="RETENTION_METER_VALUES_DAYS", keep=samples_of_running_sessions
+)
 
 
 @job(every_s=300)
@@ -38,5 +49,4 @@ def stop_blocked(now: datetime) -> int:
 @job(every_s=HOUR_S, batch=BATCH)
 def purge_meter_values(now: datetime) -> int:
     """Retention of samples (RETENTION_METER_VALUES_DAYS); those of running sessions stay."""
-    running = MeterValue.objects.filter(transaction__state=TransactionState.ACTIVE)
-    return purge(MeterValue.objects.all(), days=settings.RETENTION_METER_VALUES_DAYS, now=now, keep=running)
+    return METER_VALUES.purge(now)

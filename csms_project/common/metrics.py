@@ -41,6 +41,12 @@ ENERGY_WH = Counter("csms_energy_wh_total", "Energy of the sessions that ended, 
 SESSIONS_ACTIVE = Gauge("csms_sessions_active", "Sessions that run now.", multiprocess_mode="mostrecent")
 JOB_RUNS = Counter("csms_job_runs_total", "Runs of background jobs: ok or error.", ["job", "outcome"])
 JOB_SECONDS = Histogram("csms_job_seconds", "Duration of background jobs.", ["job"])
+PARTITION_DEFAULT_ROWS = Gauge(
+    "csms_partition_default_rows",
+    "Rows of partitioned tables that lie in no month; 0 unless months were not made ahead.",
+    ["table"],
+    multiprocess_mode="mostrecent",
+)
 
 
 class _Children(Generic[Child]):
