@@ -27,8 +27,12 @@ from transactions.services.batch import SessionBatch
 logger = logging.getLogger(__name__)
 
 # LOCAL: the connection may come from the pool that the web uses as well. A lock is waited for only shortly: the
-# work that needs it is tried again later, and its neighbours go on.
-TIMEOUTS = "SET LOCAL lock_timeout = '300ms'; SET LOCAL statement_timeout = '15s'"
+# work that needs it is tried again later, and its neighbours go on. A process that freezes within a transaction, or
+# whose host has gone, must not hold its chargers' rows: they are served by another process by then.
+TIMEOUTS = (
+    "SET LOCAL lock_timeout = '300ms'; SET LOCAL statement_timeout = '15s'; "
+    "SET LOCAL idle_in_transaction_session_timeout = '5s'"
+)
 LOG_AGAIN_S = 60.0
 
 Settled = list[tuple["Work", Exception | None]]
