@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run demo test test-browser lint format types bench clean
+.PHONY: help install install-dev run demo test test-browser faults lint format types bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ test: install-dev ## Run the tests on SQLite, or on TEST_DATABASE_URL and TEST_R
 
 test-browser: install-dev ## Run the tests that drive a browser (needs Chromium)
 	$(BIN)/python -m pytest -m browser $(ARGS)
+
+faults: install-dev ## Break things for up to 20 minutes (needs PostgreSQL and Redis); FAULTS=short takes four
+	FAULTS=$${FAULTS:-long} $(BIN)/python -m pytest -m faults $(ARGS)
 
 lint: install-dev ## Style, import contracts, migrations and system checks
 	$(BIN)/ruff check .

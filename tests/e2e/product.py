@@ -170,6 +170,11 @@ class Product:
 
     def start(self) -> Product:
         """Start the process and wait until its port is open."""
+        self.launch()
+        return self.wait_ready()
+
+    def launch(self) -> None:
+        """Start the process, and do not wait."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, *self._command],
@@ -179,6 +184,9 @@ class Product:
                 stdout=log,
                 stderr=log,
             )
+
+    def wait_ready(self) -> Product:
+        """Wait until its port is open."""
         wait_until(self._is_up, "the server opens its port", READY_S)
         return self
 

@@ -1,0 +1,118 @@
+"""Many chargers on one event loop, and the moments that a test waits for."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+from tests.faults import seed
+from tests.faults.charger import Charger, Habits
+from tests.faults.form import FORM
+from tests.faults.journal import STOP, Journal
+from tests.faults.site import Site
+
+_days = count(2)
+
+
+class Fleet:
+    """Chargers that no other test uses, whose sessions lie on days that no other test has.
+
+    async with fleet:  they run; at the end they deliver what they have begun
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        *,
+        chargers: int = FORM.chargers,
+        habits: Habits | None = None,
+        urls: list[str] | None = None,
+        endless: bool = True,
+    ) -> None:
+        _raise_file_limit()
+        self.site, self.endless = site, endless
+        self.journal = Journal()
+        self.numbers = site.take_numbers(chargers)
+        midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        self.origin = midnight - timedelta(days=2 * next(_days))
+        self.chargers = [
+            Charger(
+                identity=seed.identity(number),
+                id_tag=seed.tag(number),
+                urls=urls or [gateway.url for gateway in site.gateways],
+                journal=self.journal,
+                habits=habits or Habits(),
+                origin=self.origin,
+            )
+            for number in self.numbers
+        ]
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Fleet:
+        self._tasks = [asyncio.create_task(charger.run(endless=self.endless)) for charger in self.chargers]
+        return self
+
+    async def __aexit__(self, kind: Any, *_: object) -> None:
+        try:
+            if kind is None:
+                await self.finish()
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def finish(self, timeout_s: float = 60.0) -> None:
+        """Let all deliver what they have begun."""
+        for charger in self.chargers:
+            charger.finish()
+        done, late = await asyncio.wait(self._tasks, timeout=timeout_s)
+        left = {charger.identity: charger.undelivered for charger in self.chargers if charger.undelivered}
+        assert not late, f"not delivered within {timeout_s} s: {left}; {self.tell()}"
+        for task in done:
+            await task
+
+    # -- moments
+
+    async def wait(self, condition: Callable[[], Any], what: str, timeout_s: float = 30.0) -> None:
+        """Wait for a condition; fails when the time is over or a charger has failed."""
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            for task in self._tasks:
+                if task.done() and not task.cancelled():
+                    await task
+            assert time.monotonic() < deadline, f"not within {timeout_s} s: {what}; {self.tell()}"
+            await asyncio.sleep(0.02)
+
+    async def advance(self, sessions: int = 1, timeout_s: float = 40.0) -> None:
+        """Wait until every charger has ended so many sessions from now on."""
+        began = time.monotonic()
+
+        def have_advanced() -> bool:
+            ended = [
+                name for at, name, message in self.journal.acknowledged if at > began and message == STOP
+            ]
+            return all(ended.count(charger.identity) >= sessions for charger in self.chargers)
+
+        await self.wait(have_advanced, f"every charger has ended {sessions} sessions", timeout_s)
+
+    def tell(self) -> str:
+        """What has happened so far, for a report."""
+        journal = self.journal
+        return (
+            f"acknowledged {len(journal.acknowledged)}, refused {journal.refused[:5]}, "
+            f"other errors {journal.other_errors[:5]}, closed {dict(journal.closed)}, "
+            f"handshakes {dict(journal.handshakes)}"
+        )
+
+
+def _raise_file_limit() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    assert soft or hard

@@ -1,0 +1,66 @@
+"""How long and how large: `FAULTS=long` takes the durations that are promised, everything else a few minutes."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """The measures of one run; times in seconds.
+
+    hold_s, lease_s, ping_s, pong_s   settings of the gateways
+    chargers, rounds                  of the tests that kill and restart
+    away_s                            how long database and Redis stay away
+    storm, crowd                      chargers that boot at once, that come back within a second
+    registered                        chargers that exist
+    """
+
+    hold_s: int
+    lease_s: int
+    ping_s: int
+    pong_s: int
+    chargers: int
+    rounds: int
+    freeze_s: tuple[float, ...]
+    away_s: float
+    table_lock_s: float
+    storm: int
+    crowd: int
+    registered: int
+    timeout_s: int
+
+
+SHORT = Form(
+    hold_s=4,
+    lease_s=4,
+    ping_s=2,
+    pong_s=2,
+    chargers=20,
+    rounds=2,
+    freeze_s=(1.0, 6.0),
+    away_s=5.0,
+    table_lock_s=2.0,
+    storm=300,
+    crowd=200,
+    registered=600,
+    timeout_s=90,
+)
+LONG = Form(
+    hold_s=20,
+    lease_s=15,
+    ping_s=30,
+    pong_s=20,
+    chargers=24,
+    rounds=5,
+    freeze_s=(5.0, 20.0),
+    away_s=30.0,
+    table_lock_s=5.0,
+    storm=2500,
+    crowd=1000,
+    registered=4000,
+    timeout_s=300,
+)
+
+FORM = LONG if os.environ.get("FAULTS", "short") == "long" else SHORT
