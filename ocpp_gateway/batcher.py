@@ -22,17 +22,15 @@ from django.db.transaction import atomic
 from django.utils import timezone
 
 from chargepoints.models import BatchReceipt
+from csms_project.common import bulk
 from transactions.services.batch import SessionBatch
 
 logger = logging.getLogger(__name__)
 
-# LOCAL: the connection may come from the pool that the web uses as well. A lock is waited for only shortly: the
-# work that needs it is tried again later, and its neighbours go on. A process that freezes within a transaction, or
-# whose host has gone, must not hold its chargers' rows: they are served by another process by then.
-TIMEOUTS = (
-    "SET LOCAL lock_timeout = '300ms'; SET LOCAL statement_timeout = '15s'; "
-    "SET LOCAL idle_in_transaction_session_timeout = '5s'"
-)
+# A lock is waited for only shortly: the work that needs it is tried again later, and its neighbours go on. A process
+# that freezes within a transaction, or whose host has gone, must not hold its chargers' rows: they are served by
+# another process by then.
+TIMEOUTS = "SET lock_timeout = '300ms'; SET statement_timeout = '15s'; SET idle_in_transaction_session_timeout = '5s'"
 LOG_AGAIN_S = 60.0
 
 Settled = list[tuple["Work", Exception | None]]
@@ -66,9 +64,10 @@ class StorageAway(Exception):
 
 
 class Batcher:
-    """Runs batches on the calling thread's database connection. Used by the writer's thread, and inline in tests."""
+    """Runs batches on the calling thread's database connection, which is its own (see `Writer`)."""
 
     def __init__(self) -> None:
+        self._ready_connection: object = None
         # The receipt and the works of a COMMIT whose outcome is not known yet.
         self._unsure: tuple[uuid.UUID, list[Work]] | None = None
 
@@ -141,10 +140,8 @@ class Batcher:
 
     def _commit(self, works: Sequence[Work]) -> SessionBatch:
         batch = SessionBatch(now=timezone.now())
+        self._prepare_connection()
         with atomic():
-            if connection.vendor == "postgresql":
-                with connection.cursor() as cursor:
-                    cursor.execute(TIMEOUTS)
             for work in works:
                 work.want(batch)
             batch.load()
@@ -152,10 +149,22 @@ class Batcher:
                 work.run(batch)
             batch.store()
             receipt = BatchReceipt(id=uuid.uuid4(), created_at=batch.now)
-            BatchReceipt.objects.bulk_create([receipt])
+            bulk.insert([receipt])
             self._unsure = receipt.id, list(works)
         self._unsure = None
         return batch
+
+    def _prepare_connection(self) -> None:
+        """Once for each new connection: time limits, and statements that repeat are prepared."""
+        if connection.vendor != "postgresql":
+            return
+        connection.ensure_connection()
+        if connection.connection is self._ready_connection:
+            return
+        connection.connection.prepare_threshold = 1
+        with connection.cursor() as cursor:
+            cursor.execute(TIMEOUTS)
+        self._ready_connection = connection.connection
 
     def _ask_receipt(self) -> list[Work]:
         """The works of a COMMIT during which the connection died, if it took place after all.

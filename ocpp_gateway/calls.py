@@ -12,8 +12,10 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-from chargepoints.models import FrameAnomaly, OcppMessage
+from chargepoints.log_rows import MessageRow
+from chargepoints.models import FrameAnomaly
 from csms_project.common import metrics
+from csms_project.common.bulk import Row
 from ocpp_gateway.action import Action
 from ocpp_gateway.link import Link
 from ocpp_gateway.wire import frames, schemas
@@ -147,7 +149,7 @@ class ReadyWork:
     __slots__ = ("_row", "_text", "arrived", "owner", "size", "socket")
 
     def __init__(
-        self, *, socket: Socket, arrived: Arrived | None, text: str, row: models.Model | None = None
+        self, *, socket: Socket, arrived: Arrived | None, text: str, row: models.Model | Row | None = None
     ) -> None:
         self.socket = socket
         self.size = 0
@@ -162,7 +164,8 @@ class ReadyWork:
     def run(self, batch: SessionBatch) -> None:
         """Keep the row, if any."""
         if self._row is not None:
-            self._row.pk = None
+            if isinstance(self._row, models.Model):
+                self._row.pk = None
             batch.add(self._row)
 
     def deliver(self) -> None:
@@ -195,37 +198,37 @@ def exchange(
     error_description: str = "",
     sent_by_charger: bool = True,
     answered_at: datetime | None = None,
-) -> OcppMessage:
+) -> MessageRow:
     """One row of the message log, without secrets."""
-    return OcppMessage(
-        tenant_id=link.tenant_id,
-        charge_point_id=link.charge_point_id,
-        received_at=link.received_at,
-        sent_by_charger=sent_by_charger,
-        message_id=link.message_id[:64],
-        action=action[:64],
-        request=_text(action, request),
-        response=_text(action, response),
-        error_code=error_code[:64],
-        error_description=error_description[:255],
-        answered_at=answered_at or timezone.now(),
+    return MessageRow(
+        link.tenant_id,
+        link.charge_point_id,
+        link.received_at,
+        sent_by_charger,
+        link.message_id[:64],
+        action[:64],
+        _text(action, request),
+        _text(action, response),
+        error_code[:64],
+        error_description[:255],
+        answered_at or timezone.now(),
     )
 
 
-def raw_frame(*, link: Link, text: str, problem: str, code: str | None) -> OcppMessage:
+def raw_frame(*, link: Link, text: str, problem: str, code: str | None) -> MessageRow:
     """The row of a frame that could not be read."""
-    return OcppMessage(
-        tenant_id=link.tenant_id,
-        charge_point_id=link.charge_point_id,
-        received_at=link.received_at,
-        sent_by_charger=True,
-        message_id=link.message_id[:64],
-        request=storable(redact_text(text))
-        if len(text) <= MAX_RAW
-        else f"({len(text)} characters, not kept)",
-        error_code=(code or "ignored")[:64],
-        error_description=problem[:255],
-        answered_at=link.received_at,
+    return MessageRow(
+        link.tenant_id,
+        link.charge_point_id,
+        link.received_at,
+        True,
+        link.message_id[:64],
+        "",
+        storable(redact_text(text)) if len(text) <= MAX_RAW else f"({len(text)} characters, not kept)",
+        "",
+        (code or "ignored")[:64],
+        problem[:255],
+        link.received_at,
     )
 
 

@@ -20,6 +20,7 @@ from chargepoints.choices import RegistrationStatus
 from chargepoints.services import ownership
 from chargepoints.services.connections import Connected
 from csms_project.common import metrics
+from csms_project.common.bulk import Row
 from ocpp_gateway import calls
 from ocpp_gateway.action import Action
 from ocpp_gateway.connection import Arrival, Arrived, Connection
@@ -276,7 +277,7 @@ class Socket:
         """We have asked for this message: for a while it is served although the charger is Pending."""
         self._asked_for[action] = until
 
-    def note(self, row: models.Model) -> None:
+    def note(self, row: models.Model | Row) -> None:
         """Store a log row soon."""
         self._node.writer.note(row)
 

@@ -17,6 +17,7 @@ from typing import Any
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 
 from csms_project.common import metrics
+from csms_project.common.bulk import Row
 from ocpp_gateway.batcher import Batcher, StorageAway, Work
 from transactions.services.batch import SessionBatch
 
@@ -44,7 +45,7 @@ class Writer:
         self._queue: deque[tuple[float, Work]] = deque()
         self._waiting: list[tuple[float, Work]] = []
         self._retry_at, self._pause = 0.0, RETRY_S
-        self._rows: deque[models.Model] = deque(maxlen=MAX_WAITING_ROWS)
+        self._rows: deque[models.Model | Row] = deque(maxlen=MAX_WAITING_ROWS)
         self._rows_lost = 0
         self._wake = threading.Condition()
         self._room: asyncio.Event | None = None
@@ -83,7 +84,7 @@ class Writer:
                 self._room.clear()
             self._wake.notify()
 
-    def note(self, row: models.Model) -> None:
+    def note(self, row: models.Model | Row) -> None:
         """Store a log row with the next batch, or within a second; the oldest go when too many wait."""
         if len(self._rows) == MAX_WAITING_ROWS:
             self._rows_lost += 1
@@ -279,7 +280,7 @@ class RowsWork:
     owner: object = "rows"
     size = 0
 
-    def __init__(self, rows: deque[models.Model]) -> None:
+    def __init__(self, rows: deque[models.Model | Row]) -> None:
         self.rows = [rows.popleft() for _ in range(min(len(rows), MAX_ROWS))]
 
     def want(self, batch: SessionBatch) -> None:
@@ -288,7 +289,8 @@ class RowsWork:
     def run(self, batch: SessionBatch) -> None:
         """Add all."""
         for row in self.rows:
-            row.pk = None
+            if isinstance(row, models.Model):
+                row.pk = None
             batch.add(row)
 
     def deliver(self) -> None:

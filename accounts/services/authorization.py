@@ -6,10 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Q
-
 from accounts.choices import AuthorizationMode, AuthorizationStatus, TokenStatus, TokenType
-from accounts.models import IdToken, Tenant
+from accounts.models import IdToken, Tenant, TokenGroup
+from csms_project.common import bulk
 
 TokenKey = tuple[int, str]  # tenant id, case-folded value
 
@@ -39,19 +38,25 @@ def token_key(tenant_id: int, value: str) -> TokenKey:
 
 
 def load_tokens(keys: Iterable[TokenKey]) -> dict[TokenKey, list[IdToken]]:
-    """The tokens with these values; one query for all."""
-    wanted = set(keys)
-    found: dict[TokenKey, list[IdToken]] = {key: [] for key in wanted}
-    if not wanted:
+    """The tokens with these values and their groups; one query for each."""
+    found: dict[TokenKey, list[IdToken]] = {key: [] for key in keys}
+    if not found:
         return found
-    by_tenant: dict[int, list[str]] = {}
-    for tenant_id, value in wanted:
-        by_tenant.setdefault(tenant_id, []).append(value)
-    condition = Q()
-    for tenant_id, values in by_tenant.items():
-        condition |= Q(tenant_id=tenant_id, value_key__in=values)
-    for token in IdToken.objects.filter(condition).select_related("group", "tariff").order_by("id"):
-        found[token.tenant_id, token.value_key].append(token)
+    where: bulk.Where = {
+        "tenant_id": {tenant for tenant, _ in found},
+        "value_key": {value for _, value in found},
+    }
+    tokens = bulk.load(IdToken, bulk.attributes(IdToken), where, order_by="id")
+    ids = {token.group_id for token in tokens if token.group_id is not None}
+    groups = {
+        group.pk: group
+        for group in (bulk.load(TokenGroup, bulk.attributes(TokenGroup), {"id": ids}) if ids else ())
+    }
+    for token in tokens:
+        if token.group_id is not None:
+            token.group = groups[token.group_id]
+        # Several tenants may have asked for different values.
+        found.get((token.tenant_id, token.value_key), []).append(token)
     return found
 
 

@@ -6,16 +6,17 @@ nobody wanted is read when it is asked for, so that wanting is never a matter of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from django.conf import settings
 
-from accounts.models import IdToken
+from accounts.models import IdToken, Tenant
 from accounts.services.authorization import TokenKey, load_tokens
-from chargepoints.models import ChargePoint, Connector, Evse
+from chargepoints.models import ChargePoint, Connector, Evse, Location
+from csms_project.common import bulk
 from csms_project.common.unit_of_work import UnitOfWork
 
 Request = TypeVar("Request", contravariant=True)
@@ -43,14 +44,32 @@ class Act(Generic[Request, Work]):
     want: Callable[[Any, Any], None] = lambda request, batch: None
 
 
+#: What most messages need of a charge point; a boot reads the rest.
+STATION_FIELDS = (
+    "id", "tenant_id", "identity", "location_id", "authorization_mode", "pricing_mode", "tariff_id", "status",
+    "error_code", "status_info", "status_at", "last_sample_at", "registration_status", "accepted_at",
+    "auto_configure", "heartbeat_interval_s",
+)  # fmt: skip
+CONNECTOR_FIELDS = (
+    "id", "tenant_id", "charge_point_id", "evse_id", "number", "ocpp_number", "status", "error_code",
+    "vendor_id", "vendor_error_code", "status_info", "status_at", "status_received_at", "last_sample_at",
+)  # fmt: skip
+
+
 class StationBatch(UnitOfWork):
-    """Charge points, connectors and tokens of one batch; locks in the order charge point → connector."""
+    """Charge points, connectors and tokens of one batch.
+
+    A charger's messages come in order and from one process, and what changes is written by column: neither charge
+    points nor connectors are locked, but where samples without a session must be known as repeats.
+    """
 
     def __init__(self, *, now: datetime) -> None:
         super().__init__()
         self.now = now
         self._wanted_charge_points: set[int] = set()
+        self._wanted_whole: set[int] = set()
         self._wanted_connectors: set[int] = set()
+        self._wanted_locked: set[int] = set()
         self._wanted_tokens: set[TokenKey] = set()
         self._charge_points: dict[int, ChargePoint | None] = {}
         self._connectors: dict[int, dict[int, Connector]] = {}
@@ -58,13 +77,23 @@ class StationBatch(UnitOfWork):
 
     # -- wanting
 
-    def want_charge_point(self, charge_point_id: int) -> None:
-        """Its row will be read or changed."""
-        self._wanted_charge_points.add(charge_point_id)
+    def want_charge_point(self, charge_point_id: int, *, whole: bool = False) -> None:
+        """Its row will be read or changed.
 
-    def want_connectors(self, charge_point_id: int) -> None:
-        """Its connectors will be read or changed."""
+        whole  also what the charger said of itself at its boots
+        """
+        self._wanted_charge_points.add(charge_point_id)
+        if whole:
+            self._wanted_whole.add(charge_point_id)
+
+    def want_connectors(self, charge_point_id: int, *, lock: bool = False) -> None:
+        """Its connectors will be read or changed.
+
+        lock  nobody else changes them until the commit
+        """
         self._wanted_connectors.add(charge_point_id)
+        if lock:
+            self._wanted_locked.add(charge_point_id)
 
     def want_token(self, key: TokenKey) -> None:
         """A token will be decided about."""
@@ -73,31 +102,44 @@ class StationBatch(UnitOfWork):
     def load(self) -> None:
         """Read what was wanted: at most one query per model."""
         self._load_charge_points(self._wanted_charge_points - self._charge_points.keys())
-        self._load_connectors(self._wanted_connectors - self._connectors.keys())
+        wanted = self._wanted_connectors - self._connectors.keys()
+        self._load_connectors(wanted & self._wanted_locked, lock=True)
+        self._load_connectors(wanted - self._wanted_locked)
         self._tokens.update(load_tokens(self._wanted_tokens - self._tokens.keys()))
 
     def _load_charge_points(self, ids: Iterable[int]) -> None:
         ids = set(ids)
         if not ids:
             return
-        rows = (
-            ChargePoint.objects.filter(pk__in=ids)
-            .select_related("tenant", "tenant__default_tariff", "location", "location__tariff", "tariff")
-            .select_for_update(no_key=True, of=("self",))
-            .order_by("pk")
-        )
+        whole = bool(self._wanted_whole & ids)
+        names = bulk.attributes(ChargePoint) if whole else STATION_FIELDS
+        rows = bulk.load(ChargePoint, names, {"id": ids})
+        self._add_settings(rows)
         self._charge_points.update(dict.fromkeys(ids))
         self._charge_points.update({row.pk: row for row in rows})
 
-    def _load_connectors(self, ids: Iterable[int]) -> None:
+    def _add_settings(self, rows: Sequence[ChargePoint]) -> None:
+        """Give the charge points their tenants, sites and tariffs: few rows that many share."""
+        tenants = _by_key(Tenant, {row.tenant_id for row in rows})
+        sites = _by_key(Location, {row.location_id for row in rows})
+        tariff_model = ChargePoint._meta.get_field("tariff").related_model
+        owners: list[Any] = [*rows, *sites.values()]
+        wanted = {owner.tariff_id for owner in owners} | {t.default_tariff_id for t in tenants.values()}
+        tariffs = _by_key(tariff_model, wanted)
+        for tenant in tenants.values():
+            tenant._state.fields_cache["default_tariff"] = tariffs.get(tenant.default_tariff_id)
+        for owner in owners:
+            owner._state.fields_cache["tariff"] = tariffs.get(owner.tariff_id)
+        for row in rows:
+            cache = row._state.fields_cache
+            cache["tenant"], cache["location"] = tenants[row.tenant_id], sites.get(row.location_id)
+
+    def _load_connectors(self, ids: Iterable[int], *, lock: bool = False) -> None:
         ids = set(ids)
         if not ids:
             return
-        rows = (
-            Connector.objects.filter(charge_point_id__in=ids)
-            .select_related("evse")
-            .select_for_update(no_key=True, of=("self",))
-            .order_by("charge_point_id", "pk")
+        rows = bulk.load(
+            Connector, CONNECTOR_FIELDS, {"charge_point_id": ids}, lock=lock, order_by="charge_point_id id"
         )
         self._connectors.update({pk: {} for pk in ids})
         for row in rows:
@@ -117,7 +159,7 @@ class StationBatch(UnitOfWork):
     def connectors(self, charge_point_id: int) -> dict[int, Connector]:
         """Its connectors by the number that the charger uses."""
         if charge_point_id not in self._connectors:
-            self._load_connectors([charge_point_id])
+            self._load_connectors([charge_point_id], lock=charge_point_id in self._wanted_locked)
         return self._connectors[charge_point_id]
 
     def tokens(self, key: TokenKey) -> list[IdToken]:
@@ -148,3 +190,10 @@ class StationBatch(UnitOfWork):
             defaults={"tenant_id": tenant_id, "charge_point_id": charge_point_id, "ocpp_number": number},
         )
         return rows[number]
+
+
+def _by_key(model: Any, keys: Iterable[int | None]) -> dict[int | None, Any]:
+    """Whole rows by their keys."""
+    known = {key for key in keys if key is not None}
+    rows = bulk.load(model, bulk.attributes(model), {"id": known}) if known else []
+    return {row.pk: row for row in rows}

@@ -16,8 +16,7 @@ from chargepoints.commands import fail_sent_on_closed, fail_sent_on_replaced
 from chargepoints.keys import hash_key, verify_key
 from chargepoints.models import ChargePoint, Connection, RefusedConnection
 from chargepoints.services.batch import Act, StationBatch
-from csms_project.common.events import event
-from csms_project.common.models import Event
+from csms_project.common.events import EventRow, event
 
 MAX_WAITING_CHARGE_POINTS = 500
 MAX_REFUSED_ROWS = 2000
@@ -230,8 +229,8 @@ def decide_disconnect(request: Disconnect, batch: StationBatch) -> bool:
 
 def station_event(
     kind: str, station: ChargePoint, at: datetime, data: dict[str, object] | None = None
-) -> Event:
-    """An unsaved event about a charge point."""
+) -> EventRow:
+    """A row for the outbox about a charge point."""
     return event(
         kind,
         tenant_id=station.tenant_id,

@@ -10,8 +10,7 @@ from django.conf import settings
 from chargepoints.choices import RegistrationStatus, Via
 from chargepoints.models import ChargePoint, Command
 from chargepoints.services.batch import Act, FromCharger, StationBatch
-from csms_project.common.events import event
-from csms_project.common.models import Event
+from csms_project.common.events import EventRow, event
 
 MIN_INTERVAL_S = 10
 MAX_CLOCK_OFFSET_S = 2**31 - 1
@@ -36,7 +35,7 @@ class Booted:
 
 def want_boot(request: Boot, batch: StationBatch) -> None:
     """A boot changes its charge point."""
-    batch.want_charge_point(request.charge_point_id)
+    batch.want_charge_point(request.charge_point_id, whole=True)
 
 
 def decide_boot(request: Boot, batch: StationBatch) -> Booted:
@@ -51,11 +50,10 @@ def decide_boot(request: Boot, batch: StationBatch) -> Booted:
     row.boot_reason = request.reason[:20]
     row.last_boot_at = row.last_seen_at = request.received_at
     row.ocpp_version = request.ocpp_version
-    changed = [*request.details, "boot_reason", "last_boot_at", "last_seen_at", "ocpp_version"]
+    changed = [*request.details, "boot_reason", "last_boot_at", "last_seen_at", "ocpp_version", "accepted_at"]
     status = RegistrationStatus(row.registration_status)
     if status is RegistrationStatus.ACCEPTED and row.accepted_at is None:
         row.accepted_at = request.received_at
-        changed.append("accepted_at")
     batch.change(row, *changed)
     batch.add(_event("charge_point.booted", row, request, {"status": status.value, "reason": request.reason}))
     if status is RegistrationStatus.ACCEPTED and _auto_configure(row):
@@ -98,7 +96,7 @@ def _note_firmware_change(request: Boot, row: ChargePoint, batch: StationBatch) 
         batch.add(_event("charge_point.firmware_changed", row, request, data))
 
 
-def _event(kind: str, row: ChargePoint, request: Boot, data: dict[str, str]) -> Event:
+def _event(kind: str, row: ChargePoint, request: Boot, data: dict[str, str]) -> EventRow:
     return event(
         kind,
         tenant_id=row.tenant_id,

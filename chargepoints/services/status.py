@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from chargepoints.choices import ConnectorStatus, ReservationStatus
-from chargepoints.models import ChargePoint, Connector, Reservation, StatusEvent
+from chargepoints.log_rows import StatusRow
+from chargepoints.models import ChargePoint, Connector, Reservation
 from chargepoints.services.batch import Act, FromCharger, StationBatch
 from csms_project.common.events import event
 
@@ -42,7 +43,7 @@ def decide_status(request: StatusChange, batch: StationBatch) -> None:
     """
     at = request.at or request.received_at
     station = batch.charge_point(request.charge_point_id)
-    batch.add(_status_event(request, at))
+    batch.add(_status_row(request, at))
     target: ChargePoint | Connector | None = station
     if request.connector_number:
         target = batch.connector(request.charge_point_id, request.connector_number)
@@ -107,19 +108,20 @@ def _end_reservations(request: StatusChange, station: ChargePoint) -> None:
     )
 
 
-def _status_event(request: StatusChange, at: datetime) -> StatusEvent:
-    return StatusEvent(
-        tenant_id=request.tenant_id,
-        charge_point_id=request.charge_point_id,
-        received_at=request.received_at,
-        connector_number=min(request.connector_number, 2**31 - 1),
-        evse_number=min(request.connector_number, 2**31 - 1),
-        status=request.status,
-        error_code=request.error_code,
-        info=request.info,
-        vendor_id=request.vendor_id,
-        vendor_error_code=request.vendor_error_code,
-        at=at,
+def _status_row(request: StatusChange, at: datetime) -> StatusRow:
+    number = min(request.connector_number, 2**31 - 1)
+    return StatusRow(
+        request.tenant_id,
+        request.charge_point_id,
+        request.received_at,
+        number,
+        number,
+        request.status,
+        request.error_code,
+        request.info,
+        request.vendor_id,
+        request.vendor_error_code,
+        at,
     )
 
 

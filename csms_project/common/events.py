@@ -4,11 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.utils import timezone
 
+from csms_project.common import bulk
 from csms_project.common.models import Event
+
+
+class EventRow(NamedTuple):
+    """An event that is about to be written."""
+
+    tenant_id: int
+    kind: str
+    object_type: str
+    object_id: str
+    charge_point: str
+    data: dict[str, Any]
+    created_at: datetime
+
+
+bulk.register(EventRow, Event)
 
 
 def event(
@@ -20,27 +36,18 @@ def event(
     charge_point: str = "",
     data: dict[str, Any] | None = None,
     at: datetime | None = None,
-) -> Event:
-    """An unsaved outbox row; `kind` is area.happening, for example transaction.ended."""
-    return Event(
-        kind=kind,
-        tenant_id=tenant_id,
-        object_type=object_type,
-        object_id=str(object_id),
-        charge_point=charge_point,
-        data=data or {},
-        created_at=at or timezone.now(),
+) -> EventRow:
+    """A row for the outbox; `kind` is area.happening, for example transaction.ended."""
+    return EventRow(
+        tenant_id, kind, object_type, str(object_id), charge_point, data or {}, at or timezone.now()
     )
 
 
-def record(kind: str, **fields: Any) -> Event:
+def record(kind: str, **fields: Any) -> None:
     """Write one event in the caller's transaction; arguments as for `event`."""
-    row = event(kind, **fields)
-    row.save()
-    return row
+    bulk.insert([event(kind, **fields)])
 
 
-def record_all(rows: Sequence[Event]) -> None:
+def record_all(rows: Sequence[EventRow]) -> None:
     """Write several events in the caller's transaction."""
-    if rows:
-        Event.objects.bulk_create(rows)
+    bulk.insert(rows)

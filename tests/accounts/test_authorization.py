@@ -110,7 +110,9 @@ def test_tokens_of_another_tenant_are_not_found(tenant: Tenant, other_tenant: Te
     assert found == {keys[0]: [], keys[1]: [mine], keys[2]: []}
 
 
-def test_many_tokens_are_loaded_with_one_query(tenant: Tenant, other_tenant: Tenant) -> None:
+def test_many_tokens_and_their_groups_are_loaded_with_a_query_each(
+    tenant: Tenant, other_tenant: Tenant
+) -> None:
     group = factories.TokenGroupFactory(tenant=tenant)
     for number in range(30):
         factories.IdTokenFactory(tenant=tenant, value=f"T{number}", group=group)
@@ -120,7 +122,7 @@ def test_many_tokens_are_loaded_with_one_query(tenant: Tenant, other_tenant: Ten
         found = load_tokens(keys)
         names = {row.group.name for rows in found.values() for row in rows if row.group}
 
-    assert (len(queries), len(found), names) == (1, 60, {group.name})
+    assert (len(queries), len(found), names) == (2, 60, {group.name})
 
 
 def test_no_keys_make_no_query(db: None) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections, models
 
+from csms_project.common.bulk import Row
 from ocpp_gateway.writer import Batcher, CallableWork, StorageAway, Work, Writer
 
 
@@ -17,7 +18,7 @@ class InlineWriter(Writer):
         super().__init__(limit=limit, batch=10, hold_s=1.0)
         self.before_delivery: Callable[[], Any] = lambda: None
         self.is_away = False
-        self.notes: list[models.Model] = []
+        self.notes: list[models.Model | Row] = []
         self._connection = connections[DEFAULT_DB_ALIAS]
 
     def use_connection(self) -> None:
@@ -37,7 +38,7 @@ class InlineWriter(Writer):
             else:
                 done.fail(error)
 
-    def note(self, row: models.Model) -> None:
+    def note(self, row: models.Model | Row) -> None:
         self.notes.append(row)
 
     async def call(self, work: CallableWork) -> Any:

@@ -9,7 +9,8 @@ import orjson
 import pytest
 
 from chargepoints.choices import CommandStatus, RegistrationStatus
-from chargepoints.models import ChargePoint, Command, Connection, OcppMessage
+from chargepoints.log_rows import MessageRow
+from chargepoints.models import ChargePoint, Command, Connection
 from csms_project.common import crypto
 from ocpp_gateway.connection import Connection as ConnectionState
 from ocpp_gateway.dispatcher import Dispatcher, raw_problem
@@ -336,7 +337,7 @@ def test_exchange_is_logged_without_secrets(dispatcher: Dispatcher, writer: Inli
     assert wire.sent[0][3]["value"] == secret
     answer(dispatcher, wire, 3, {"status": "Rejected"})
     (row,) = writer.notes
-    assert isinstance(row, OcppMessage)
+    assert isinstance(row, MessageRow)
     assert secret not in row.request
     assert (row.action, row.sent_by_charger) == ("ChangeConfiguration", False)
 

@@ -13,6 +13,7 @@ from django.db import OperationalError, ProgrammingError, connection, models
 
 from accounts.models import Tenant
 from chargepoints.models import BatchReceipt
+from csms_project.common.bulk import Row
 from ocpp_gateway import writer as writer_module
 from ocpp_gateway.writer import (
     MAX_BATCH_SIZE,
@@ -433,7 +434,7 @@ def test_work_that_meets_a_schema_of_another_version_waits_instead_of_failing() 
 
 @pytest.mark.django_db
 def test_rows_of_the_log_are_stored_in_bounded_pieces() -> None:
-    rows = deque[models.Model](Tenant(slug=f"t{n}", name="T") for n in range(MAX_ROWS + 5))
+    rows = deque[models.Model | Row](Tenant(slug=f"t{n}", name="T") for n in range(MAX_ROWS + 5))
     assert len(RowsWork(rows).rows) == MAX_ROWS
     assert len(rows) == 5
 

@@ -6,25 +6,35 @@ import hashlib
 import secrets
 from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import OuterRef, Subquery
 
 from chargepoints.command_specs import REMOTE_STARTS, SESSION_WINDOW
 from chargepoints.models import Command, Connector
 from chargepoints.services.batch import StationBatch
-from csms_project.common import metrics
+from csms_project.common import bulk, metrics
 from csms_project.common.fields import dumps
-from transactions.choices import TransactionState
+from transactions.choices import LedgerKind, TransactionState
 from transactions.energy import Reading, Sample
-from transactions.models import LedgerEntry, MeterLayout, MeterValue, Transaction
+from transactions.models import MeterLayout, MeterValue, Transaction
+from transactions.rows import LedgerRow, MeterValueRow
 from transactions.services.repeats import KnownSamples
 
 MAX_OCPP16_ID = 2**31 - 1
 
 MAX_KNOWN_LAYOUTS = 10_000
+#: Our clock may have been set back by so much between a session's start and its samples.
+CLOCK_STEP = timedelta(days=1)
+
+#: What a running session's messages read and change; the rest is read when it ends.
+LIVE_FIELDS = (
+    "id", "tenant_id", "charge_point_id", "connector_number", "ocpp_id", "start_digest", "state", "flags",
+    "started_at", "start_received_at", "ended_at", "end_kind", "meter_start_wh", "register_wh",
+    "last_sample_at", "energy_wh", "power_w", "soc_percent", "authorization_status",
+)  # fmt: skip
 
 Columns = tuple[tuple[str | None, ...], ...]
 _layouts: dict[Columns, int] = {}  # layouts are never changed or deleted
@@ -43,7 +53,9 @@ class SessionBatch(StationBatch):
 
     def __init__(self, *, now: datetime) -> None:
         super().__init__(now=now)
-        self._new[Transaction] = []  # inserted first: samples of the batch point to its new sessions
+        self._new[Transaction] = []  # inserted first: other rows point to them
+        self._keys = bulk.Keys(Transaction)
+        self._free_keys: list[int] = []
         self._wanted_ids: set[tuple[int, str]] = set()
         self._wanted_digests: set[tuple[int, str]] = set()
         self._wanted_open: set[int] = set()
@@ -99,8 +111,10 @@ class SessionBatch(StationBatch):
         if self._starting:
             self._load_remote_starts(set(self._starting))
             self._find_free_ids(len(self._starting))
-        rows = (self._by_id.get(key) for key in self._wanted_readings)
-        self._load_readings([row for row in rows if row is not None])
+            self._free_keys = self._keys.take(len(self._starting))
+        settled = [row for key in self._wanted_readings if (row := self._by_id.get(key)) is not None]
+        bulk.complete(settled)
+        self._load_readings(settled)
 
     def _find_last(self, stations: set[int]) -> None:
         """The session that started last on each connector: one query for all."""
@@ -125,27 +139,13 @@ class SessionBatch(StationBatch):
         ids = ids - self._by_id.keys()
         digests = digests - self._by_digest.keys()
         stations = stations - self._open.keys()
-        condition = Q()
-        if ids:
-            condition |= Q(charge_point_id__in={pk for pk, _ in ids}, ocpp_id__in={value for _, value in ids})
-        if digests:
-            condition |= Q(
-                charge_point_id__in={pk for pk, _ in digests},
-                start_digest__in={value for _, value in digests},
-            )
-        if stations:
-            condition |= Q(charge_point_id__in=stations, state=TransactionState.ACTIVE)
-        if keys - self._rows.keys():
-            condition |= Q(pk__in=keys)
-        if not condition:
+        wheres = _wheres(ids, digests, stations, keys - self._rows.keys())
+        if not wheres:
             return
         self._by_id.update(dict.fromkeys(ids))
         self._by_digest.update(dict.fromkeys(digests))
         self._open.update({pk: [] for pk in stations})
-        rows = (
-            Transaction.objects.filter(condition).select_for_update(no_key=True, of=("self",)).order_by("pk")
-        )
-        for found in rows:
+        for found in bulk.load(Transaction, LIVE_FIELDS, *wheres, lock=True, order_by="id"):
             row = self._rows.setdefault(found.pk, found)
             self._index(row, stations)
 
@@ -210,20 +210,22 @@ class SessionBatch(StationBatch):
             self._load_readings([row])
         fresh = [
             Reading(at=value.sampled_at, wh=value.register_wh)
-            for value in self.added(MeterValue)
-            if value.register_wh is not None and value.transaction is row
+            for value in self.added(MeterValueRow)
+            if value.register_wh is not None and value.transaction_id == row.pk
         ]
-        return [*self._readings.get(row.pk or 0, ()), *fresh]
+        return [*self._readings.get(row.pk, ()), *fresh]
 
     def _load_readings(self, rows: Sequence[Transaction]) -> None:
         self._readings.update({row.pk: [] for row in rows})
         if not rows:
             return
-        stored = MeterValue.objects.filter(
-            transaction_id__in=[row.pk for row in rows], register_wh__isnull=False
-        ).order_by()
-        for pk, at, wh in stored.values_list("transaction_id", "sampled_at", "register_wh"):
-            self._readings[pk].append(Reading(at=at, wh=wh))
+        # No sample of a session was stored before its start; earlier partitions are not looked at.
+        since = min(row.start_received_at for row in rows) - CLOCK_STEP
+        where: bulk.Where = {"transaction_id": [row.pk for row in rows], "received_at": bulk.From(since)}
+        names = ("transaction_id", "sampled_at", "register_wh")
+        for pk, at, wh in bulk.fetch(MeterValue, names, where):
+            if wh is not None:
+                self._readings[pk].append(Reading(at, wh))
 
     def has_more_readings(self, row: Transaction, limit: int) -> bool:
         """Whether more registers than this are stored of a session, without reading them."""
@@ -307,6 +309,10 @@ class SessionBatch(StationBatch):
         if self._new_layouts and len(_layouts) < MAX_KNOWN_LAYOUTS:
             _layouts.update(self._new_layouts)
 
+    def unused_key(self) -> int:
+        """A primary key for a new session, so that its samples and ledger can point to it at once."""
+        return self._free_keys.pop() if self._free_keys else self._keys.take(1)[0]
+
     def unused_ocpp16_id(self) -> str:
         """A random positive 31-bit id: unique over all chargers, not to be guessed (OCPP 1.6 errata 3.54)."""
         while not self._free_ids:
@@ -322,25 +328,33 @@ class SessionBatch(StationBatch):
     def explain(
         self,
         row: Transaction,
-        kind: str,
+        kind: LedgerKind,
         text: str,
         *,
         at: datetime,
         message_id: str = "",
         data: dict[str, Any] | None = None,
     ) -> None:
-        """Add a line to the ledger of a session, which may still be without a key."""
-        self.add_late(
-            lambda: LedgerEntry(
-                tenant_id=row.tenant_id,
-                transaction=row,
-                kind=kind,
-                text=text[:400],
-                data=data or {},
-                message_id=message_id,
-                at=at,
-            )
-        )
+        """Add a line to the ledger of a session."""
+        self.add(LedgerRow(row.tenant_id, row.pk, kind.value, text[:400], data or {}, message_id, at))
+
+
+def _wheres(
+    ids: Set[tuple[int, str]], digests: Set[tuple[int, str]], stations: Set[int], keys: Set[int]
+) -> list[bulk.Where]:
+    """Sessions by charger and id on the wire, by charger and digest, open ones of chargers, and by key."""
+    wheres: list[bulk.Where] = []
+    for name, pairs in (("ocpp_id", ids), ("start_digest", digests)):
+        if pairs:
+            # A list tells PostgreSQL nothing about its values: that none is empty opens the partial index.
+            where: dict[str, Any] = {"charge_point_id": {pk for pk, _ in pairs}}
+            where[name] = bulk.Known({value for _, value in pairs})
+            wheres.append(where)
+    if stations:
+        wheres.append({"charge_point_id": stations, "state": bulk.Is(TransactionState.ACTIVE.value)})
+    if keys:
+        wheres.append({"id": keys})
+    return wheres
 
 
 def digest_of(*parts: object) -> str:

@@ -20,9 +20,17 @@ from accounts.permissions import Actor
 from csms_project.common import audit, metrics
 from transactions import errors
 from transactions.choices import EndKind, Flag, LedgerKind, TransactionState
-from transactions.models import LedgerEntry, MeterValue, Transaction
+from transactions.models import MeterValue, Transaction
 from transactions.selectors import readings_of
-from transactions.services.settling import SETTLED_FIELDS, explain, explain_settled, known_end, settle, tell
+from transactions.services.settling import (
+    SETTLED_FIELDS,
+    explain,
+    explain_settled,
+    known_end,
+    settle,
+    tell,
+    write_ledger,
+)
 
 _CHUNK = 200
 _CLOSED_FIELDS = (
@@ -116,7 +124,7 @@ def _flag(ids: Sequence[int], days: int, now: datetime) -> int:
     rows = [row for row in _locked(ids) if row.is_active and row.add_flag(Flag.STALE)]
     Transaction.objects.bulk_update(rows, ["flags"])
     text = f"Nothing was heard for more than {days} days."
-    LedgerEntry.objects.bulk_create(explain(row, LedgerKind.ANOMALY, text, at=now) for row in rows)
+    write_ledger(explain(row, LedgerKind.ANOMALY, text, at=now) for row in rows)
     for row in rows:
         tell("transaction.stale", row, at=now)
     return len(rows)
@@ -151,7 +159,7 @@ def _close(row: Transaction, *, actor: Actor, kind: EndKind, reason: str, now: d
     row.save(update_fields=_CLOSED_FIELDS)
     closed = f"Closed by {actor.name} without a stop: {reason} The end is {basis}."
     lines = [explain(row, LedgerKind.CLOSED, closed, at=now), *explain_settled(row, settled, at=now)]
-    LedgerEntry.objects.bulk_create(lines)
+    write_ledger(lines)
     audit.record(
         actor, "transactions.close", row, changes={"state": ["active", "ended"], "reason": [None, reason]}
     )

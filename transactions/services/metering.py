@@ -13,7 +13,8 @@ from chargepoints.models import ChargePoint, Connector
 from chargepoints.services.batch import Act, FromCharger
 from transactions.choices import Flag, LedgerKind
 from transactions.energy import TRUNCATION_WH, Reading, live_energy, power_w, register_of, soc_percent
-from transactions.models import MeterValue, Transaction
+from transactions.models import Transaction
+from transactions.rows import MeterValueRow
 from transactions.services.batch import Moment, SessionBatch
 from transactions.services.repeats import Place, compact, session_place
 from transactions.services.settling import METER_FLAGS
@@ -41,7 +42,7 @@ def want_metered(request: Metered, batch: SessionBatch) -> None:
         return
     batch.want_running(request.charge_point_id)
     batch.want_charge_point(request.charge_point_id)
-    batch.want_connectors(request.charge_point_id)
+    batch.want_connectors(request.charge_point_id, lock=True)
 
 
 def decide_metered(request: Metered, batch: SessionBatch) -> None:
@@ -102,16 +103,16 @@ def _store(request: FromCharger, item: Placed, number: int, place: Place, batch:
     batch.known.add((here, outside._replace(kind="connector")), at, content)
     register = register_of(moment.samples)
     batch.add(
-        MeterValue(
-            tenant_id=request.tenant_id,
-            charge_point_id=request.charge_point_id,
-            connector_number=number,
-            transaction=row,
-            sampled_at=at,
-            received_at=request.received_at,
-            layout_id=content[0],
-            values=values,
-            register_wh=register.wh if register is not None else None,
+        MeterValueRow(
+            request.tenant_id,
+            request.charge_point_id,
+            number,
+            row.pk if row is not None else None,
+            at,
+            request.received_at,
+            content[0],
+            values,
+            register.wh if register is not None else None,
         )
     )
     owner = row if row is not None else _owner(request, number, batch)

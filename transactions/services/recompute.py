@@ -15,9 +15,16 @@ from accounts.permissions import Actor
 from csms_project.common import audit
 from transactions import errors
 from transactions.choices import EndKind, LedgerKind
-from transactions.models import LedgerEntry, Transaction
+from transactions.models import Transaction
 from transactions.selectors import readings_of
-from transactions.services.settling import SETTLED_FIELDS, explain, explain_settled, settle, tell
+from transactions.services.settling import (
+    SETTLED_FIELDS,
+    explain,
+    explain_settled,
+    settle,
+    tell,
+    write_ledger,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +64,7 @@ def recompute(*, actor: Actor, transaction: Transaction) -> Recomputed:
         row.save(update_fields=list(changed))
         lines += explain_settled(row, settled, at=now)
         tell("transaction.recomputed", row, at=now, by=actor.name, changed=sorted(changed))
-    LedgerEntry.objects.bulk_create(lines)
+    write_ledger(lines)
     audit.record(actor, "transactions.recompute", row, changes=changed)
     transaction.refresh_from_db()
     return Recomputed(transaction=transaction, changed=changed)

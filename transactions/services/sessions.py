@@ -9,6 +9,7 @@ from decimal import Decimal
 from accounts.choices import TokenType
 from accounts.services.authorization import Authorization, authorize, token_key
 from chargepoints.services.batch import Act, FromCharger
+from csms_project.common import bulk
 from transactions.choices import EndKind, Flag, TransactionState
 from transactions.energy import MAX_REGISTER_WH
 from transactions.models import Transaction
@@ -68,6 +69,7 @@ def end_transaction(
     An end before the start (the clock moved) is kept as it is for display and counts as a duration of 0.
     """
     was_active = row.is_active
+    bulk.complete([row])
     row.state = TransactionState.ENDED
     row.end_kind = kind
     row.ended_at = ended_at
@@ -75,8 +77,8 @@ def end_transaction(
     row.power_w = None
     row.remove_flag(Flag.STALE)
     settled = settle(row, batch.readings(row))
-    for line in explain_settled(row, settled, at=at):
-        batch.explain(row, line.kind, line.text, at=at, message_id=message_id, data=line.data)
+    for line in explain_settled(row, settled, at=at, message_id=message_id):
+        batch.add(line)
     if was_active:
         batch.ended_wh += row.energy_wh
     batch.change(row, *ENDED_FIELDS)
@@ -90,9 +92,9 @@ ENDED_FIELDS = (
 
 
 def tell(row: Transaction, kind: str, *, at: datetime, batch: SessionBatch) -> None:
-    """Write an event about a session once it has its key."""
+    """Write an event about a session."""
     identity = batch.charge_point(row.charge_point_id).identity
-    batch.add_late(lambda: transaction_event(kind, row, identity=identity, at=at))
+    batch.add(transaction_event(kind, row, identity=identity, at=at))
 
 
 def usable_register(value: Decimal) -> Decimal | None:

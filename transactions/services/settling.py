@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from csms_project.common import events
-from csms_project.common.models import Event
+from csms_project.common import bulk, events
 from transactions.choices import Flag, LedgerKind
 from transactions.energy import Reading, live_energy, session_energy
-from transactions.models import LedgerEntry, Transaction
+from transactions.models import Transaction
+from transactions.rows import LedgerRow
 from transactions.services.tariffs import price_transaction
 
 #: What settling may change.
@@ -77,25 +78,39 @@ def known_end(
 
 
 def explain(
-    row: Transaction, kind: LedgerKind, text: str, *, at: datetime, data: dict[str, Any] | None = None
-) -> LedgerEntry:
-    """An unsaved line of the ledger."""
-    return LedgerEntry(
-        tenant_id=row.tenant_id, transaction=row, kind=kind, text=text[:400], data=data or {}, at=at
-    )
+    row: Transaction,
+    kind: LedgerKind,
+    text: str,
+    *,
+    at: datetime,
+    data: dict[str, Any] | None = None,
+    message_id: str = "",
+) -> LedgerRow:
+    """A line for the ledger."""
+    return LedgerRow(row.tenant_id, row.pk, kind.value, text[:400], data or {}, message_id, at)
 
 
-def explain_settled(row: Transaction, settled: Settled, *, at: datetime) -> list[LedgerEntry]:
-    """Unsaved lines of the ledger for energy, anomalies and cost."""
-    lines = [explain(row, LedgerKind.ENERGY, settled.energy, at=at, data={"energy_wh": row.energy_wh})]
-    lines += [explain(row, LedgerKind.ANOMALY, text, at=at) for text in settled.anomalies]
+def explain_settled(
+    row: Transaction, settled: Settled, *, at: datetime, message_id: str = ""
+) -> list[LedgerRow]:
+    """Lines for the ledger about energy, anomalies and cost."""
+    note = partial(explain, row, at=at, message_id=message_id)
+    lines = [note(LedgerKind.ENERGY, settled.energy, data={"energy_wh": row.energy_wh})]
+    lines += [note(LedgerKind.ANOMALY, text) for text in settled.anomalies]
     if settled.cost:
-        lines.append(explain(row, LedgerKind.COST, settled.cost, at=at, data={"lines": row.cost_lines}))
+        lines.append(note(LedgerKind.COST, settled.cost, data={"lines": row.cost_lines}))
     return lines
 
 
-def transaction_event(kind: str, row: Transaction, *, identity: str, at: datetime, **data: Any) -> Event:
-    """An unsaved event about a session."""
+def write_ledger(lines: Iterable[LedgerRow]) -> None:
+    """Write lines in the caller's transaction."""
+    bulk.insert(list(lines))
+
+
+def transaction_event(
+    kind: str, row: Transaction, *, identity: str, at: datetime, **data: Any
+) -> events.EventRow:
+    """A row for the outbox about a session."""
     return events.event(
         kind,
         tenant_id=row.tenant_id,
@@ -118,4 +133,4 @@ def transaction_event(kind: str, row: Transaction, *, identity: str, at: datetim
 
 def tell(kind: str, row: Transaction, *, at: datetime, **data: Any) -> None:
     """Write an event about a session in the caller's transaction."""
-    transaction_event(kind, row, identity=row.charge_point.identity, at=at, **data).save()
+    events.record_all([transaction_event(kind, row, identity=row.charge_point.identity, at=at, **data)])

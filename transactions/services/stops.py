@@ -160,8 +160,9 @@ def _orphan(request: Stop, batch: SessionBatch) -> Transaction:
     station = batch.charge_point(request.charge_point_id)
     at = request.ended_at or request.received_at
     row = Transaction(
+        id=batch.unused_key(),
         tenant_id=station.tenant_id,
-        charge_point=station,
+        charge_point_id=station.pk,
         connector_number=0,
         ocpp_version=request.ocpp_version,
         ocpp_id="",

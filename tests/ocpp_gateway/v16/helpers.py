@@ -21,6 +21,7 @@ from django.db import models
 from chargepoints.choices import RegistrationStatus
 from chargepoints.models import ChargePoint
 from chargepoints.services.connections import Connected
+from csms_project.common.bulk import Row
 from ocpp_gateway.node import Node
 from ocpp_gateway.sockets import Socket
 from ocpp_gateway.wire import schemas
@@ -40,12 +41,12 @@ class InlineWriter:
 
     def __init__(self) -> None:
         self.works: list[Work] = []
-        self.rows: list[models.Model] = []
+        self.rows: list[models.Model | Row] = []
 
     def submit(self, work: Work) -> None:
         self.works.append(work)
 
-    def note(self, row: models.Model) -> None:
+    def note(self, row: models.Model | Row) -> None:
         self.rows.append(row)
 
     def run(self) -> None:
@@ -60,7 +61,7 @@ class InlineWriter:
     def flush(self) -> None:
         """Store the log rows that nobody waits for."""
         if self.rows:
-            rows: deque[models.Model] = deque(self.rows)
+            rows: deque[models.Model | Row] = deque(self.rows)
             self.rows = []
             Batcher().run([RowsWork(rows)])
 
