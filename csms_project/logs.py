@@ -121,6 +121,8 @@ def configure(*, level: str, style: str) -> dict[str, Any]:
             "django.request": {"level": "CRITICAL"},
             "uvicorn.access": {"level": logging.WARNING},
             "daphne": {"level": logging.WARNING},
+            # Three lines for each of its runs; `csms_project.common.jobs` has one for those that did something.
+            "procrastinate": {"level": logging.WARNING},
             "asyncio": {"level": logging.WARNING},
         },
     }

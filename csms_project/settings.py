@@ -137,6 +137,9 @@ elif POSTGRESQL:
     if not TESTING:
         _pool_size = env.int("DATABASE_POOL", default=10)
         DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": _pool_size}
+    # Wakes the background jobs. Only here: its migrations know no SQLite, where the process ticks by itself.
+    INSTALLED_APPS.insert(INSTALLED_APPS.index("csms_project"), "procrastinate.contrib.django")
+    PROCRASTINATE_AUTODISCOVER_MODULE_NAME = ""
 else:
     raise ImproperlyConfigured("DATABASE_URL must be a sqlite:// or a postgresql:// URL.")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -184,7 +187,7 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.bool("SECURE_COOKIES", default=PRODUCTION)
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=False)
 # Probes and scrapers ask a process directly, without TLS.
-SECURE_REDIRECT_EXEMPT = [r"^health$", r"^metrics$"]
+SECURE_REDIRECT_EXEMPT = [r"^health(/live)?$", r"^metrics$"]
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31536000 if PRODUCTION else 0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = PRODUCTION
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024

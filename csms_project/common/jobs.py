@@ -1,7 +1,8 @@
-"""Background jobs: idempotent functions that look for due rows, and the engine that wakes them.
+"""Background jobs: idempotent functions that look for due rows, and the ticker that wakes them.
 
-The state of all work is in the rows, so a run that is lost, repeated or done by two processes at once changes
-nothing. Apps register jobs in their module `jobs.py`; `csms_project.apps` imports these modules.
+The state of all work is in the rows, so a run that is lost or repeated changes nothing. Apps register jobs in their
+module `jobs.py`; `csms_project.apps` imports these modules. On PostgreSQL workers of their own may run them
+(`csms_project.common.queue`).
 """
 
 from __future__ import annotations
@@ -10,14 +11,17 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, close_old_connections
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connection
+from django.db.transaction import on_commit
 from django.utils import timezone
 
 from csms_project.common import metrics
@@ -30,6 +34,7 @@ AGAIN_S = 2.0
 #: Later than this many of its intervals (and a minute), a job counts as stuck.
 LATE_INTERVALS = 3
 LATE_S = 60.0
+_LOCKS = 0x6A6F62  # class of our advisory locks: any number that only we use
 
 
 class JobError(Exception):
@@ -80,6 +85,95 @@ def get_job(name: str) -> Job:
         raise UnknownJob(f"There is no job {name!r}. Jobs: {', '.join(sorted(_registry))}.") from None
 
 
+# ---------------------------------------------------------------- one run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """One run of a job; `is_busy`: nothing was done, another process runs it at this moment."""
+
+    rows: int = 0
+    error: str = ""
+    is_busy: bool = False
+
+
+def execute(item: Job, now: datetime) -> Done:
+    """Run a job once, unless it runs already; counts and logs the outcome. Never raises."""
+    started = time.monotonic()
+    try:
+        with _alone(item.name) as may_run:
+            if not may_run:
+                return Done(is_busy=True)
+            rows = item.run(now)
+    except Exception as error:  # the next run tries again; /health and the metrics tell
+        metrics.JOB_RUNS.labels(item.name, "error").inc()
+        # A database that is away is news, not a bug: one line instead of a stack.
+        is_away = isinstance(error, OperationalError | InterfaceError)
+        fields = {"job": item.name, "error": str(error)[:300]}
+        logger.error("job.failed", exc_info=None if is_away else error, extra=fields)
+        return Done(error=type(error).__name__)
+    finally:
+        metrics.JOB_SECONDS.labels(item.name).observe(time.monotonic() - started)
+    metrics.JOB_RUNS.labels(item.name, "ok").inc()
+    if rows:
+        logger.info("job.done", extra={"job": item.name, "rows": rows})
+    return Done(rows=rows)
+
+
+@contextmanager
+def _alone(name: str) -> Iterator[bool]:
+    """Whether this process may run the job: on PostgreSQL one process at a time may, whatever engine woke it."""
+    if connection.vendor != "postgresql":
+        yield True  # one process serves an SQLite database, and runs one job at a time
+        return
+    if not _ask("SELECT pg_try_advisory_lock(%s, hashtext(%s))", name):
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        try:
+            _ask("SELECT pg_advisory_unlock(%s, hashtext(%s))", name)
+        except DatabaseError:
+            # The lock ends with the connection, if that has not ended already.
+            connection.close()
+
+
+def _ask(statement: str, name: str) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [_LOCKS, name])
+        return bool(cursor.fetchone()[0])
+
+
+# ---------------------------------------------------------------- soon
+
+
+def enqueue(name: str) -> None:
+    """Ask for a job to run as soon as the caller's transaction has committed; its intervals stay as they are.
+
+    A hint that spares the wait: what is to be done stands in rows, and a run that never comes is made up for by the
+    next interval. Asking again before it has run changes nothing.
+
+    Raises  UnknownJob
+    """
+    get_job(name)
+    if settings.POSTGRESQL and not is_ticking():
+        from csms_project.common import queue  # it imports this module
+
+        queue.defer(name)
+    else:
+        on_commit(partial(_wake, name))
+
+
+def _wake(name: str) -> None:
+    if _runner is not None:
+        with suppress(RuntimeError):  # its loop has just ended
+            _runner.wake(name)
+
+
+# ---------------------------------------------------------------- the ticker
+
+
 @dataclass(slots=True)
 class JobState:
     """What is known of a job's runs in this process; times by the monotonic clock unless named `_at`."""
@@ -89,6 +183,7 @@ class JobState:
     last_success_at: datetime | None = None
     rows: int = 0
     error: str = ""
+    is_asked: bool = False
 
 
 @dataclass(slots=True)
@@ -98,6 +193,7 @@ class Runner:
     jobs: Iterable[Job] = field(default_factory=registered)
     clock: Callable[[], float] = time.monotonic
     states: dict[str, JobState] = field(init=False)
+    on_wake: Callable[[], object] = field(init=False, default=lambda: None)
     _jobs: dict[str, Job] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -111,12 +207,19 @@ class Runner:
         for name, item in self._jobs.items():
             if stop is not None and stop.is_set():
                 break
-            if self.states[name].due <= self.clock():
+            if self.states[name].is_asked or self.states[name].due <= self.clock():
                 done[name] = self._run(item, now)
         return done
 
+    def wake(self, name: str) -> None:
+        """Make a job due now, or again when it runs at this moment; called from any thread."""
+        self.states[name].is_asked = True
+        self.on_wake()
+
     def seconds_to_next(self) -> float:
         """Time until the next job is due."""
+        if any(state.is_asked for state in self.states.values()):
+            return 0.0
         return max(0.0, min((state.due for state in self.states.values()), default=3600.0) - self.clock())
 
     def problem(self) -> str | None:
@@ -129,30 +232,21 @@ class Runner:
 
     def _run(self, item: Job, now: datetime) -> int:
         state = self.states[item.name]
-        started = self.clock()
-        rows = 0
-        try:
-            rows = item.run(now)
-        except Exception as error:  # the next run tries again; /health and the metrics tell
-            state.error = f"{type(error).__name__}"
-            metrics.JOB_RUNS.labels(item.name, "error").inc()
-            # A database that is away is news, not a bug: one line instead of a stack.
-            is_away = isinstance(error, OperationalError | InterfaceError)
-            fields = {"job": item.name, "error": str(error)[:300]}
-            logger.error("job.failed", exc_info=None if is_away else error, extra=fields)
-        else:
-            state.ok, state.last_success_at, state.rows, state.error = self.clock(), now, rows, ""
-            metrics.JOB_RUNS.labels(item.name, "ok").inc()
-            if rows:
-                logger.info("job.done", extra={"job": item.name, "rows": rows})
+        state.is_asked = False
+        done = execute(item, now)
         ended = self.clock()
-        metrics.JOB_SECONDS.labels(item.name).observe(ended - started)
-        if item.batch is not None and rows >= item.batch:
-            state.due = ended + AGAIN_S
+        if done.error:
+            state.error = done.error
         else:
+            state.ok, state.error = ended, ""
+            if not done.is_busy:
+                state.last_success_at, state.rows = now, done.rows
+        if item.batch is not None and done.rows >= item.batch:
+            state.due = ended + AGAIN_S
+        elif state.due <= ended:
             missed = int((ended - state.due) // item.every_s)
             state.due += item.every_s * (missed + 1)
-        return rows
+        return done.rows
 
 
 _runner: Runner | None = None
@@ -179,21 +273,31 @@ def _step(runner: Runner, stop: threading.Event) -> None:
 async def ticker(stop: asyncio.Event, *, runner: Runner | None = None) -> None:
     """Run due jobs until `stop` is set, in one thread of its own; a run that has begun is finished."""
     global _runner
-    runner = _runner = runner or Runner()
+    runner = runner or Runner()
     halt = threading.Event()
     loop = asyncio.get_running_loop()
+    asked = asyncio.Event()
+    runner.on_wake = partial(loop.call_soon_threadsafe, asked.set)
+    _runner = runner
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="jobs") as thread:
         try:
             while not stop.is_set():
+                asked.clear()
                 step: asyncio.Future[Any] = loop.run_in_executor(thread, _step, runner, halt)
-                stopped: asyncio.Future[Any] = asyncio.ensure_future(stop.wait())
-                await asyncio.wait({step, stopped}, return_when=asyncio.FIRST_COMPLETED)
+                await _first_of(step, stop.wait())
                 if stop.is_set():
                     halt.set()
-                stopped.cancel()
                 await step
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), runner.seconds_to_next())
+                await _first_of(stop.wait(), asked.wait(), timeout=runner.seconds_to_next())
         finally:
             halt.set()
             _runner = None
+
+
+async def _first_of(*awaitables: Any, timeout: float | None = None) -> None:
+    """Wait for one of them; coroutines that are not done then are cancelled, futures go on."""
+    waiting = [asyncio.ensure_future(item) for item in awaitables]
+    await asyncio.wait(waiting, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    for given, task in zip(awaitables, waiting, strict=True):
+        if task is not given:
+            task.cancel()

@@ -10,6 +10,8 @@ from prometheus_client import REGISTRY
 from csms_project.common import jobs
 from csms_project.common.jobs import Job, Runner
 
+# On PostgreSQL a run takes a lock in the database.
+pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 
 

@@ -1,0 +1,195 @@
+"""The jobs on PostgreSQL: procrastinate wakes them, in as many worker processes as there are.
+
+Each job is a task with two locks of its own name: it waits in the queue once at most, and runs once at a time.
+What is to be done stands in our rows; a task that is lost, given up or removed costs no more than an interval.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import zlib
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from django.db import connection
+from django.db.transaction import atomic
+from django.utils import timezone
+from procrastinate import App, exceptions
+from procrastinate.contrib.django import app as django_app
+from procrastinate.contrib.django.utils import connector_params
+from procrastinate.job_context import JobContext
+from procrastinate.jobs import DeleteJobCondition, Status
+from procrastinate.psycopg_connector import PsycopgConnector
+
+from csms_project.common import jobs
+from csms_project.common.jobs import Job
+
+logger = logging.getLogger(__name__)
+
+QUEUE = "jobs"
+HOUR_S = 3600
+THREADS = 4  # jobs at a time in one process: a long one does not hold up the others
+BEAT_S = 5.0
+#: A worker that was not heard of for so long is dead; its jobs are given to others.
+DEAD_S = 20.0
+RETRY_S = 1.0
+#: A job that nobody fetches for so long shows that the workers are too few or stuck.
+WAIT_S = 120.0
+MAX_FAILURES = 3
+
+RESCUE = "csms.rescue"
+
+_OLDEST = """
+    SELECT extract(epoch FROM now() - min(coalesce(scheduled_at, (
+        SELECT min(at) FROM procrastinate_events WHERE job_id = job.id))))
+    FROM procrastinate_jobs job WHERE status = 'todo' AND queue_name = %s
+"""
+
+
+def cron(item: Job) -> str:
+    """A job's interval as a cron line; seconds stand in the sixth field, hourly jobs are spread over the hour.
+
+    Raises  ValueError  the interval divides neither a minute nor an hour nor is it one
+    """
+    every_s = item.every_s
+    if every_s < 60 and 60 % every_s == 0:
+        return f"* * * * * */{every_s:g}"
+    if every_s < HOUR_S and HOUR_S % every_s == 0 and every_s % 60 == 0:
+        return f"*/{every_s / 60:g} * * * *"
+    if every_s == HOUR_S:
+        return f"{zlib.crc32(item.name.encode()) % 60} * * * *"
+    raise ValueError(f"{item.name}: every {every_s:g} s cannot be written as a cron line.")
+
+
+def register(app: App = django_app, items: Iterable[Job] | None = None) -> None:
+    """Make a periodic task of every job; called once all apps have registered theirs."""
+    for item in jobs.registered() if items is None else items:
+        task = app.task(name=item.name, queue=QUEUE, lock=item.name, queueing_lock=item.name)(
+            partial(_run, item.name)
+        )
+        app.periodic(cron=cron(item))(task)
+    # Without a lock of its own: a worker that dies in it must not keep it from running.
+    rescue = app.task(name=RESCUE, queue=QUEUE, queueing_lock=RESCUE, pass_context=True)(_rescue)
+    app.periodic(cron="* * * * * */10")(rescue)
+
+
+def defer(name: str, *, in_s: float = 0) -> None:
+    """Put a job into the queue, in the caller's transaction; nothing where it waits there already."""
+    options: dict[str, Any] = {"schedule_in": {"seconds": in_s}} if in_s else {}
+    try:
+        with atomic():  # a savepoint: the refusal must not spoil what the caller does
+            django_app.configure_task(name, **options).defer()
+    except exceptions.AlreadyEnqueued:
+        pass
+
+
+# ---------------------------------------------------------------- running
+
+
+@dataclass(slots=True)
+class Runs:
+    """How a job went in this process; the time by the monotonic clock."""
+
+    failures: int = 0
+    failed_at: float = 0.0
+    error: str = ""
+
+
+_runs: dict[str, Runs] = {}
+
+
+def _run(name: str, timestamp: int = 0) -> None:
+    """Run a job for a worker; `timestamp` is what procrastinate passes to periodic tasks."""
+    item = jobs.get_job(name)
+    done = jobs.execute(item, timezone.now())
+    runs = _runs.setdefault(name, Runs())
+    if done.error:
+        runs.failures, runs.failed_at, runs.error = runs.failures + 1, time.monotonic(), done.error
+    elif not done.is_busy:
+        runs.failures = 0
+    if item.batch is not None and done.rows >= item.batch:
+        defer(name, in_s=jobs.AGAIN_S)
+
+
+async def _rescue(context: JobContext, timestamp: int = 0) -> None:
+    """Take the jobs of workers that have died out of the queue, and queue them anew."""
+    manager = context.app.job_manager
+    for job in await manager.get_stalled_jobs(queue=QUEUE, seconds_since_heartbeat=DEAD_S):
+        logger.warning("queue.rescued", extra={"job": job.task_name})
+        await manager.finish_job(job, status=Status.FAILED, delete_job=True)
+        with suppress(exceptions.AlreadyEnqueued):
+            if job.task_name in context.app.tasks:
+                await context.app.configure_task(job.task_name).defer_async()
+
+
+class Worker:
+    """One worker of this process. A database that is away is waited for."""
+
+    def __init__(self) -> None:
+        self.error: str | None = "is starting"
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run jobs until `stop` is set; what runs then is finished."""
+        while not stop.is_set():
+            try:
+                await self._work(stop)
+            except Exception as error:  # whatever it is, jobs have to go on
+                if self.error is None:
+                    logger.error("queue.away", extra={"error": f"{type(error).__name__}: {error}"[:300]})
+                self.error = f"fails ({type(error).__name__})"
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), RETRY_S)
+
+    async def _work(self, stop: asyncio.Event) -> None:
+        connector = PsycopgConnector(
+            kwargs=connector_params(), min_size=1, max_size=THREADS, timeout=5, reconnect_timeout=5
+        )
+        app = django_app.with_connector(connector)
+        async with app.open_async():
+            work = asyncio.ensure_future(
+                app.run_worker_async(
+                    queues=[QUEUE],
+                    concurrency=THREADS,
+                    delete_jobs=DeleteJobCondition.ALWAYS,
+                    install_signal_handlers=False,
+                    update_heartbeat_interval=BEAT_S,
+                    stalled_worker_timeout=DEAD_S,
+                )
+            )
+            self.error = None
+            stopped = asyncio.ensure_future(stop.wait())
+            await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            stopped.cancel()
+            if stop.is_set():
+                work.cancel()  # it takes no more jobs and waits for those that run
+            with suppress(asyncio.CancelledError):
+                await work
+
+    def problem(self) -> str | None:
+        """For /health: what is wrong, None when all is well."""
+        if self.error is not None:
+            return self.error
+        now = time.monotonic()
+        for name, runs in list(_runs.items()):
+            recent = now - runs.failed_at < jobs.get_job(name).every_s * jobs.LATE_INTERVALS + jobs.LATE_S
+            if runs.failures >= MAX_FAILURES and recent:
+                return f"{name} has failed {runs.failures} times: {runs.error}"
+        waiting = oldest_wait_s()
+        if waiting > WAIT_S:
+            return f"a job has been waiting for {waiting:.0f} s"
+        return None
+
+
+def oldest_wait_s() -> float:
+    """For how long the oldest job that is due has been waiting."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(_OLDEST, [QUEUE])
+            return max(0.0, float(cursor.fetchone()[0] or 0))
+    finally:
+        connection.close()
