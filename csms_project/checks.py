@@ -19,6 +19,8 @@ from django.utils import timezone
 from csms_project.common import partitions
 
 MIN_SECRET = 32
+#: Our own checks, for processes that have no use for those of Django's site.
+OURS = "csms"
 POSITIVE = (
     "OCPP_HEARTBEAT_INTERVAL_S",
     "OCPP_PENDING_INTERVAL_S",
@@ -45,7 +47,7 @@ NOT_NEGATIVE = (
 )
 
 
-@register()
+@register(OURS)
 def check_numbers(**_: Any) -> Sequence[CheckMessage]:
     """Intervals, limits and retention times."""
     found: list[CheckMessage] = []
@@ -64,7 +66,7 @@ def check_numbers(**_: Any) -> Sequence[CheckMessage]:
     return found
 
 
-@register()
+@register(OURS)
 def check_tariff(**_: Any) -> Sequence[CheckMessage]:
     """The price that applies where no tariff is chosen."""
     found: list[CheckMessage] = []
@@ -76,7 +78,7 @@ def check_tariff(**_: Any) -> Sequence[CheckMessage]:
     return found
 
 
-@register(Tags.security)
+@register(OURS, Tags.security)
 def check_secrets(**_: Any) -> Sequence[CheckMessage]:
     """The three secrets: usable, long enough, different."""
     found: list[CheckMessage] = []
@@ -104,7 +106,7 @@ def check_secrets(**_: Any) -> Sequence[CheckMessage]:
     return found
 
 
-@register(Tags.security)
+@register(OURS, Tags.security)
 def check_production(**_: Any) -> Sequence[CheckMessage]:
     """What production refuses outright."""
     if not settings.PRODUCTION:

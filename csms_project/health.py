@@ -1,7 +1,11 @@
-"""GET /health: whether the parts that this process runs are well; anonymous, and answered in bounded time.
+"""GET /health and /health/live: how the parts that this process runs are; anonymous, answered in bounded time.
 
 Every process checks its database and channel layer. Who starts a writer or a job ticker registers it:
 `register_check("writer", writer.problem)`.
+
+`/health` is for load balancers and people: 503 while this process cannot do its work. `/health/live` is for who
+restarts processes: it fails only where a restart helps. A gateway whose database is away holds the messages of its
+chargers; ending it would not bring the database back.
 """
 
 from __future__ import annotations
@@ -25,14 +29,25 @@ logger = logging.getLogger(__name__)
 Check = Callable[[], str | None]
 
 OK = "ok"
+DEGRADED = "degraded"
+FAILING = "failing"
 TIMEOUT_S = 3.0
+REDIS_TIMEOUT_S = 1.0
 
 _checks: dict[str, Check] = {}
+_liveness: dict[str, Check] = {}
+#: Parts without which the work goes on, if less well: commands are found by polling.
+_dispensable: set[str] = {"channel_layer"}
 
 
 def register_check(name: str, check: Check) -> None:
     """Watch a part of this process; the same name replaces the earlier check."""
     _checks[name] = check
+
+
+def register_liveness(name: str, check: Check) -> None:
+    """Watch for what only a restart of the process mends; the check must answer at once."""
+    _liveness[name] = check
 
 
 def unregister_check(name: str) -> None:
@@ -55,7 +70,7 @@ def check_channel_layer() -> str | None:
     """Redis answers, where the channel layer lives in it; the one in memory cannot fail."""
     if settings.REDIS_URL:
         with redis.Redis.from_url(
-            settings.REDIS_URL, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
+            settings.REDIS_URL, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=REDIS_TIMEOUT_S
         ) as client:
             client.ping()
     return None
@@ -96,13 +111,32 @@ def _result(name: str, future: Future[str | None]) -> str:
     return future.result() or OK
 
 
+def status_of(checks: dict[str, str]) -> str:
+    """ok; degraded: the work goes on without what fails; failing."""
+    failed = {name for name, result in checks.items() if result != OK}
+    if not failed:
+        return OK
+    return DEGRADED if failed <= _dispensable else FAILING
+
+
 @never_cache
 @require_safe
 def health(request: HttpRequest) -> JsonResponse:
-    """{status, checks}; 503 when a check fails."""
-    checks = run_checks()
-    is_well = all(result == OK for result in checks.values())
-    status = HTTPStatus.OK if is_well else HTTPStatus.SERVICE_UNAVAILABLE
-    body = {"status": OK if is_well else "failing", "checks": checks}
+    """{status, checks}; 503 when a part fails that this process needs."""
+    return _answer(run_checks())
+
+
+@never_cache
+@require_safe
+def live(request: HttpRequest) -> JsonResponse:
+    """The same shape, of what only a restart mends; that it is answered shows that the event loop runs."""
+    return _answer({name: check() or OK for name, check in list(_liveness.items())})
+
+
+def _answer(checks: dict[str, str]) -> JsonResponse:
+    status = status_of(checks)
+    code = HTTPStatus.SERVICE_UNAVAILABLE if status == FAILING else HTTPStatus.OK
     # Compact: some probes look for the text "status":"ok".
-    return JsonResponse(body, status=status, json_dumps_params={"separators": (",", ":")})
+    return JsonResponse(
+        {"status": status, "checks": checks}, status=code, json_dumps_params={"separators": (",", ":")}
+    )

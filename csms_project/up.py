@@ -53,11 +53,21 @@ class Address:
 def prepare(*, address: Address, say: Say) -> None:
     """Check address, directory and database, migrate, and make the default tenant and the first admin."""
     settings.DEBUG = False
+    check_address(address)
+    prepare_directory(settings.DATA_DIR)
+    prepare_database(say=say)
+
+
+def check_address(address: Address) -> None:
+    """Prove that a server could listen there."""
     try:
         network.check_free(address.host, address.port)
     except network.AddressError as error:
         raise UpError(str(error)) from error
-    prepare_directory(settings.DATA_DIR)
+
+
+def prepare_database(*, say: Say) -> None:
+    """Bring the database to this version, and make the default tenant and the first admin."""
     check_database()
     with start_lock():
         migrate(say=say)
@@ -98,7 +108,10 @@ def lock_database(path: Path) -> IO[str] | None:
         file.seek(0)
         owner = file.read().strip() or "unknown"
         file.close()
-        raise UpError(f"Another server (process {owner}) uses the database {path}: stop it first.") from error
+        raise UpError(
+            f"Another server (process {owner}) uses the database {path}, and SQLite serves one process: "
+            "stop it first, or set DATABASE_URL=postgresql://…"
+        ) from error
     file.truncate(0)
     file.write(str(os.getpid()))
     file.flush()
@@ -161,21 +174,26 @@ def check_migrations() -> int:
     """Number of migrations to apply; refuses a database that a newer version has changed."""
     executor = MigrationExecutor(connection)
     executor.loader.check_consistent_history(connection)
-    known = set(executor.loader.disk_migrations)
-    ours = {app for app, _ in known}
-    # A squashed migration replaces others that stay recorded.
-    replaced = {name for migration in executor.loader.disk_migrations.values() for name in migration.replaces}
-    newer = sorted(
-        name
-        for name in executor.loader.applied_migrations
-        if name[0] in ours and name not in known | replaced
-    )
+    newer = find_newer(executor)
     if newer:
         raise UpError(
             f"The database {database_name()} was changed by a newer version of this software "
             f"({'.'.join(newer[0])}): update it."
         )
     return len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+
+
+def find_newer(executor: MigrationExecutor) -> list[tuple[str, str]]:
+    """Applied migrations of our apps that this version does not know."""
+    known = set(executor.loader.disk_migrations)
+    ours = {app for app, _ in known}
+    # A squashed migration replaces others that stay recorded.
+    replaced = {name for migration in executor.loader.disk_migrations.values() for name in migration.replaces}
+    return sorted(
+        name
+        for name in executor.loader.applied_migrations
+        if name[0] in ours and name not in known | replaced
+    )
 
 
 @contextmanager

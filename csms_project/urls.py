@@ -6,7 +6,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from csms_project.error_views import api_not_found
-from csms_project.health import health
+from csms_project.health import health, live
 from csms_project.metrics_view import metrics
 from csms_project.status_view import StatusView
 
@@ -21,6 +21,7 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path("admin/", admin.site.urls),
     re_path(r"^health/?$", health, name="health"),
+    re_path(r"^health/live/?$", live, name="live"),
     path("metrics", metrics, name="metrics"),
     path("api/v1/", include(v1)),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),

@@ -102,6 +102,11 @@ class Node:
             return "cannot store" if not self.writer.storage_ok else "has stopped"
         return None
 
+    def has_ended(self) -> bool:
+        """The writer's thread has died although nobody has stopped it: only a restart helps."""
+        has_started = self._started is not None and not self.is_stopping
+        return has_started and self.writer.storage_ok and not self.writer.is_alive
+
     # -- sockets
 
     def attach(self, socket: Socket) -> None:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import resource
+import socket
+import threading
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -16,11 +20,17 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 from websockets.server import ServerProtocol
 
-from ocpp_gateway.node import get_node
+from csms_project.common.systemd import notify
+from ocpp_gateway.node import Node, get_node
 
 logger = logging.getLogger(__name__)
 
 Background = Callable[[asyncio.Event], Awaitable[None]]
+
+#: An orderly end takes a second; one that takes longer than this is cut: nothing that was acknowledged is lost by it.
+STOP_S = 28.0
+TASKS_STOP_S = 20.0
+
 _TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
     b"content-type: text/plain\r\ncontent-length: 22\r\nconnection: close\r\n\r\n"
@@ -101,18 +111,29 @@ class ChargerWebSocketProtocol(WebSocketsSansIOProtocol):
 
 
 class Server(uvicorn.Server):
-    """uvicorn that stores and answers what was received before it closes sockets."""
+    """uvicorn that stores and answers what was received before it closes sockets.
+
+    node        the gateway of this process; None where it serves no chargers
+    ready       called once the port is open
+    background  coroutines that run beside; they end when their event is set
+    """
 
     def __init__(
-        self, config: uvicorn.Config, *, ready: Callable[[], None] | None, background: Sequence[Background]
+        self,
+        config: uvicorn.Config,
+        *,
+        node: Node | None = None,
+        ready: Callable[[], None] | None = None,
+        background: Sequence[Background] = (),
     ):
         super().__init__(config)
-        self._ready, self._background = ready, background
+        self._node, self._ready, self._background = node, ready, background
         self._stop = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def startup(self, sockets: Any = None) -> None:
-        await get_node().start()
+        if self._node is not None:
+            await self._node.start()
         await super().startup(sockets=sockets)
         if not self.started:
             return
@@ -120,16 +141,38 @@ class Server(uvicorn.Server):
             self._tasks.append(asyncio.ensure_future(_guard(start, self._stop)))
         if self._ready is not None:
             self._ready()
+        notify("READY=1")
 
     async def shutdown(self, sockets: Any = None) -> None:
+        notify("STOPPING=1")
         for server in self.servers:
             server.close()
         self._stop.set()
-        await get_node().stop()
+        if self._node is not None:
+            await self._node.stop()
         await super().shutdown(sockets=sockets)
-        for task in self._tasks:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(task, timeout=5)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=TASKS_STOP_S)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The first signal ends the process in good order, the second one at once."""
+        if self.should_exit:
+            end_at_once(128 + sig)
+        self.should_exit = True
+        end_in_time()
+
+
+def end_at_once(code: int) -> None:
+    """End the process without tidying up."""
+    logger.error("process.ended_at_once")
+    os._exit(code)
+
+
+def end_in_time(seconds: float = STOP_S) -> None:
+    """See to it that a process which is asked to end does so, whatever hangs."""
+    timer = threading.Timer(seconds, end_at_once, [1])
+    timer.daemon = True
+    timer.start()
 
 
 async def _guard(start: Background, stop: asyncio.Event) -> None:
@@ -141,10 +184,10 @@ async def _guard(start: Background, stop: asyncio.Event) -> None:
         logger.exception("server.background_failed")
 
 
-def make_config(*, host: str, port: int) -> uvicorn.Config:
+def make_config(app: Any, *, host: str, port: int) -> uvicorn.Config:
     """uvicorn as we run it."""
     return uvicorn.Config(
-        "csms_project.asgi:application",
+        app,
         host=host,
         port=port,
         http=ChargerHttpProtocol,
@@ -166,20 +209,26 @@ def make_config(*, host: str, port: int) -> uvicorn.Config:
 
 
 def serve(
+    app: Any,
     *,
     host: str,
     port: int,
+    with_gateway: bool = True,
+    sockets: list[socket.socket] | None = None,
     ready: Callable[[], None] | None = None,
     background: Sequence[Background] = (),
 ) -> None:
-    """Serve web and gateway in this process until SIGINT or SIGTERM.
+    """Serve an ASGI application in this process until SIGINT or SIGTERM.
 
-    ready       called once the port is open
-    background  coroutines that run beside; they end when their event is set
+    with_gateway  run this process's gateway node: its writer, its lease
+    sockets       listen on these instead of on host and port
+    ready         called once the port is open
+    background    coroutines that run beside; they end when their event is set
     """
     raise_file_limit()
     quiet_uvicorn()
-    Server(make_config(host=host, port=port), ready=ready, background=background).run()
+    node = get_node() if with_gateway else None
+    Server(make_config(app, host=host, port=port), node=node, ready=ready, background=background).run(sockets)
 
 
 def quiet_uvicorn() -> None:
@@ -190,8 +239,9 @@ def quiet_uvicorn() -> None:
 
 
 def _is_worth_a_line(record: logging.LogRecord) -> bool:
-    # A traceback for every text that is not UTF-8: we log the close with its code 1007.
-    return not str(record.msg).startswith("Invalid UTF-8")
+    # A traceback for every text that is not UTF-8: we log the close with its code 1007. And an error for every
+    # handshake that we have refused with an HTTP answer.
+    return not str(record.msg).startswith(("Invalid UTF-8", "ASGI callable returned without completing"))
 
 
 def raise_file_limit() -> None:

@@ -112,16 +112,16 @@ def test_samples_of_a_running_session_stay(charge_point: ChargePoint) -> None:
 
 def test_command_line_runs_one_job_and_says_what_it_did() -> None:
     out = StringIO()
-    call_command("run_jobs", "--once", "chargepoints.purge_receipts", stdout=out)
+    call_command("worker", "--once", "chargepoints.purge_receipts", stdout=out)
     assert out.getvalue() == "chargepoints.purge_receipts: 0 rows\n"
 
 
 def test_command_line_names_an_unknown_job() -> None:
     with pytest.raises(CommandError, match="There is no job 'nap'"):
-        call_command("run_jobs", "--once", "nap")
+        call_command("worker", "--once", "nap")
 
 
 def test_command_line_lists_all_jobs() -> None:
     out = StringIO()
-    call_command("run_jobs", "--list", stdout=out)
+    call_command("worker", "--list", stdout=out)
     assert len(out.getvalue().splitlines()) == len(jobs.registered())

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import signal
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -14,7 +12,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from csms_project import health, up
+from csms_project import health, processes, up
 from csms_project.common import jobs
 from csms_project.demo.chargers import run_chargers, simulator_command, write_keys
 from csms_project.demo.seeding import DemoError, ensure_demo, live_keys
@@ -22,26 +20,17 @@ from csms_project.demo.seeding import DemoError, ensure_demo, live_keys
 Background = Callable[[asyncio.Event], Awaitable[None]]
 
 
-def port_number(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 65535:
-        raise argparse.ArgumentTypeError(f"{text} is no port; use a number from 1 to 65535")
-    return int(text)
-
-
 class Command(BaseCommand):
     help = "Migrate, make the first admin, and serve admin, API and chargers in one process."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument(
-            "--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 for the network"
-        )
-        parser.add_argument("--port", type=port_number, default=8000, help="port to listen on (8000)")
+        processes.add_address(parser, port=8000)
         parser.add_argument(
             "--demo", action="store_true", help="add a demo tenant and run simulated chargers"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        address = up.Address(host=options["host"], port=options["port"])
+        address = processes.address_of(options)
         try:
             self.serve(address, with_demo=options["demo"])
         except (up.UpError, DemoError) as error:
@@ -56,31 +45,25 @@ class Command(BaseCommand):
         if with_demo:
             background.append(self.prepare_demo(address))
         # Late: it pulls in the gateway, which the failures above need not wait for.
-        from ocpp_gateway.node import get_node
+        from csms_project.asgi import application
         from ocpp_gateway.server import serve
 
         health.register_check("jobs", jobs.ticker_problem)
-        health.register_check(
-            "writer", lambda: None if get_node().writer.is_alive else "its thread has ended"
-        )
-        # The server raises the signal that stopped it again once all is in order.
-        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+        processes.leave_on_sigterm()
         try:
             serve(
+                application,
                 host=address.host,
                 port=address.port,
                 ready=lambda: self.say("\n".join(up.banner(address))),
                 background=background,
             )
         except OSError as error:
-            raise up.UpError(
-                f"Cannot serve on {address.host} port {address.port}: {error.strerror}."
-            ) from error
-        except KeyboardInterrupt:
-            self.say("Stopped.")
+            raise processes.cannot_serve(address, error) from error
         finally:
             if lock is not None:
                 lock.close()
+        self.say("Stopped.")
 
     def prepare_demo(self, address: up.Address) -> Background:
         """Make the demo tenant unless it exists, and return the task that runs its chargers."""
