@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from ocpp_gateway.simulator.bench.cli import add_arguments, config_from, run_bench
+from ocpp_gateway.simulator.bench.cli import add_scenarios, config_from, run_bench
 
 
 def main(argv: list[str]) -> int:
@@ -13,7 +13,7 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m ocpp_gateway.simulator.bench", description="Load against a running CSMS."
     )
-    add_arguments(parser)
+    add_scenarios(parser.add_subparsers(dest="scenario", metavar="SCENARIO", required=True))
     options = parser.parse_args(argv)
     try:
         config = config_from(options)

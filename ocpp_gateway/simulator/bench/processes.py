@@ -108,3 +108,12 @@ def usage(pids: Iterable[int], proc: Path = PROC) -> Usage:
     processes = list_processes(proc)
     family = [processes[pid] for pid in with_children(pids, processes)]
     return Usage(sum(p.cpu_s for p in family), sum(p.rss_bytes for p in family), len(family))
+
+
+def open_files(pids: Iterable[int], proc: Path = PROC) -> int:
+    """Number of file descriptors of processes and their descendants, as far as they can be read."""
+    total = 0
+    for pid in with_children(pids, list_processes(proc)):
+        with contextlib.suppress(OSError):
+            total += len(os.listdir(proc / str(pid) / "fd"))
+    return total

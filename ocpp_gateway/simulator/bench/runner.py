@@ -3,78 +3,49 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import contextlib
+from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
-from ocpp_gateway.simulator.bench.database import Database, DatabaseUnusable
-from ocpp_gateway.simulator.bench.processes import Usage, find_listeners, usage
+from ocpp_gateway.simulator.bench.commander import Commander
+from ocpp_gateway.simulator.bench.config import BenchConfig
+from ocpp_gateway.simulator.bench.database import Database
+from ocpp_gateway.simulator.bench.gauges import Gauges, Reading
+from ocpp_gateway.simulator.bench.growth import Sample
+from ocpp_gateway.simulator.bench.processes import find_listeners
 from ocpp_gateway.simulator.bench.report import BenchResult
 from ocpp_gateway.simulator.bench.scenarios import SCENARIOS, Charger
 from ocpp_gateway.simulator.bench.socket import Failed, LoadSocket, Refused, Tally
-from ocpp_gateway.simulator.register import Registration, new_key, register
+from ocpp_gateway.simulator.register import register
 
 SETTLE_S = 1.0
 RETRY_S = 1.0
+SAMPLES = 240  # of a soak
+MIN_SAMPLE_S = 0.25
+WARM_UP = 20  # connections before memory is weighed
 
-
-@dataclass(frozen=True, kw_only=True)
-class BenchConfig:
-    """One load test. Times in seconds.
-
-    keys          authorization key by identity; its identities are the charge points when given
-    concurrency   handshakes at once, except in a boot storm, where all come at once
-    pids          processes of the server; without any those that listen on the URL's port
-    database      URL or conninfo of the server's PostgreSQL: its WAL is measured
-    postgres      count the CPU of that database's cluster, or of the one whose postmaster is postgres_pid
-    """
-
-    scenario: str
-    url: str
-    chargers: int = 100
-    duration_s: float = 10.0
-    prefix: str = "BENCH"
-    key: str = field(default="", repr=False)
-    keys: dict[str, str] = field(default_factory=dict, repr=False)
-    tags: tuple[str, ...] = ()
-    concurrency: int = 50
-    answer_timeout_s: float = 30.0
-    pids: tuple[int, ...] = ()
-    database: str = field(default="", repr=False)
-    postgres: bool = False
-    postgres_pid: int | None = None
-    registration: Registration | None = None
-
-    def make_chargers(self) -> list[Charger]:
-        """The charge points, each with a tag of its own as far as there are enough."""
-        names = list(self.keys)[: self.chargers]
-        names = names or [f"{self.prefix}{number:05d}" for number in range(1, self.chargers + 1)]
-        tags = self.tags or tuple(f"{self.prefix[:10]}TAG{n:05d}" for n in range(1, len(names) + 1))
-        keys = {name: self.keys.get(name) or self.key for name in names}
-        if self.registration is not None:
-            keys = {name: key or new_key() for name, key in keys.items()}
-        return [
-            Charger(identity=name, tag=tags[number % len(tags)].encode(), key=keys[name])
-            for number, name in enumerate(names)
-        ]
+Say = Callable[[str], None]
 
 
 async def bench(
-    config: BenchConfig,
-    *,
-    stop: asyncio.Event | None = None,
-    progress: Callable[[str], None] | None = None,
+    config: BenchConfig, *, stop: asyncio.Event | None = None, progress: Say | None = None
 ) -> BenchResult:
-    """Run a load test until its time is over or `stop` is set. Raises RegistrationFailed."""
+    """Run a load test until its time is over or `stop` is set. Raises RegistrationFailed, DatabaseUnusable."""
     chargers = config.make_chargers()
     if config.registration is not None:
         keys = {charger.identity: charger.key for charger in chargers}
         tags = sorted({charger.tag.decode() for charger in chargers})
         await asyncio.to_thread(register, config.registration, keys=keys, tags=tags)
+    commander = await _commander(config, chargers)
     database = await asyncio.to_thread(Database, config.database) if config.database else None
     try:
-        test = LoadTest(config, chargers, progress or (lambda line: None), database)
+        gauges = Gauges(
+            set(config.pids) or _listeners(config.urls),
+            database=database,
+            count_postgres=config.postgres,
+            postmaster=config.postgres_pid,
+        )
+        test = LoadTest(config, chargers, gauges, commander, progress or (lambda line: None))
         try:
             return await test.run(stop or asyncio.Event())
         finally:
@@ -84,6 +55,20 @@ async def bench(
             database.close()
 
 
+async def _commander(config: BenchConfig, chargers: list[Charger]) -> Commander | None:
+    if config.registration is None or not config.commands:
+        return None
+    identities = [charger.identity for charger in chargers]
+    return await asyncio.to_thread(Commander, config.registration, identities, config.commands)
+
+
+def _listeners(urls: Iterable[str]) -> set[int]:
+    found: set[int] = set()
+    for url in urls:
+        found |= find_listeners(urlsplit(url).port or (443 if url.startswith("wss") else 80))
+    return found
+
+
 class LoadTest:
     """The state of one load test."""
 
@@ -91,92 +76,133 @@ class LoadTest:
         self,
         config: BenchConfig,
         chargers: list[Charger],
-        say: Callable[[str], None],
-        database: Database | None = None,
+        gauges: Gauges,
+        commander: Commander | None,
+        say: Say,
     ) -> None:
         self._config = config
         self._scenario = SCENARIOS[config.scenario]
         self._chargers = chargers
+        self._steady = [charger for charger in chargers if not charger.scenario.reconnect]
+        self._storming = [charger for charger in chargers if charger.scenario.reconnect]
+        self._gauges = gauges
+        self._commander = commander
         self._say = say
         self._tally = Tally()
         self._sockets: dict[str, LoadSocket] = {}
-        self._turn = asyncio.Semaphore(len(chargers) if self._scenario.reconnect else config.concurrency)
+        self._turn = asyncio.Semaphore(config.concurrency)
         self._booted = 0
-        port = urlsplit(config.url).port or (443 if config.url.startswith("wss") else 80)
-        self._pids = set(config.pids) or find_listeners(port)
-        self._database = database
-        self._postmaster = self._find_postmaster()
+        self._samples: list[Sample] = []
 
     async def run(self, stop: asyncio.Event) -> BenchResult:
         """Prepare, measure, finish."""
-        unloaded = self._usage()
         watch = asyncio.create_task(self._watch())
         try:
-            if not self._scenario.reconnect:
-                self._say(f"connecting {len(self._chargers)} charge points …")
-                await asyncio.gather(*(self._connect(charger) for charger in self._chargers))
+            if self._scenario.weighs:
+                await self._warm_up(stop)
+            unloaded = self._gauges.server()
+            if self._steady:
+                self._say(f"connecting {len(self._steady)} charge points …")
+                await asyncio.gather(*(self._connect(charger) for charger in self._steady))
                 await self._wait(stop, SETTLE_S)
+            connected, self._booted = len(self._sockets), 0
             self._say(f"measuring for {self._config.duration_s:g} s …")
-            result = await self._measure(stop, unloaded)
+            before, after = await self._measure(stop)
             await self._finish()
         finally:
             watch.cancel()
-        return result
-
-    async def _measure(self, stop: asyncio.Event, unloaded: Usage) -> BenchResult:
-        connected = len(self._sockets)
-        wal, server, postgres = self._wal(), self._usage(), self._postgres()
-        began, cpu = time.monotonic(), time.process_time()
-        self._tally.measuring = True
-        live = self._storm if self._scenario.reconnect else self._live
-        work = [asyncio.create_task(live(charger)) for charger in self._chargers]
-        if self._config.duration_s > 0:
-            await self._wait(stop, self._config.duration_s)
-        for charger in self._chargers:
-            charger.running = False
-        if self._scenario.reconnect:
-            await asyncio.wait(work)  # each boots at least once
-        duration_s, cpu_s = time.monotonic() - began, time.process_time() - cpu
-        self._tally.measuring = False
-        after = self._usage()
-        postgres_after, wal_after = self._postgres(), self._wal()
-        await asyncio.gather(*work)
         return BenchResult(
             scenario=self._config.scenario,
-            chargers=len(self._chargers),
-            connected=self._booted if self._scenario.reconnect else connected,
-            duration_s=duration_s,
+            chargers=len(self._storming or self._steady),
+            connected=self._booted if self._storming else connected,
             tally=self._tally,
             unloaded=unloaded,
-            server=(server, after),
-            postgres=(postgres, postgres_after) if postgres and postgres_after else None,
-            client_cpu_s=cpu_s,
-            wal_bytes=None if wal is None or wal_after is None else wal_after - wal,
+            before=before,
+            after=after,
+            samples=tuple(self._samples),
+            commands=self._commander.outcomes if self._commander is not None else None,
+            sessions={charger.identity: charger.sessions for charger in self._chargers},
         )
 
+    async def _measure(self, stop: asyncio.Event) -> tuple[Reading, Reading]:
+        before = self._gauges.read()
+        self._tally.measuring = True
+        work = [asyncio.create_task(self._live(charger)) for charger in self._steady]
+        storm = [asyncio.create_task(self._storm(charger)) for charger in self._storming]
+        helpers = self._start_helpers()
+        if self._config.duration_s > 0:
+            await self._wait(stop, self._config.duration_s)
+        self._end(self._storming)
+        if storm:
+            await asyncio.wait(storm)  # each boots at least once
+        self._tally.measuring = False
+        after = self._gauges.read()
+        self._end(self._steady)
+        for helper in helpers:
+            helper.cancel()
+        await asyncio.gather(*work, *storm)
+        await asyncio.gather(*helpers, return_exceptions=True)
+        return before, after
+
+    def _end(self, chargers: Iterable[Charger]) -> None:
+        for charger in chargers:
+            charger.running = False
+            if charger.identity in self._sockets:
+                self._sockets[charger.identity].hurry()
+
     async def _wait(self, stop: asyncio.Event, seconds: float) -> None:
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await stop.wait()
-        except TimeoutError:
-            pass
+
+    # ---------------------------------------------------------------- beside the load
+    def _start_helpers(self) -> list[asyncio.Task[None]]:
+        helpers = [self._commander.run()] if self._commander is not None else []
+        if self._scenario.soaks:
+            helpers.append(self._sample())
+        return [asyncio.create_task(helper) for helper in helpers]
+
+    async def _sample(self) -> None:
+        """Weigh the server again and again."""
+        began = asyncio.get_running_loop().time()
+        while True:
+            await asyncio.sleep(max(MIN_SAMPLE_S, self._config.duration_s / SAMPLES))
+            self._samples.append(
+                Sample(
+                    at_s=asyncio.get_running_loop().time() - began,
+                    rss_bytes=self._gauges.server().rss_bytes,
+                    files=self._gauges.server_files() - len(self._sockets),
+                )
+            )
+
+    async def _warm_up(self, stop: asyncio.Event) -> None:
+        """Let the server load and allocate what it needs once, so that no connection is charged with it."""
+        first = self._chargers[:WARM_UP]
+        await asyncio.gather(*(self._connect(charger) for charger in first))
+        for charger in first:
+            self._disconnect(charger)
+        await self._wait(stop, SETTLE_S)
+
+    async def _watch(self) -> None:
+        """Drop sockets whose answer does not come."""
+        while True:
+            await asyncio.sleep(1)
+            for socket in list(self._sockets.values()):
+                if socket.overdue(self._config.answer_timeout_s):
+                    socket.fail("timeout")
 
     # ---------------------------------------------------------------- one charge point
     async def _connect(self, charger: Charger) -> bool:
         """Open, upgrade and prepare; failures are counted, not raised."""
-        config, began = self._config, time.perf_counter()
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         try:
-            async with self._turn:
-                socket = await LoadSocket.open(
-                    self._tally,
-                    url=config.url,
-                    identity=charger.identity,
-                    key=charger.key,
-                    timeout_s=config.answer_timeout_s,
-                )
-                self._tally.record("handshake", time.perf_counter() - began)
+            is_load = charger.scenario.reconnect
+            async with contextlib.nullcontext() if is_load else self._turn:
+                socket = await self._open(charger)
+                self._tally.record("handshake", loop.time() - began)
                 self._sockets[charger.identity] = socket
-                await socket.play(self._scenario.prepare(charger))
+                await socket.play(charger.scenario.prepare(charger), charger.pace if is_load else None)
         except Refused as refused:
             self._tally.errors[f"handshake:{refused}"] += 1
         except (OSError, TimeoutError) as error:
@@ -188,6 +214,16 @@ class LoadTest:
             self._booted += 1
             return True
         return False
+
+    async def _open(self, charger: Charger) -> LoadSocket:
+        return await LoadSocket.open(
+            self._tally,
+            url=charger.url,
+            identity=charger.identity,
+            key=charger.key,
+            timeout_s=self._config.answer_timeout_s,
+            deflate=self._config.deflate,
+        )
 
     def _disconnect(self, charger: Charger) -> None:
         socket = self._sockets.pop(charger.identity, None)
@@ -208,7 +244,7 @@ class LoadTest:
             socket = self._sockets.get(charger.identity)
             if socket is not None:
                 try:
-                    await socket.play(self._scenario.load(charger))
+                    await socket.play(charger.scenario.load(charger), charger.pace)
                     return
                 except Failed:
                     self._disconnect(charger)
@@ -219,43 +255,13 @@ class LoadTest:
 
     async def _finish(self) -> None:
         scripts = [
-            socket.play(self._scenario.finish(charger))
+            socket.play(charger.scenario.finish(charger))
             for charger in self._chargers
             if (socket := self._sockets.get(charger.identity)) is not None
         ]
         for outcome in await asyncio.gather(*scripts, return_exceptions=True):
             if isinstance(outcome, Failed):
                 self._tally.errors["finish"] += 1
-
-    async def _watch(self) -> None:
-        """Drop sockets whose answer does not come."""
-        while True:
-            await asyncio.sleep(1)
-            for socket in list(self._sockets.values()):
-                if socket.overdue(self._config.answer_timeout_s):
-                    socket.fail("timeout")
-
-    # ---------------------------------------------------------------- the server
-    def _usage(self) -> Usage:
-        return usage(self._pids)
-
-    def _postgres(self) -> Usage | None:
-        return None if self._postmaster is None else usage([self._postmaster])
-
-    def _wal(self) -> int | None:
-        return None if self._database is None else self._database.wal_bytes()
-
-    def _find_postmaster(self) -> int | None:
-        """The postmaster whose cluster is counted. Processes that end meanwhile are in its own figures."""
-        if self._config.postgres_pid is not None:
-            if not usage([self._config.postgres_pid]).found:
-                raise DatabaseUnusable(f"there is no process {self._config.postgres_pid}")
-            return self._config.postgres_pid
-        if not self._config.postgres:
-            return None
-        if self._database is None:
-            raise DatabaseUnusable("--postgres needs --database-url (or the server's DATABASE_URL)")
-        return self._database.postmaster()
 
     def close(self) -> None:
         """Drop all sockets."""

@@ -2,130 +2,218 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import orjson
 
 from ocpp_gateway.simulator.bench import messages
-from ocpp_gateway.simulator.bench.socket import Failed, Message, Script
+from ocpp_gateway.simulator.bench.messages import Message
+from ocpp_gateway.simulator.bench.pace import Pace
+from ocpp_gateway.simulator.bench.socket import Failed, Script
+
+READINGS = 10  # of a session
+STATUSES = (b"Preparing", b"Charging", b"SuspendedEV", b"Charging", b"Finishing", b"Available")
 
 
-@dataclass
+@dataclass(slots=True)
+class Booked:
+    """A session that the server has acknowledged, and what of it: readings, and the register at its stop."""
+
+    transaction_id: int
+    start_wh: int
+    readings: int = 0
+    readings_sent: int = 0
+    stop_wh: int | None = None
+    is_stop_sent: bool = False
+
+
+@dataclass(slots=True)
 class Charger:
-    """One charge point of a load test. `running` is cleared when its load shall end."""
+    """One charge point of a load test. `running` is cleared when its load shall end.
+
+    samples     in each reading
+    connectors  whose status it reports after booting, beside its own
+    """
 
     identity: str
     tag: bytes
+    url: str
+    scenario: Scenario
     key: str = ""
+    samples: int = messages.MAX_SAMPLES
+    connectors: int = 1
+    pace: Pace | None = None
     register_wh: int = 0
-    transaction_id: int = 0
     running: bool = True
-
-    def meter(self) -> Message:
-        """The next reading of the running session."""
-        self.register_wh += 7
-        return messages.meter_values(self.transaction_id, self.register_wh)
+    sessions: list[Booked] = field(default_factory=list)
 
 
-def boot(charger: Charger) -> Script:
-    """Register and report the connectors, as after power-up."""
-    answer = yield messages.boot(charger.identity.encode())
-    if b'"Accepted"' not in answer:
-        raise Failed("not accepted")
-    yield messages.status(0, b"Available")
-    yield messages.status(1, b"Available")
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """prepare and finish are not measured.
+
+    reconnect  connecting and preparing are the load, over and over
+    weighs     the memory of a connection is measured
+    soaks      the growth of the server is measured
+    """
+
+    about: str
+    prepare: Callable[[Charger], Script]
+    load: Callable[[Charger], Script]
+    finish: Callable[[Charger], Script]
+    reconnect: bool = False
+    weighs: bool = False
+    soaks: bool = False
 
 
+# ---------------------------------------------------------------- acts
 def nothing(charger: Charger) -> Script:
     """Send nothing at all."""
     yield from ()
 
 
+def boot(charger: Charger) -> Script:
+    """Register, as after power-up."""
+    answer = yield messages.boot(charger.identity.encode())
+    if b'"Accepted"' not in answer:
+        raise Failed("not accepted")
+
+
+def boot_and_report(charger: Charger) -> Script:
+    """Register and report the states of all connectors."""
+    yield from boot(charger)
+    for number in range(charger.connectors + 1):
+        yield messages.status(number, b"Available")
+
+
 def start(charger: Charger) -> Script:
     """Begin a session."""
-    answer = yield messages.start(charger.tag, charger.register_wh)
-    payload = orjson.loads(answer)[2]
-    if not isinstance(payload.get("transactionId"), int):
+    register_wh = charger.register_wh
+    answer = yield messages.start(charger.tag, register_wh)
+    transaction_id = orjson.loads(answer)[2].get("transactionId")
+    if not isinstance(transaction_id, int):
         raise Failed("no transactionId")
-    charger.transaction_id = payload["transactionId"]
+    charger.sessions.append(Booked(transaction_id, register_wh))
+
+
+def read_meter(charger: Charger) -> Script:
+    """A reading of the running session."""
+    charger.register_wh += 7
+    booked = charger.sessions[-1]
+    booked.readings_sent += 1
+    yield messages.meter_values(booked.transaction_id, charger.register_wh, charger.samples)
+    booked.readings += 1
 
 
 def stop(charger: Charger) -> Script:
-    """End the session."""
-    yield messages.stop(charger.transaction_id, charger.register_wh)
+    """End the session that runs."""
+    if not charger.sessions or charger.sessions[-1].is_stop_sent:
+        return
+    booked = charger.sessions[-1]
+    booked.is_stop_sent = True
+    yield messages.stop(booked.transaction_id, charger.register_wh)
+    booked.stop_wh = charger.register_wh
 
 
 def boot_and_start(charger: Charger) -> Script:
     """Register and begin a session."""
-    yield from boot(charger)
+    yield from boot_and_report(charger)
     yield from start(charger)
 
 
-def heartbeats(charger: Charger) -> Script:
-    """Heartbeats without a pause."""
-    while charger.running:
-        yield messages.heartbeat()
-
-
-def meter_values(charger: Charger) -> Script:
-    """Readings of one long session without a pause."""
-    while charger.running:
-        yield charger.meter()
-
-
-def _session(charger: Charger, readings: int) -> Iterator[Message | Script]:
+def session(charger: Charger) -> Script:
+    """One whole session."""
     yield messages.authorize(charger.tag)
     yield messages.status(1, b"Preparing")
-    yield start(charger)
+    yield from start(charger)
     yield messages.status(1, b"Charging")
-    for _ in range(readings):
-        yield charger.meter()
-    yield stop(charger)
+    for _ in range(READINGS):
+        yield from read_meter(charger)
+    yield messages.status(1, b"Finishing")
+    yield from stop(charger)
     yield messages.status(1, b"Available")
 
 
-def _flatten(steps: Iterator[Message | Script]) -> Script:
-    for step in steps:
-        if isinstance(step, tuple):
-            yield step
-        else:
-            yield from step
+# ---------------------------------------------------------------- loads
+def _repeat(act: Callable[[Charger], Script]) -> Callable[[Charger], Script]:
+    def load(charger: Charger) -> Script:
+        while charger.running:
+            yield from act(charger)
+
+    return load
 
 
-def sessions(charger: Charger) -> Script:
-    """Complete short sessions, one after the other; one that has begun is ended."""
-    while charger.running:
-        yield from _flatten(_session(charger, 3))
+def _each(make: Callable[[], Message]) -> Callable[[Charger], Script]:
+    def load(charger: Charger) -> Script:
+        while charger.running:
+            yield make()
+
+    return load
 
 
-def mixed(charger: Charger) -> Script:
-    """Sessions with ten readings and a heartbeat after every second of them, as in daily operation."""
-    while charger.running:
-        for number, step in enumerate(_session(charger, 10)):
-            yield from _flatten(iter((step,)))
-            if number % 2:
-                yield messages.heartbeat()
+def _authorize(charger: Charger) -> Script:
+    yield messages.authorize(charger.tag)
 
 
-@dataclass(frozen=True)
-class Scenario:
-    """prepare and finish are not measured; with `reconnect` connecting and preparing are the load.
+def _statuses(charger: Charger) -> Script:
+    for state in STATUSES:
+        yield messages.status(1, state)
 
-    "idle" gives the memory of a connection: measure it on a server that has just been started.
-    """
 
-    prepare: Callable[[Charger], Script]
-    load: Callable[[Charger], Script]
-    finish: Callable[[Charger], Script] = nothing
-    reconnect: bool = False
+def _start_and_stop(charger: Charger) -> Script:
+    yield from start(charger)
+    charger.register_wh += 7
+    yield from stop(charger)
 
+
+def _third_each(charger: Charger) -> Script:
+    for state in STATUSES:
+        yield messages.heartbeat()
+        yield messages.status(1, state)
+        yield from read_meter(charger)
+
+
+def soak(charger: Charger) -> Script:
+    """A life in brief: power-up, a session with what goes wrong in the field, and out."""
+    yield from boot_and_report(charger)
+    yield messages.heartbeat()
+    yield messages.unknown_action()
+    yield messages.malformed()
+    yield messages.unacceptable()
+    if len(charger.sessions) % 4 == 3:
+        yield from start(charger)  # power failure: this session is never stopped
+        yield from read_meter(charger)
+        charger.sessions[-1].is_stop_sent = True
+    else:
+        yield from session(charger)
+
+
+def _measured(about: str, load: Callable[[Charger], Script], *, in_session: bool = False) -> Scenario:
+    if in_session:
+        return Scenario(about, boot_and_start, load, stop)
+    return Scenario(about, boot_and_report, load, nothing)
+
+
+BOOT_STORM = Scenario("connect and boot, all at once", boot, nothing, nothing, reconnect=True)
+REPORTING_STORM = Scenario(BOOT_STORM.about, boot_and_report, nothing, nothing, reconnect=True)
+HEARTBEATS = _measured("Heartbeat without a pause", _each(messages.heartbeat))
+IDLE = Scenario("connected, and nothing else: memory of a connection", boot, nothing, nothing, weighs=True)
+SOAK = Scenario(
+    "lives in brief: boots, sessions, mistakes", soak, nothing, nothing, reconnect=True, soaks=True
+)
 
 SCENARIOS = {
-    "boot-storm": Scenario(boot, nothing, reconnect=True),
-    "heartbeats": Scenario(boot, heartbeats),
-    "meter-values": Scenario(boot_and_start, meter_values, stop),
-    "sessions": Scenario(boot, sessions),
-    "mixed": Scenario(boot, mixed),
-    "idle": Scenario(boot, nothing),
+    "unknown-action": _measured("CALLs of an unknown action", _each(messages.unknown_action)),
+    "malformed": _measured("CALLs that are no valid frame", _each(messages.malformed)),
+    "heartbeats": HEARTBEATS,
+    "authorize": _measured("Authorize without a pause", _repeat(_authorize)),
+    "statuses": _measured("StatusNotification, another state each time", _repeat(_statuses)),
+    "starts": _measured("StartTransaction and StopTransaction in turn", _repeat(_start_and_stop)),
+    "meter-values": _measured("readings of a long session", _repeat(read_meter), in_session=True),
+    "sessions": _measured("whole sessions, one after the other", _repeat(session)),
+    "mixed": _measured("Heartbeat, status, reading: a third each", _repeat(_third_each), in_session=True),
+    "boot-storm": BOOT_STORM,
+    "idle": IDLE,
+    "soak": SOAK,
 }

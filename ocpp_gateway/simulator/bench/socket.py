@@ -7,6 +7,7 @@ import base64
 import secrets
 import ssl
 import time
+import zlib
 from collections import Counter
 from collections.abc import Generator
 from dataclasses import dataclass, field
@@ -15,11 +16,10 @@ from urllib.parse import quote, urlsplit
 
 import orjson
 
-from ocpp_gateway.simulator.bench.messages import encode
+from ocpp_gateway.simulator.bench.deflate import OFFER, Deflate, agreed
+from ocpp_gateway.simulator.bench.messages import Message, encode
+from ocpp_gateway.simulator.bench.pace import Pace
 from ocpp_gateway.simulator.stats import Latencies
-
-Message = tuple[str, bytes, bytes]
-"""Action, message id, frame."""
 
 Script = Generator[Message, bytes, None]
 """Yields messages one by one and is sent the text of each answer; Failed is thrown in for a CALLERROR."""
@@ -37,14 +37,20 @@ class Refused(Exception):
 
 @dataclass
 class Tally:
-    """What all sockets of a load test count. Only calls sent while `measuring` is set count as messages."""
+    """What all sockets of a load test count.
+
+    latencies  of the answers that came while `measuring`: these are the messages of the result
+    sent, answered  all CALLs by action, for comparing with what is stored
+    """
 
     measuring: bool = False
     latencies: dict[str, Latencies] = field(default_factory=dict)
+    sent: Counter[str] = field(default_factory=Counter)
+    answered: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
 
     def record(self, action: str, seconds: float) -> None:
-        """Count an answer."""
+        """Count an answer or a handshake."""
         if self.measuring:
             if action not in self.latencies:
                 self.latencies[action] = Latencies()
@@ -56,20 +62,39 @@ class LoadSocket(asyncio.Protocol):
 
     def __init__(self, tally: Tally) -> None:
         self._tally = tally
+        self._pace: Pace | None = None
+        self._slot: asyncio.TimerHandle | None = None
+        self._waiting: Message | None = None
+        self._deflate: Deflate | None = None
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
         self._fragments = b""
+        self._is_compressed = False
         self._upgraded: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._script: Script | None = None
         self._played: asyncio.Future[None] | None = None
         self._action = ""
         self._message_id = b""
+        self._refusable = False
         self._sent_at = 0.0
         self.closing = False
 
     @classmethod
-    async def open(cls, tally: Tally, *, url: str, identity: str, key: str, timeout_s: float) -> LoadSocket:
-        """Connect and upgrade. Raises Refused (with the HTTP status), OSError, TimeoutError."""
+    async def open(
+        cls,
+        tally: Tally,
+        *,
+        url: str,
+        identity: str,
+        key: str,
+        timeout_s: float,
+        deflate: bool = False,
+    ) -> LoadSocket:
+        """Connect and upgrade.
+
+        deflate  offer permessage-deflate, and compress if the server agrees
+        Raises   Refused (with the HTTP status), OSError, TimeoutError
+        """
         parts = urlsplit(url)
         context = ssl.create_default_context() if parts.scheme == "wss" else None
         port = parts.port or (443 if context else 80)
@@ -79,7 +104,7 @@ class LoadSocket(asyncio.Protocol):
                 lambda: cls(tally), parts.hostname or "127.0.0.1", port, ssl=context
             )
             path = f"{parts.path.rstrip('/')}/{quote(identity, safe='')}"
-            socket._upgrade(path, parts.netloc, identity, key)
+            socket._upgrade(path, parts.netloc, identity, key, deflate)
             try:
                 await socket._upgraded
             except BaseException:
@@ -87,7 +112,7 @@ class LoadSocket(asyncio.Protocol):
                 raise
         return socket
 
-    def _upgrade(self, path: str, host: str, identity: str, key: str) -> None:
+    def _upgrade(self, path: str, host: str, identity: str, key: str, deflate: bool) -> None:
         assert self._transport is not None
         lines = [
             f"GET {path} HTTP/1.1",
@@ -98,14 +123,20 @@ class LoadSocket(asyncio.Protocol):
             "Sec-WebSocket-Version: 13",
             "Sec-WebSocket-Protocol: ocpp1.6",
         ]
+        if deflate:
+            lines.append(f"Sec-WebSocket-Extensions: {OFFER}")
         if key:
             credentials = base64.b64encode(f"{identity}:{key}".encode()).decode()
             lines.append(f"Authorization: Basic {credentials}")
         self._transport.write("\r\n".join([*lines, "", ""]).encode())
 
     # ---------------------------------------------------------------- scripts
-    def play(self, script: Script) -> asyncio.Future[None]:
-        """Run a script; the future ends with it, with Failed when the script did not get to its end."""
+    def play(self, script: Script, pace: Pace | None = None) -> asyncio.Future[None]:
+        """Run a script; the future ends with it, with Failed when the script did not get to its end.
+
+        pace  when its messages may be sent; without one at once
+        """
+        self._pace = pace
         self._script = script
         self._played = asyncio.get_running_loop().create_future()
         self._step(None)
@@ -131,9 +162,31 @@ class LoadSocket(asyncio.Protocol):
             if not played.done():
                 played.set_exception(error)
         else:
-            self._action, self._message_id, frame = message
-            self._sent_at = time.perf_counter()
-            self._transport.write(frame)
+            delay_s = self._pace.wait_s() if self._pace is not None else 0.0
+            if delay_s > 0:
+                self._waiting = message
+                self._slot = asyncio.get_running_loop().call_later(delay_s, self._send, message)
+            else:
+                self._send(message)
+
+    def hurry(self) -> None:
+        """From now on without a pace; what waits for its slot is sent at once."""
+        self._pace = None
+        if self._slot is not None and self._waiting is not None:
+            self._slot.cancel()
+            self._send(self._waiting)
+
+    def _send(self, message: Message) -> None:
+        self._slot = self._waiting = None
+        if self._transport is None:
+            return  # lost while it waited: the script has been told
+        self._action, self._message_id, text, self._refusable = message
+        self._tally.sent[self._action] += 1
+        self._sent_at = time.perf_counter()
+        if self._deflate is None:
+            self._transport.write(encode(text))
+        else:
+            self._transport.write(encode(self._deflate.compress(text), compressed=True))
 
     def overdue(self, limit_s: float) -> bool:
         """Say whether an answer is missing for so long."""
@@ -161,6 +214,8 @@ class LoadSocket(asyncio.Protocol):
         elif not self.closing:
             self._tally.errors["disconnect"] += 1
         self._message_id = b""
+        if self._slot is not None:
+            self._slot.cancel()
         if self._script is not None:
             self._step(None, Failed("the socket closed"))
 
@@ -189,6 +244,8 @@ class LoadSocket(asyncio.Protocol):
             self._upgraded.set_exception(Refused(status))
             return False
         self._buffer = bytearray(rest)
+        extension = agreed(head)
+        self._deflate = None if extension is None else Deflate(extension)
         self._upgraded.set_result(None)
         return True
 
@@ -215,10 +272,10 @@ class LoadSocket(asyncio.Protocol):
     def _on_frame(self, first: int, payload: bytes) -> None:
         opcode = first & 0x0F
         if opcode in (0x0, 0x1):
+            self._is_compressed |= bool(first & 0x40)
             self._fragments += payload
             if first & 0x80:
-                text, self._fragments = self._fragments, b""
-                self._on_text(text)
+                self._on_message()
         elif opcode == 0x9 and self._transport is not None:
             self._transport.write(encode(payload, opcode=0xA))
         elif opcode == 0x8:
@@ -226,11 +283,21 @@ class LoadSocket(asyncio.Protocol):
             if not self.closing:
                 self.fail(f"close:{code}")
 
+    def _on_message(self) -> None:
+        text, is_compressed = self._fragments, self._is_compressed
+        self._fragments, self._is_compressed = b"", False
+        if is_compressed:
+            try:
+                text = self._deflate.decompress(text) if self._deflate is not None else b""
+            except zlib.error:
+                text = b""
+        self._on_text(text)
+
     # ---------------------------------------------------------------- OCPP
     def _on_text(self, text: bytes) -> None:
         expected = self._message_id
         if text.startswith(b'[3,"') and text[4 : 4 + len(expected)] == expected and expected:
-            self._answered(text)
+            self._on_result(text)
             return
         try:
             kind, message_id, *rest = orjson.loads(text)
@@ -239,6 +306,8 @@ class LoadSocket(asyncio.Protocol):
             return
         mine = bool(expected) and message_id == expected.decode()
         if kind == 3 and mine:
+            self._on_result(text)
+        elif kind == 4 and mine and self._refusable:
             self._answered(text)
         elif kind == 4 and mine:
             self._message_id = b""
@@ -250,8 +319,14 @@ class LoadSocket(asyncio.Protocol):
         else:
             self._tally.errors["unasked_answer"] += 1
 
+    def _on_result(self, text: bytes) -> None:
+        if self._refusable:
+            self._tally.errors[f"not_refused:{self._action}"] += 1
+        self._answered(text)
+
     def _answered(self, text: bytes) -> None:
         self._message_id = b""
+        self._tally.answered[self._action] += 1
         self._tally.record(self._action, time.perf_counter() - self._sent_at)
         if self._script is not None:
             self._step(text)

@@ -113,7 +113,8 @@ def default_answer(csms: Csms, call: frames.Call) -> Reply:
 class Csms:
     """Answers as `script` says for an action (each entry once, then the default) and keeps every call.
 
-    An answer is a payload, a pair (code, description) for a CALLERROR, or None for silence.
+    An answer is a payload, a pair (code, description) for a CALLERROR, or None for silence. Calls that break their
+    schema are noted, and with `strict` refused.
     """
 
     script: dict[str, list[Reply]] = field(default_factory=dict)
@@ -123,6 +124,8 @@ class Csms:
     violations: list[str] = field(default_factory=list)
     credentials: list[str] = field(default_factory=list)
     sockets: int = 0
+    unknown: int = 0
+    strict: bool = False
     url: str = ""
     _server: Server | None = None
     _socket: ServerConnection | None = None
@@ -183,11 +186,15 @@ class Csms:
 
     async def _serve(self, socket: ServerConnection, call: frames.Call) -> None:
         if call.action not in schemas.actions("ocpp1.6"):
+            self.unknown += 1
             await socket.send(frames.error(call.message_id, "NotImplemented"))
             return
         violation = schemas.check_request("ocpp1.6", call.action, call.payload)
         if violation is not None:
             self.violations.append(f"{call.action}: {violation.description}")
+        if violation is not None and self.strict:
+            await socket.send(frames.error(call.message_id, "FormationViolation"))
+            return
         self.calls.append(call)
         scripted = self.script.get(call.action)
         reply = scripted.pop(0) if scripted else default_answer(self, call)

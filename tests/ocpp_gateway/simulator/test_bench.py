@@ -1,55 +1,50 @@
-"""The load test: its sockets against a tiny CSMS, its arithmetic and its view of other processes."""
+"""The load test against a tiny CSMS: its scenarios, and what it counts."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import shutil
-from pathlib import Path
+from collections import Counter
 from typing import Any
 
 import pytest
 import uvloop
-from django.db import connection
 
-from csms_project.management.commands.bench import conninfo_from_settings
-from ocpp_gateway.simulator.bench import messages
-from ocpp_gateway.simulator.bench.database import Database, DatabaseUnusable, find_postmaster
-from ocpp_gateway.simulator.bench.processes import (
-    Process,
-    Usage,
-    find_listeners,
-    list_processes,
-    parse_stat,
-    usage,
-    with_children,
-)
+from ocpp_gateway.simulator.bench import runner
+from ocpp_gateway.simulator.bench.config import BenchConfig
+from ocpp_gateway.simulator.bench.database import DatabaseUnusable
+from ocpp_gateway.simulator.bench.gauges import Gauges
+from ocpp_gateway.simulator.bench.growth import Sample, measure_growth
+from ocpp_gateway.simulator.bench.pace import Pace
 from ocpp_gateway.simulator.bench.report import BenchResult
-from ocpp_gateway.simulator.bench.runner import BenchConfig, bench
+from ocpp_gateway.simulator.bench.runner import bench
 from ocpp_gateway.simulator.bench.scenarios import SCENARIOS
-from ocpp_gateway.simulator.bench.socket import LoadSocket, Refused, Tally
-from ocpp_gateway.wire import frames, schemas
+from ocpp_gateway.simulator.register import Api, Registration
 from tests.ocpp_gateway.simulator.helpers import Csms, play
+
+IN_TURN = ["Heartbeat", "StatusNotification", "MeterValues"]
 
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ocpp_gateway.simulator.bench.runner.SETTLE_S", 0.0)
-    monkeypatch.setattr("ocpp_gateway.simulator.bench.runner.RETRY_S", 0.0)
+    monkeypatch.setattr(runner, "SETTLE_S", 0.0)
+    monkeypatch.setattr(runner, "RETRY_S", 0.0)
+
+
+def config(csms: Csms, scenario: str, **changes: Any) -> BenchConfig:
+    settings: dict[str, Any] = {"urls": (csms.url,), "chargers": 3, "duration_s": 30, "key": "k", **changes}
+    return BenchConfig(scenario=scenario, **settings)
 
 
 async def bench_until(csms: Csms, scenario: str, count: int, **changes: Any) -> BenchResult:
     """Run a scenario until so many calls have arrived."""
-    settings: dict[str, Any] = {"chargers": 3, "duration_s": 30, "key": "k", **changes}
     stop = asyncio.Event()
-    running = asyncio.create_task(bench(BenchConfig(scenario=scenario, url=csms.url, **settings), stop=stop))
-    await csms.until(lambda: len(csms.calls) >= count)
+    running = asyncio.create_task(bench(config(csms, scenario, **changes), stop=stop))
+    await csms.until(lambda: len(csms.calls) + len(csms.junk) + csms.unknown >= count)
     stop.set()
     return await running
 
 
-@pytest.mark.parametrize("scenario", ["meter-values", "sessions", "mixed", "heartbeats"])
+@pytest.mark.parametrize("scenario", sorted(set(SCENARIOS) - {"idle", "soak"}))
 def test_bench_frames_are_valid_and_counted(scenario: str) -> None:
     async def run() -> None:
         async with Csms() as csms:
@@ -58,6 +53,7 @@ def test_bench_frames_are_valid_and_counted(scenario: str) -> None:
             assert csms.violations == []
             assert result.messages > 100
             assert len(csms.named("StartTransaction")) == len(csms.named("StopTransaction"))
+            assert result.tally.sent == result.tally.answered
 
     play(run())
 
@@ -65,21 +61,95 @@ def test_bench_frames_are_valid_and_counted(scenario: str) -> None:
 def test_bench_runs_on_another_event_loop() -> None:
     async def run() -> None:
         async with Csms() as csms, asyncio.timeout(10):
-            result = await bench_until(csms, "mixed", 100)
+            result = await bench_until(csms, "sessions", 100)
             assert result.ok, result.as_text()
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(run())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as loop:
+        loop.run(run())
+
+
+def test_bench_reads_as_many_samples_as_it_is_told() -> None:
+    async def run() -> None:
+        async with Csms() as csms:
+            await bench_until(csms, "meter-values", 20, samples=4)
+            samples = csms.named("MeterValues")[0].payload["meterValue"][0]["sampledValue"]
+            assert [row["measurand"] for row in samples][:2] == [
+                "Energy.Active.Import.Register",
+                "Power.Active.Import",
+            ]
+            assert len(samples) == 4
+
+    play(run())
+
+
+def test_mixed_is_a_third_each() -> None:
+    async def run() -> None:
+        async with Csms() as csms:
+            await bench_until(csms, "mixed", 100, chargers=1)
+            actions = [name for name in csms.actions if name in IN_TURN][2:]  # two states after the boot
+            assert actions == [IN_TURN[number % 3] for number in range(len(actions))]
+
+    play(run())
+
+
+def test_sessions_book_what_was_acknowledged() -> None:
+    async def run() -> None:
+        async with Csms() as csms:
+            result = await bench_until(csms, "sessions", 60, chargers=1)
+            sessions = result.sessions["BENCH00001"]
+            assert len(sessions) == len(csms.named("StopTransaction"))
+            for booked, stop in zip(sessions, csms.named("StopTransaction"), strict=True):
+                assert booked.stop_wh == stop.payload["meterStop"] == booked.start_wh + 70
+                assert booked.readings == booked.readings_sent == 10
+            assert len(csms.named("MeterValues")) == 10 * len(sessions)
+
+    play(run())
+
+
+def test_bench_deals_its_chargers_out_among_servers() -> None:
+    async def run() -> None:
+        async with Csms() as one, Csms() as two:
+            both = BenchConfig(scenario="boot-storm", urls=(one.url, two.url), chargers=5, duration_s=0)
+            result = await bench(both)
+            assert (result.connected, one.sockets, two.sockets) == (5, 3, 2)
+
+    play(run())
 
 
 def test_boot_storm_without_duration_boots_each_charger_once() -> None:
     async def run() -> None:
         async with Csms() as csms:
-            config = BenchConfig(scenario="boot-storm", url=csms.url, chargers=5, duration_s=0)
-            result = await bench(config)
-            assert (result.connected, len(csms.named("BootNotification")), csms.sockets) == (5, 5, 5)
+            result = await bench(config(csms, "boot-storm", chargers=5, duration_s=0))
+            assert (result.connected, csms.actions, csms.sockets) == (5, ["BootNotification"] * 5, 5)
             assert result.tally.latencies["handshake"].count == 5
-            assert result.messages == 15
+            assert result.messages == 5
+            assert result.as_dict()["boots_per_s"] > 0
+
+    play(run())
+
+
+def test_boot_storm_reports_all_connectors_when_asked() -> None:
+    async def run() -> None:
+        async with Csms() as csms:
+            result = await bench(
+                config(csms, "boot-storm", chargers=2, duration_s=0, statuses=True, connectors=3)
+            )
+            numbers = Counter(call.payload["connectorId"] for call in csms.named("StatusNotification"))
+            assert numbers == {0: 2, 1: 2, 2: 2, 3: 2}
+            assert result.messages == 10
+
+    play(run())
+
+
+def test_boot_storm_measures_heartbeats_of_those_who_were_there() -> None:
+    async def run() -> None:
+        async with Csms() as csms:
+            result = await bench_until(csms, "boot-storm", 60, chargers=2, bystanders=4)
+            assert result.ok, result.as_text()
+            beats = len(csms.named("Heartbeat"))
+            assert 1 <= result.tally.latencies["Heartbeat"].count <= beats
+            assert result.chargers == 2
+            assert result.connected == result.tally.latencies["BootNotification"].count
 
     play(run())
 
@@ -87,18 +157,62 @@ def test_boot_storm_without_duration_boots_each_charger_once() -> None:
 def test_idle_sends_nothing_while_measuring() -> None:
     async def run() -> None:
         async with Csms() as csms:
-            result = await bench_until(csms, "idle", 9)
+            result = await bench_until(csms, "idle", 6)  # three to warm up, three that stay
             assert (result.connected, result.messages) == (3, 0)
-            assert result.server[1].found >= 1  # the server listens in this very process
+            assert result.after.server.found >= 1  # the server listens in this very process
 
     play(run())
 
 
+def test_soak_lives_through_mistakes_and_is_weighed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "MIN_SAMPLE_S", 0.0)
+    monkeypatch.setattr(runner, "SAMPLES", 1_000_000)
+
+    async def run() -> None:
+        async with Csms(strict=True) as csms:
+            result = await bench_until(csms, "soak", 400, chargers=2)
+            assert not result.tally.errors, result.as_text()
+            assert len(csms.named("StartTransaction")) > len(csms.named("StopTransaction")) > 0
+            assert {"LoadTest", "malformed", "invalid Authorize"} <= set(result.tally.answered)
+            assert len(result.samples) > 12
+            assert result.growth is not None
+
+    play(run())
+
+
+def test_soak_sends_commands_and_counts_their_outcomes(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = [(201, {"status": "accepted"}), (409, {}), (500, {}), (201, {"status": "failed"})]
+    asked: list[str] = []
+
+    def call(self: Api, method: str, path: str, body: Any = None) -> Any:
+        if path.startswith("charge-points/BENCH0000") and "/commands/" in path:
+            asked.append(body["action"])
+            return answers[len(asked) % 4]
+        return 201, {"access": "token"}
+
+    monkeypatch.setattr(Api, "call", call)
+
+    async def run() -> None:
+        async with Csms(strict=True) as csms:
+            registration = Registration(api_url="http://127.0.0.1:9", username="u", password="p")
+            stop = asyncio.Event()
+            soak = config(csms, "soak", commands=10_000.0, registration=registration)
+            running = asyncio.create_task(bench(soak, stop=stop))
+            await csms.until(lambda: len(asked) >= 8)
+            stop.set()
+            result = await running
+            assert result.commands is not None
+            assert set(result.commands) == {"accepted", "offline", "http:500", "failed"}
+            assert "offline" in result.as_text()
+
+    play(run())
+
+
+# ---------------------------------------------------------------- what goes wrong
 def test_bench_refused_handshake_is_an_error() -> None:
     async def run() -> None:
         async with Csms(refuse=[401]) as csms:
-            config = BenchConfig(scenario="idle", url=csms.url, chargers=1, duration_s=0.01)
-            result = await bench(config)
+            result = await bench(config(csms, "heartbeats", chargers=1, duration_s=0.01))
             assert not result.ok
             assert result.tally.errors["handshake:401"] == 1
 
@@ -112,320 +226,73 @@ def test_bench_refused_handshake_is_an_error() -> None:
 def test_bench_failed_start_is_an_error(answer: Any, error: str) -> None:
     async def run() -> None:
         async with Csms(script={"StartTransaction": [answer]}) as csms:
-            config = BenchConfig(scenario="meter-values", url=csms.url, chargers=1, duration_s=0.01)
-            result = await bench(config)
+            result = await bench(config(csms, "meter-values", chargers=1, duration_s=0.01))
             assert error in result.tally.errors
 
     play(run())
 
 
-def test_load_socket_refused_tells_the_status() -> None:
-    async def run() -> None:
-        async with Csms(refuse=[404]) as csms:
-            with pytest.raises(Refused, match="404"):
-                await LoadSocket.open(Tally(), url=csms.url, identity="CP", key="", timeout_s=5)
-
-    play(run())
-
-
-def test_load_socket_answers_a_command_with_not_supported() -> None:
+def test_bench_a_mistake_that_is_not_refused_is_an_error() -> None:
     async def run() -> None:
         async with Csms() as csms:
-            socket = await LoadSocket.open(Tally(), url=csms.url, identity="RDAM 123", key="k", timeout_s=5)
-            await csms.until(lambda: csms.sockets == 1)
-            answer = await csms.call("ClearCache", {})
-            assert isinstance(answer, frames.CallError)
-            assert answer.code == "NotSupported"
-            socket.close()
+            result = await bench_until(csms, "soak", 12, chargers=1)
+            assert result.tally.errors["not_refused:invalid Authorize"] >= 1
 
     play(run())
-
-
-class Wire(asyncio.Transport):
-    """A transport that keeps what is written."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.written: list[bytes] = []
-
-    def write(self, data: Any) -> None:
-        self.written.append(bytes(data))
-
-    def close(self) -> None:
-        pass
-
-
-def _upgraded(tally: Tally) -> tuple[LoadSocket, Wire]:
-    socket, wire = LoadSocket(tally), Wire()
-    socket.connection_made(wire)
-    socket.data_received(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
-    return socket, wire
-
-
-@pytest.mark.parametrize("size", [1, 2, 3, 5000])
-@pytest.mark.parametrize("padding", [0, 60, 120, 300, 70_000])
-def test_load_socket_reads_answers_cut_anywhere(size: int, padding: int) -> None:
-    async def run() -> None:
-        tally = Tally(measuring=True)
-        socket, _ = _upgraded(tally)
-        message = messages.heartbeat()
-        answers: list[bytes] = []
-
-        def script() -> Any:
-            answers.append((yield message))
-
-        played = socket.play(script())
-        text = b'[3,"%b",{"x":"%b"}]' % (message[1], b"x" * padding)
-        raw = _server_frame(text)
-        for start in range(0, len(raw), size):
-            socket.data_received(raw[start : start + size])
-        await played
-        assert answers == [text]
-        assert tally.latencies["Heartbeat"].count == 1
-
-    play(run())
-
-
-def _server_frame(text: bytes, first: int = 0x81) -> bytes:
-    if len(text) < 126:
-        return bytes((first, len(text))) + text
-    if len(text) < 65_536:
-        return bytes((first, 126)) + len(text).to_bytes(2, "big") + text
-    return bytes((first, 127)) + len(text).to_bytes(8, "big") + text
-
-
-def test_load_socket_reads_fragments_and_answers_pings_between() -> None:
-    async def run() -> None:
-        socket, wire = _upgraded(Tally())
-        message = messages.heartbeat()
-
-        def script() -> Any:
-            yield message
-
-        played = socket.play(script())
-        text = b'[3, "%b", {}]' % message[1]
-        socket.data_received(_server_frame(text[:5], 0x01) + _server_frame(b"hi", 0x89))
-        socket.data_received(_server_frame(text[5:], 0x80))
-        await played
-        assert wire.written[-1] == messages.encode(b"hi", opcode=0xA)
-
-    play(run())
-
-
-@pytest.mark.parametrize(
-    ("text", "error"),
-    [
-        (b"junk", "invalid_frame"),
-        (b'[3,"stranger",{}]', "unasked_answer"),
-        (b'[4,"-1","X","",{}]', "unasked_answer"),
-    ],
-)
-def test_load_socket_counts_what_it_did_not_ask_for(text: bytes, error: str) -> None:
-    async def run() -> None:
-        tally = Tally()
-        socket, _ = _upgraded(tally)
-        socket.data_received(_server_frame(text))
-        assert tally.errors == {error: 1}
-
-    play(run())
-
-
-@pytest.mark.parametrize("length", [0, 125, 126, 65_535, 65_536])
-def test_encode_writes_a_masked_frame_of_the_right_length(length: int) -> None:
-    frame = messages.encode(b"a" * length)
-    header = 6 if length < 126 else 8 if length < 65_536 else 14
-    assert len(frame) == header + length
-    assert frame[0] == 0x81
-    assert frame[1] & 0x80
-
-
-def test_prepared_messages_are_valid_calls() -> None:
-    made = [
-        messages.boot(b"CP1"),
-        messages.heartbeat(),
-        messages.authorize(b"TAG1"),
-        messages.status(1, b"Charging"),
-        messages.start(b"TAG1", 5),
-        messages.meter_values(7, 12),
-        messages.stop(7, 12),
-    ]
-    for action, message_id, frame in made:
-        call = frames.parse(frame[frame.index(b"[2") :].decode(), version="ocpp1.6")
-        assert isinstance(call, frames.Call)
-        assert (call.action, call.message_id) == (action, message_id.decode())
-        assert schemas.check_request("ocpp1.6", action, call.payload) is None
-
-
-# ---------------------------------------------------------------- arithmetic
-def _result(**changes: Any) -> BenchResult:
-    tally = Tally(measuring=True)
-    for _ in range(500):
-        tally.record("Heartbeat", 0.004)
-    tally.record("handshake", 0.1)
-    values: dict[str, Any] = {
-        "scenario": "heartbeats",
-        "chargers": 10,
-        "connected": 10,
-        "duration_s": 2.0,
-        "tally": tally,
-        "unloaded": Usage(1.0, 50_000, 2),
-        "server": (Usage(2.0, 60_000, 2), Usage(2.5, 80_000, 2)),
-        "postgres": None,
-        "client_cpu_s": 0.1,
-    }
-    return BenchResult(**{**values, **changes})
-
-
-def test_result_divides_cpu_by_messages_and_memory_by_connections() -> None:
-    row = _result().as_dict()
-    assert (row["messages"], row["messages_per_s"]) == (500, 250.0)
-    assert row["cpu_s_per_1000_messages"] == 1.0
-    assert row["client_cpu_s_per_1000_messages"] == 0.2
-    assert row["rss_bytes_per_connection"] == 3000
-    assert row["latency"]["p99_ms"] == 4.0
-
-
-def test_result_with_postgres_adds_its_cpu() -> None:
-    row = _result(postgres=(Usage(7.0, 0, 9), Usage(8.0, 0, 9))).as_dict()
-    assert (row["postgres_cpu_s"], row["cpu_s_per_1000_messages"]) == (1.0, 3.0)
-    assert (row["server_cpu_us_per_message"], row["postgres_cpu_us_per_message"]) == (1000.0, 2000.0)
-    assert row["cpu_us_per_message"] == 3000.0
-
-
-def test_result_says_the_wal_of_a_message() -> None:
-    result = _result(wal_bytes=150_000)
-    assert result.as_dict()["wal_bytes_per_message"] == 300.0
-    assert "300 bytes per message" in result.as_text()
-    assert _result().as_dict()["wal_bytes_per_message"] is None
-
-
-def test_result_without_messages_divides_nothing() -> None:
-    row = _result(tally=Tally(), wal_bytes=10).as_dict()
-    assert (row["cpu_us_per_message"], row["wal_bytes_per_message"]) == (None, None)
-
-
-def test_result_without_a_server_process_says_unknown() -> None:
-    nobody = (Usage(), Usage())
-    result = _result(server=nobody, unloaded=Usage())
-    assert result.as_dict()["cpu_s_per_1000_messages"] is None
-    assert "unknown" in result.as_text()
-
-
-def test_result_of_idle_shows_memory_per_connection() -> None:
-    assert "memory per connection 3.0 kB" in _result(scenario="idle").as_text()
-
-
-def test_scenarios_are_those_of_the_command_line() -> None:
-    assert set(SCENARIOS) == {"boot-storm", "heartbeats", "meter-values", "sessions", "mixed", "idle"}
-
-
-# ---------------------------------------------------------------- processes
-def _stat(pid: int, parent: int, name: str = "python", ticks: tuple[int, ...] = (1, 2, 3, 4)) -> str:
-    fields = ["S", str(parent), *["0"] * 9, *map(str, ticks), "20", "0", "1", "0", "99", "1000000", "10", "0"]
-    return f"{pid} ({name}) {' '.join(fields)}\n"
-
-
-def test_parse_stat_with_brackets_in_the_name_counts_children_too() -> None:
-    process = parse_stat(_stat(7, 1, name="a (b) c"))
-    assert (process.pid, process.parent, process.name) == (7, 1, "a (b) c")
-    assert process.cpu_s == 10 / os.sysconf("SC_CLK_TCK")
-    assert process.rss_bytes == 10 * os.sysconf("SC_PAGE_SIZE")
-
-
-def test_with_children_finds_all_descendants_once() -> None:
-    def process(pid: int, parent: int) -> Process:
-        return Process(pid, parent, "p", 0.0, 0)
-
-    everyone = {p.pid: p for p in (process(1, 0), process(5, 1), process(6, 5), process(9, 1))}
-    assert with_children([5, 6, 404], everyone) == {5, 6}
-    assert with_children([1], everyone) == {1, 5, 6, 9}
-
-
-def test_find_listeners_reads_sockets_of_processes(tmp_path: Path) -> None:
-    (tmp_path / "net").mkdir()
-    head = (
-        "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
-    )
-    line = (
-        "   0: 0100007F:{port} 00000000:0000 {state} 00000000:00000000 00:00000000 00000000 0 0 {inode} 1\n"
-    )
-    table = head + line.format(port="1F40", state="0A", inode=111)
-    table += line.format(port="1F40", state="01", inode=222) + line.format(port="1F41", state="0A", inode=333)
-    (tmp_path / "net" / "tcp").write_text(table)
-    for pid, inode in ((10, 111), (11, 222), (12, 333)):
-        (tmp_path / str(pid) / "fd").mkdir(parents=True)
-        (tmp_path / str(pid) / "stat").write_text(_stat(pid, 1))
-        (tmp_path / str(pid) / "fd" / "4").symlink_to(f"socket:[{inode}]")
-    assert find_listeners(8000, tmp_path) == {10}
-    assert find_listeners(9999, tmp_path) == set()
-
-
-def test_usage_sums_a_family_and_skips_what_has_ended(tmp_path: Path) -> None:
-    for pid, parent in ((10, 1), (11, 10), (12, 1)):
-        (tmp_path / str(pid)).mkdir()
-        (tmp_path / str(pid) / "stat").write_text(_stat(pid, parent))
-    (tmp_path / "13").mkdir()
-    assert set(list_processes(tmp_path)) == {10, 11, 12}
-    assert usage([10, 13], tmp_path).found == 2
-    assert usage([], tmp_path) == Usage()
-
-
-def _cluster(tmp_path: Path, *, parent: str = "postgres") -> Path:
-    for pid, above, name in (
-        (20, 1, parent),
-        (21, 20, "postgres"),
-        (22, 20, "postgres"),
-        (30, 1, "postgres"),
-    ):
-        (tmp_path / str(pid)).mkdir()
-        (tmp_path / str(pid) / "stat").write_text(_stat(pid, above, name))
-    return tmp_path
-
-
-def test_postmaster_is_the_parent_of_the_own_backend(tmp_path: Path) -> None:
-    proc = _cluster(tmp_path)
-    postmaster = find_postmaster(22, proc)
-    assert postmaster == 20
-    assert usage([postmaster], proc).found == 3  # not the other cluster's
-
-
-def test_postmaster_on_another_machine_is_refused(tmp_path: Path) -> None:
-    proc = _cluster(tmp_path, parent="bash")
-    for backend in (22, 404):
-        with pytest.raises(DatabaseUnusable, match="--postgres-pid"):
-            find_postmaster(backend, proc)
-
-
-def test_usage_counts_children_that_have_ended(tmp_path: Path) -> None:
-    proc = _cluster(tmp_path)
-    before = usage([20], proc).cpu_s
-    # Backend 22 has used 7 ticks, ends and is reaped: its 7 ticks are in the parent's figures from now on.
-    shutil.rmtree(proc / "22")
-    (proc / "20" / "stat").write_text(_stat(20, 1, "postgres", ticks=(1, 2, 3 + 5, 4 + 5)))
-    assert usage([20], proc).cpu_s == before
 
 
 def test_bench_without_a_database_cannot_count_its_cluster() -> None:
-    config = BenchConfig(scenario="idle", url="ws://127.0.0.1:9/ocpp", chargers=1, postgres=True)
     with pytest.raises(DatabaseUnusable, match="--database-url"):
-        play(bench(config))
+        play(bench(BenchConfig(scenario="idle", urls=("ws://127.0.0.1:9/ocpp",), chargers=1, postgres=True)))
 
 
 def test_bench_with_a_postmaster_that_is_none_is_refused() -> None:
-    config = BenchConfig(scenario="idle", url="ws://127.0.0.1:9/ocpp", chargers=1, postgres_pid=2**22 + 1)
     with pytest.raises(DatabaseUnusable, match="no process"):
-        play(bench(config))
+        Gauges([], postmaster=2**22 + 1)
 
 
-@pytest.mark.django_db(transaction=True)
-def test_database_of_the_server_is_found_and_measured() -> None:
-    if connection.vendor == "sqlite":
-        assert conninfo_from_settings() == ""
-        return
-    with contextlib.closing(Database(conninfo_from_settings())) as database:
-        before = database.wal_bytes()
-        with connection.cursor() as cursor:
-            cursor.execute("CREATE TABLE bench_wal (id integer)")
-            cursor.execute("DROP TABLE bench_wal")
-        assert database.wal_bytes() > before
-        assert list_processes()[database.postmaster()].name == "postgres"
+# ---------------------------------------------------------------- pace, growth
+def test_pace_deals_out_slots_and_keeps_no_debt() -> None:
+    now = 100.0
+    pace = Pace(10, lambda: now)
+    assert [round(pace.wait_s(), 3) for _ in range(3)] == [0.0, 0.1, 0.2]
+    now = 200.0
+    assert [round(pace.wait_s(), 3) for _ in range(2)] == [0.0, 0.1]
+
+
+def test_rate_slows_the_load_down() -> None:
+    async def run() -> None:
+        async with Csms() as csms:
+            result = await bench(config(csms, "heartbeats", rate=100.0, duration_s=0.2))
+            assert 1 <= result.messages <= 25
+            assert result.ok
+
+    play(run())
+
+
+def _samples(rss: list[int], files: list[int]) -> list[Sample]:
+    return [Sample(float(at), *values) for at, values in enumerate(zip(rss, files, strict=True))]
+
+
+@pytest.mark.parametrize(
+    ("late_rss", "late_files", "steady"),
+    [
+        (200_000_000, 30, True),
+        (205_000_000, 38, True),
+        (210_000_000, 30, False),
+        (200_000_000, 39, False),
+    ],
+)
+def test_growth_compares_the_last_quarter_with_the_second(
+    late_rss: int, late_files: int, steady: bool
+) -> None:
+    rss = [100_000_000] * 5 + [200_000_000] * 10 + [late_rss] * 5
+    files = [5] * 5 + [30] * 10 + [late_files] * 5
+    growth = measure_growth(_samples(rss, files))
+    assert growth is not None
+    assert growth.rss_growth_bytes == late_rss - 200_000_000
+    assert growth.is_steady is steady
+
+
+def test_growth_of_a_short_run_is_not_judged() -> None:
+    assert measure_growth(_samples([1] * 11, [1] * 11)) is None

@@ -16,7 +16,7 @@ from csms_project.management.commands import bench as bench_command
 from csms_project.management.commands import simulate as simulate_command
 from ocpp_gateway.simulator.__main__ import main
 from ocpp_gateway.simulator.bench.__main__ import main as bench_main
-from ocpp_gateway.simulator.bench.runner import BenchConfig
+from ocpp_gateway.simulator.bench.config import BenchConfig
 from ocpp_gateway.simulator.cli import run_until_signal
 from ocpp_gateway.simulator.config import SimulationConfig
 
@@ -70,6 +70,27 @@ def test_bench_command_passes_its_arguments(monkeypatch: pytest.MonkeyPatch) -> 
         call_command("bench", "mixed", "--chargers", "9", "--pid", "1", "--pid", "2", "--postgres")
     assert ended.value.code == 0
     assert (seen[0].scenario, seen[0].chargers, seen[0].pids, seen[0].postgres) == ("mixed", 9, (1, 2), True)
+
+
+def test_bench_command_passes_what_a_scenario_alone_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[BenchConfig] = []
+    monkeypatch.setattr(bench_command, "run_bench", lambda config, **_: seen.append(config))
+    urls = ("ws://one/ocpp", "ws://two/ocpp")
+    for arguments in (("boot-storm", *urls, "--statuses", "--heartbeats", "5"), ("soak", "--commands", "2")):
+        with pytest.raises(SystemExit):
+            call_command("bench", *arguments)
+    storm, soak = seen
+    assert (storm.urls, storm.statuses, storm.bystanders) == (urls, True, 5)
+    assert (soak.urls, soak.commands) == (("ws://127.0.0.1:8000/ocpp",), 2.0)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("nonsense",), ("mixed", "--samples", "11"), ("mixed", "--samples", "0"), ("idle", "--statuses")],
+)
+def test_bench_command_refuses_what_makes_no_sense(arguments: tuple[str, ...]) -> None:
+    with pytest.raises(CommandError):
+        call_command("bench", *arguments)
 
 
 @pytest.mark.parametrize("command", [("simulate",), ("bench", "idle")])
