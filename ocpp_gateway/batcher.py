@@ -8,21 +8,13 @@ import uuid
 from collections.abc import Sequence
 from typing import Protocol
 
-from django.db import (
-    DatabaseError,
-    IntegrityError,
-    InterfaceError,
-    InternalError,
-    NotSupportedError,
-    OperationalError,
-    ProgrammingError,
-    connection,
-)
+from django.db import DatabaseError, connection
 from django.db.transaction import atomic
 from django.utils import timezone
 
 from chargepoints.models import BatchReceipt
 from csms_project.common import bulk
+from ocpp_gateway.troubles import Trouble, is_repeat_of_other, trouble_of
 from transactions.services.batch import SessionBatch
 
 logger = logging.getLogger(__name__)
@@ -31,7 +23,10 @@ logger = logging.getLogger(__name__)
 # that freezes within a transaction, or whose host has gone, must not hold its chargers' rows: they are served by
 # another process by then.
 TIMEOUTS = "SET lock_timeout = '300ms'; SET statement_timeout = '15s'; SET idle_in_transaction_session_timeout = '5s'"
+# The batch has waited already: a work that is done alone hardly waits, and many that must wait hold up nobody.
+TIMEOUT_ALONE = "SET LOCAL lock_timeout = '50ms'"
 LOG_AGAIN_S = 60.0
+MAX_BLOCKED = 10  # owners whose locks were not to be had, after which a batch is not gone through any further
 
 Settled = list[tuple["Work", Exception | None]]
 _logged: dict[str, float] = {}
@@ -68,17 +63,21 @@ class Batcher:
 
     def __init__(self) -> None:
         self._ready_connection: object = None
-        # The receipt and the works of a COMMIT whose outcome is not known yet.
+        # The receipt and the works of a COMMIT whose outcome is not known yet, and what is known by now to have taken
+        # place without being settled.
         self._unsure: tuple[uuid.UUID, list[Work]] | None = None
+        self._done: list[Work] = []
+        self._is_alone = False
 
     def run(self, works: Sequence[Work]) -> tuple[Settled, list[Work]]:
         """Do the works; returns those that are settled (with their error, if any) and those that must wait.
 
         Raises  StorageAway  nothing is settled, try all again later
         """
-        done = self._ask_receipt()
-        settled: Settled = [(work, None) for work in works if work in done]
-        works = [work for work in works if work not in done]
+        self._ask_receipt()
+        settled: Settled = [(work, None) for work in works if work in self._done]
+        works = [work for work in works if work not in self._done]
+        self._done = [work for work in self._done if (work, None) not in settled]
         if not works:
             return settled, []
         try:
@@ -89,35 +88,57 @@ class Batcher:
             return settled, works
         except Exception as error:
             if len(works) == 1:
-                more, waiting = self._judge(works[0], error)
+                more, waiting = self._again_or_judge(works[0], error)
             else:
                 more, waiting = self._one_by_one(works)
             return settled + more, waiting
         return settled + [(work, None) for work in works], []
 
     def _one_by_one(self, works: Sequence[Work]) -> tuple[Settled, list[Work]]:
+        """Do works alone; where one lock after the other is not to be had, the rest waits for the next time."""
         settled: Settled = []
         waiting: list[Work] = []
+        untried: list[Work] = []
         blocked: set[object] = set()
         for position, work in enumerate(works):
             if work.owner in blocked:
                 waiting.append(work)
                 continue
+            if len(blocked) >= MAX_BLOCKED:
+                untried.append(work)
+                continue
+            self._is_alone = True
             try:
                 done, later = self.run([work])
             except StorageAway:
                 # What is settled is committed and stays so; the rest is tried again.
                 return settled, [*waiting, *works[position:]]
+            finally:
+                self._is_alone = False
             settled += done
             waiting += later
             blocked.update(item.owner for item in later)
-        return settled, waiting
+        # Those that had no turn come first the next time; none of them belongs to an owner that is blocked.
+        return settled, untried + waiting
+
+    def _again_or_judge(self, work: Work, error: Exception) -> tuple[Settled, list[Work]]:
+        if is_repeat_of_other(error):
+            try:
+                self._attempt([work])
+            except StorageAway:
+                return [], [work]
+            except Exception as another:
+                error = another
+            else:
+                return [(work, None)], []
+        return self._judge(work, error)
 
     @staticmethod
     def _judge(work: Work, error: Exception) -> tuple[Settled, list[Work]]:
-        if is_passing(error):
+        trouble = trouble_of(error)
+        if trouble is Trouble.PASSING:
             return [], [work]
-        if is_ours(error):
+        if trouble is Trouble.OURS:
             # The charger can do nothing about it and must not lose its message: hold it, then close the socket.
             _log_now_and_then("writer.work_held", error, work)
             return [], [work]
@@ -127,13 +148,11 @@ class Batcher:
     def _attempt(self, works: Sequence[Work]) -> None:
         try:
             batch = self._commit(works)
-        except (OperationalError, InterfaceError) as error:
-            if is_passing(error) or not _is_away(error):
-                self._unsure = None
-                raise
-            connection.close()
-            raise StorageAway(str(error)) from error
-        except Exception:
+        except Exception as error:
+            if trouble_of(error) is Trouble.AWAY:
+                connection.close()
+                raise StorageAway(str(error)) from error
+            # The server has answered: the transaction did not take place.
             self._unsure = None
             raise
         batch.committed()
@@ -142,6 +161,9 @@ class Batcher:
         batch = SessionBatch(now=timezone.now())
         self._prepare_connection()
         with atomic():
+            if self._is_alone and connection.vendor == "postgresql":
+                with connection.cursor() as cursor:
+                    cursor.execute(TIMEOUT_ALONE)
             for work in works:
                 work.want(batch)
             batch.load()
@@ -166,13 +188,13 @@ class Batcher:
             cursor.execute(TIMEOUTS)
         self._ready_connection = connection.connection
 
-    def _ask_receipt(self) -> list[Work]:
-        """The works of a COMMIT during which the connection died, if it took place after all.
+    def _ask_receipt(self) -> None:
+        """Find out whether a COMMIT during which the connection died took place after all.
 
         Raises  StorageAway  the database cannot say yet
         """
         if self._unsure is None:
-            return []
+            return
         receipt, works = self._unsure
         try:
             took_place = BatchReceipt.objects.filter(pk=receipt).exists()
@@ -180,31 +202,8 @@ class Batcher:
             connection.close()
             raise StorageAway(str(error)) from error
         self._unsure = None
-        return works if took_place else []
-
-
-def _sqlstate(error: Exception) -> str:
-    return str(getattr(error.__cause__, "sqlstate", "") or "")
-
-
-def is_passing(error: Exception) -> bool:
-    """A lock, a deadlock, a time-out or a serialisation failure: the same work may succeed in a moment."""
-    state = _sqlstate(error)
-    return state[:2] == "40" or state in ("55P03", "57014")
-
-
-def is_ours(error: Exception) -> bool:
-    """The schema is not the one that this code knows (an upgrade is under way), or the database is broken."""
-    if isinstance(error, ProgrammingError | InternalError | NotSupportedError):
-        return True
-    no_value = _sqlstate(error) == "23502" or "NOT NULL constraint" in str(error)
-    return isinstance(error, IntegrityError) and no_value
-
-
-def _is_away(error: Exception) -> bool:
-    """The connection or the server has gone, or cannot store anything at all (disk full, read only)."""
-    state = _sqlstate(error)
-    return not state or state[:2] in ("08", "53", "57", "58") or state == "25006"
+        if took_place:
+            self._done = works
 
 
 def _log_now_and_then(event: str, error: Exception, work: Work) -> None:

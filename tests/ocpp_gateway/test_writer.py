@@ -9,12 +9,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
-from django.db import OperationalError, ProgrammingError, connection, models
+from django.db import IntegrityError, OperationalError, ProgrammingError, connection, models
+from psycopg.errors import UniqueViolation
 
 from accounts.models import Tenant
 from chargepoints.models import BatchReceipt
 from csms_project.common.bulk import Row
 from ocpp_gateway import writer as writer_module
+from ocpp_gateway.batcher import MAX_BLOCKED
 from ocpp_gateway.writer import (
     MAX_BATCH_SIZE,
     MAX_ROWS,
@@ -144,6 +146,38 @@ def test_batch_with_a_lock_time_out_postpones_only_that_owner(sqlstate: str) -> 
     assert errors(Batcher().run(waiting)[0]) == ["", ""]
 
 
+@pytest.mark.django_db
+def test_batch_with_one_lock_after_the_other_tries_the_rest_the_next_time() -> None:
+    locked = [Deed(f"locked-{n}", failures=[passing("55P03")]) for n in range(MAX_BLOCKED)]
+    last = Deed("last")
+    settled, waiting = Batcher().run([*locked, last])
+    assert (settled, waiting) == ([], [last, *locked])
+    assert last.runs == 0
+
+
+class Quicker(Deed):
+    """Finds that somebody else has stored its row meanwhile, so often."""
+
+    def __init__(self, name: str, *, times: int) -> None:
+        super().__init__(name)
+        self.times = times
+
+    def run(self, batch: SessionBatch) -> None:
+        super().run(batch)
+        if self.runs <= self.times:
+            error = IntegrityError("duplicate key")
+            error.__cause__ = UniqueViolation("duplicate key")
+            raise error
+
+
+@pytest.mark.django_db
+def test_work_whose_row_somebody_else_has_stored_is_done_once_more() -> None:
+    deed, hopeless = Quicker("a", times=1), Quicker("b", times=99)
+    assert Batcher().run([deed]) == ([(deed, None)], [])
+    assert errors(Batcher().run([hopeless])[0]) == ["IntegrityError"]
+    assert (deed.runs, hopeless.runs) == (2, 2)
+
+
 class LosesCommit:
     """A connection that dies at COMMIT, before or after the server has done it."""
 
@@ -180,6 +214,19 @@ def test_commit_with_unknown_outcome_that_was_lost_is_done_again(monkeypatch: py
     assert stored() == set()
     assert batcher.run([deed]) == ([(deed, None)], [])
     assert stored() == {"a"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_commit_with_unknown_outcome_is_remembered_until_its_work_comes_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    LosesCommit(monkeypatch, is_done=True)
+    batcher, deed, other = Batcher(), Deed("a"), Deed("b")
+    with pytest.raises(StorageAway):
+        batcher.run([deed])
+    assert batcher.run([other]) == ([(other, None)], [])
+    assert batcher.run([deed]) == ([(deed, None)], [])
+    assert (stored(), deed.runs) == ({"a", "b"}, 1)
 
 
 # ---------------------------------------------------------------- the thread
