@@ -18,7 +18,6 @@ from tests.faults.seed import ADMIN
 from tests.faults.services import PostgreSQL, Redis
 
 STOP_S = 30
-_COMMANDS = ROOT / "csms_project" / "management" / "commands"
 SETTINGS = {
     "CSMS_ADMIN_PASSWORD": ADMIN[1],
     "OCPP_WRITER_HOLD_S": str(FORM.hold_s),
@@ -45,7 +44,7 @@ class Server(Product):
             database=Address(database_url),  # type: ignore[arg-type]
             directory=directory,
             extra=extra,
-            command=("manage.py", kind if (_COMMANDS / f"{kind}.py").exists() else "up", "--port", "{port}"),
+            command=("manage.py", kind, "--port", "{port}"),
         )
         self.name = directory.name
 
@@ -114,7 +113,7 @@ class Site:
         directory.mkdir()
         values = environment(Address(cluster.url()), directory, SETTINGS)  # type: ignore[arg-type]
         for command in (
-            ["manage.py", "migrate", "--verbosity=0"],
+            ["manage.py", "prepare"],
             ["-m", "tests.faults.seed", str(chargers)],
         ):
             done = subprocess.run(
