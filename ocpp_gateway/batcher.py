@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
+import socket
 import time
 import uuid
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, Protocol
 
-from django.db import DatabaseError, connection
+import psycopg
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections
 from django.db.transaction import atomic
 from django.utils import timezone
 
@@ -68,6 +72,10 @@ class Batcher:
         self._unsure: tuple[uuid.UUID, list[Work]] | None = None
         self._done: list[Work] = []
         self._is_alone = False
+        self._attempts = 0
+        self._wrapper: Any = None
+        # The number of the attempt that is under way, 0: none. Read by other threads.
+        self.attempt = 0
 
     def run(self, works: Sequence[Work]) -> tuple[Settled, list[Work]]:
         """Do the works; returns those that are settled (with their error, if any) and those that must wait.
@@ -145,9 +153,30 @@ class Batcher:
         logger.error("writer.work_failed", exc_info=error, extra={"work": repr(work)})
         return [(work, error)], []
 
+    def cut(self, attempt: int) -> None:
+        """Break the connection of an attempt that hangs, so that it fails; called by another thread."""
+        driver: Any = getattr(self._wrapper, "connection", None)
+        try:
+            line = socket.socket(fileno=os.dup(driver.pgconn.socket))
+        except (AttributeError, OSError, psycopg.Error):  # SQLite, or just closed
+            return
+        with line, suppress(OSError):
+            if self.attempt == attempt:
+                line.shutdown(socket.SHUT_RDWR)
+
+    @contextmanager
+    def _under_way(self) -> Iterator[None]:
+        self._attempts += 1
+        self._wrapper, self.attempt = connections[DEFAULT_DB_ALIAS], self._attempts
+        try:
+            yield
+        finally:
+            self.attempt = 0
+
     def _attempt(self, works: Sequence[Work]) -> None:
         try:
-            batch = self._commit(works)
+            with self._under_way():
+                batch = self._commit(works)
         except Exception as error:
             if trouble_of(error) is Trouble.AWAY:
                 connection.close()
@@ -197,7 +226,8 @@ class Batcher:
             return
         receipt, works = self._unsure
         try:
-            took_place = BatchReceipt.objects.filter(pk=receipt).exists()
+            with self._under_way():
+                took_place = BatchReceipt.objects.filter(pk=receipt).exists()
         except DatabaseError as error:
             connection.close()
             raise StorageAway(str(error)) from error

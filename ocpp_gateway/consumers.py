@@ -109,7 +109,10 @@ class ChargerConsumer(AsyncWebsocketConsumer):
 
         def settle(outcome: Connected | Refused) -> None:
             settled.append(outcome)
-            if has_given_up and isinstance(outcome, Connected):
+            if not isinstance(outcome, Connected):
+                return
+            self.node.decided(outcome.charge_point_id, outcome.token)
+            if has_given_up:
                 self._forget(outcome.charge_point_id, outcome.token)
 
         work = CallableWork(

@@ -70,6 +70,7 @@ class Dispatcher:
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
         self._claiming: set[int] = set()
+        self._unstored: list[CallableWork] = []  # ends of commands that the database did not take in time
 
     def look(self, wires: Iterable[Wire]) -> None:
         """Look for queued commands of these chargers. A wake-up is only a hint: this is also called every second."""
@@ -198,6 +199,16 @@ class Dispatcher:
         )
         self._complete(wire, outstanding, _failed(code, text), None)
 
+    def store_again(self) -> None:
+        """The database is back: how commands ended meanwhile is not lost. At most one for each socket."""
+        works, self._unstored = self._unstored, []
+        for work in works:
+            self._writer.submit(work)
+
+    def _store(self, work: CallableWork) -> None:
+        work.given_up = lambda: self._unstored.append(work)
+        self._writer.submit(work)
+
     def _complete(
         self,
         wire: Wire,
@@ -224,8 +235,8 @@ class Dispatcher:
 
         work = complete(outcome.effects)
         # What an answer tells us besides may be unusable; the command has ended all the same.
-        work.failed = lambda: self._writer.submit(complete(()))
-        self._writer.submit(work)
+        work.failed = lambda: self._store(complete(()))
+        self._store(work)
         link = Link(wire.charge_point_id, wire.tenant_id, wire.version, sent.sent_at, outstanding.message_id)
         error = outcome.error or {}
         self._writer.note(

@@ -47,11 +47,13 @@ class Node:
             hold_s=settings.OCPP_WRITER_HOLD_S,
         )
         self.dispatcher = Dispatcher(self.writer)
+        self.writer.on_storage_back = self.dispatcher.store_again
         self.sockets: dict[int, Socket] = {}
         self.is_stopping = False
         self.lease_ok_at = 0.0
         self._looked_at = 0.0
         self._seen: dict[int, Socket] = {}
+        self._newest: dict[int, uuid.UUID] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._started: asyncio.Task[None] | None = None
@@ -109,11 +111,18 @@ class Node:
 
     # -- sockets
 
+    def decided(self, charge_point_id: int, token: uuid.UUID) -> None:
+        """A handshake is stored: called in the order in which they were, whichever is accepted first."""
+        self._newest[charge_point_id] = token
+
     def attach(self, socket: Socket) -> None:
-        """A handshake has succeeded: this socket speaks for its charger now."""
+        """A handshake has succeeded: this socket speaks for its charger now, unless a newer one was decided since."""
+        metrics.CONNECTIONS.labels(socket.version).inc()
+        if self._newest.get(socket.charge_point_id, socket.token) != socket.token:
+            socket.replace()
+            return
         old = self.sockets.get(socket.charge_point_id)
         self.sockets[socket.charge_point_id] = socket
-        metrics.CONNECTIONS.labels(socket.version).inc()
         if old is not None and old is not socket:
             self.dispatcher.closed(old, replaced=True)
             old.replace()
@@ -123,6 +132,8 @@ class Node:
         """A socket has ended; only its own traces go."""
         if self.sockets.get(socket.charge_point_id) is socket:
             del self.sockets[socket.charge_point_id]
+        if self._newest.get(socket.charge_point_id) == socket.token:
+            del self._newest[socket.charge_point_id]
         self._seen.pop(socket.charge_point_id, None)
         metrics.CONNECTIONS.labels(socket.version).dec()
         self.dispatcher.closed(socket, replaced=socket.was_replaced)
@@ -154,6 +165,9 @@ class Node:
     def _tick(self) -> None:
         now = time.monotonic()
         metrics.QUEUE_DEPTH.set(self.writer.depth)
+        self.writer.watch(TICK_S)
+        if now - self.lease_ok_at > settings.OCPP_NODE_LEASE_S / 3:
+            self._renew_lease()
         for socket in list(self.sockets.values()):
             self.dispatcher.timed_out(socket, now)
         if self.writer.depth > settings.OCPP_WRITER_QUEUE // 2:
@@ -162,9 +176,9 @@ class Node:
         if now - self._looked_at >= LOOK_S:
             self._looked_at = now
             self._look_at_rows()
+        if self.writer.storage_ok:
+            self.dispatcher.store_again()
         self.dispatcher.look(list(self.sockets.values()))
-        if now - self.lease_ok_at > settings.OCPP_NODE_LEASE_S / 3:
-            self._renew_lease()
 
     def _renew_lease(self) -> None:
         def renew(batch: SessionBatch) -> None:

@@ -53,6 +53,10 @@ class Writer:
         self._thread: threading.Thread | None = None
         self._stopping = False
         self._in_hand = 0
+        self._batcher: Batcher | None = None
+        self._watched, self._watched_s = 0, 0.0
+        self._is_away = False
+        self.on_storage_back: Callable[[], Any] | None = None
         self.storage_ok = True
         self.last_commit_at: float | None = None
 
@@ -107,6 +111,24 @@ class Writer:
         self.submit(work)
         return await work.future
 
+    def watch(self, seconds: float) -> None:
+        """Cut a connection on which nothing comes back for longer than works are held; called every so many seconds.
+
+        A server that stands still, or a network that swallows everything, would keep the thread for ever: an error
+        never comes. Counted in calls, so that a process that was stopped itself does not blame the database.
+        """
+        batcher = self._batcher
+        if batcher is None or batcher.attempt == 0 or batcher.attempt != self._watched:
+            self._watched, self._watched_s = batcher.attempt if batcher is not None else 0, 0.0
+            return
+        self._watched_s += seconds
+        if self._watched_s <= self._hold_s:
+            return
+        logger.error("writer.connection_cut", extra={"seconds": self._watched_s})
+        self._watched_s = 0.0
+        self.storage_ok = False
+        batcher.cut(self._watched)
+
     async def stop(self) -> None:
         """Finish what is queued, commit, deliver, end the thread."""
         if self._thread is None:
@@ -128,7 +150,14 @@ class Writer:
                 works = self._take()
                 if works is None:
                     return
-                self._process(works)
+                try:
+                    self._process(works)
+                except (
+                    Exception
+                ):  # a fault of our own must not end the thread: all chargers would wait for ever
+                    logger.exception("writer.batch_failed")
+                    connection.close()
+                    self._settle(works, [], [work for _, work in works])
                 # After the delivery was handed to the loop: who sees 0 and lets the loop run sees the answers sent.
                 self._in_hand = 0
         finally:
@@ -164,11 +193,18 @@ class Writer:
                 size += item[1].size
         return works
 
+    def _say_back(self) -> None:
+        """On the event loop: what waited for the database goes before new handshakes."""
+        if self.on_storage_back is not None:
+            self.on_storage_back()
+        self.storage_ok = True
+
     def _open_room(self) -> None:
         if self._room is not None:
             self._room.set()
 
     def _process(self, works: list[tuple[float, Work]]) -> None:
+        assert self._batcher is not None
         rows = RowsWork(self._rows)
         if self._rows_lost:
             logger.warning("writer.log_rows_lost", extra={"rows": self._rows_lost})
@@ -185,17 +221,19 @@ class Writer:
                 settled, waiting = self._batcher.run(todo)
                 break
             except StorageAway as error:
-                if self.storage_ok:
+                if not self._is_away:
                     logger.error("writer.storage_away", extra={"error": str(error)[:300], "held": len(todo)})
-                self.storage_ok = False
+                self._is_away, self.storage_ok = True, False
                 todo = self._drop_overdue(works, todo)
                 if not todo:
                     return
                 time.sleep(pause)
                 pause = min(MAX_RETRY_S, pause * 2)
-        if not self.storage_ok:
+        if self._is_away:
             logger.info("writer.storage_back")
-            self.storage_ok = True
+            self._is_away = False
+        if not self.storage_ok:
+            self._tell(self._say_back)
         self.last_commit_at = time.monotonic()
         metrics.observe_batch(len(todo), self.last_commit_at - started)
         self._settle(works, settled, waiting)
@@ -225,8 +263,10 @@ class Writer:
         now = time.monotonic()
         with self._wake:
             queued = [item for item in self._queue if now - item[0] > self._hold_s]
-            for item in queued:
-                self._queue.remove(item)
+            if queued:
+                fresh = [item for item in self._queue if now - item[0] <= self._hold_s]
+                self._queue.clear()
+                self._queue.extend(fresh)
         late = [work for at, work in works if now - at > self._hold_s and work in todo]
         late += [work for _, work in queued]
         if self._stopping:
@@ -321,6 +361,7 @@ class CallableWork:
         self._run, self._want, self._then = run, want, then
         self._result: Any = None
         self.failed: Callable[[], Any] | None = None
+        self.given_up: Callable[[], Any] | None = None
         self.future: asyncio.Future[Any] | None = None
 
     def want(self, batch: SessionBatch) -> None:
@@ -347,5 +388,8 @@ class CallableWork:
             self.future.set_exception(error)
 
     def give_up(self) -> None:
-        """Say that storage is away."""
+        """Say that storage is away, or let somebody else decide what becomes of the work."""
+        if self.given_up is not None:
+            self.given_up()
+            return
         self.fail(StorageAway("the database did not answer in time"))

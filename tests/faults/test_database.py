@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import psycopg
 import pytest
@@ -23,7 +24,7 @@ TRY_AGAIN_LATER = 1013
 ON_THE_WAY_S = 1.0
 PATIENT = Habits(answer_s=FORM.hold_s * 3)
 
-Act = Callable[[], Awaitable[None]]
+Act = Callable[[], Awaitable[Any]]
 
 
 async def away_and_back(fleet: Fleet, *, away: Act, back: Act, away_s: float = FORM.away_s) -> None:

@@ -188,6 +188,21 @@ def test_look_command_whose_secret_is_unreadable_fails(
     assert state_of(command) == (CommandStatus.FAILED, "CannotSend")
 
 
+def test_answer_that_arrives_while_storage_is_away_is_stored_when_it_is_back(
+    dispatcher: Dispatcher, writer: InlineWriter, wire: Wire
+) -> None:
+    command = queue(wire)
+    dispatcher.look([wire])
+    writer.is_away = True
+    assert answer(dispatcher, wire, 3, {"status": "Accepted"})
+    dispatcher.store_again()  # still away
+    assert state_of(command)[0] == CommandStatus.SENT
+    writer.is_away = False
+    dispatcher.store_again()
+    assert state_of(command)[0] == CommandStatus.ACCEPTED
+    dispatcher.store_again()  # nothing is left
+
+
 def test_look_while_storage_is_away_tries_again_later(
     dispatcher: Dispatcher, writer: InlineWriter, wire: Wire
 ) -> None:

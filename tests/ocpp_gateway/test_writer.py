@@ -236,9 +236,14 @@ class ScriptedBatcher:
     def __init__(self, *steps: Callable[[Sequence[Work]], Settled]) -> None:
         self.steps = list(steps)
         self.batches: list[list[Work]] = []
+        self.attempt = 0
+        self.cuts: list[int] = []
 
     def __call__(self) -> ScriptedBatcher:
         return self
+
+    def cut(self, attempt: int) -> None:
+        self.cuts.append(attempt)
 
     def run(self, works: Sequence[Work]) -> Settled:
         self.batches.append(list(works))
@@ -467,6 +472,55 @@ def test_writer_delivery_that_raises_does_not_stop_the_next(
     play(scenario, ScriptedBatcher())
     assert good.fate == ["delivered"]
     assert "writer.deliver_failed" in caplog.messages
+
+
+def test_writer_goes_on_after_a_fault_of_its_own(
+    play: Callable[..., Writer], caplog: pytest.LogCaptureFixture
+) -> None:
+    def explodes(works: Sequence[Work]) -> Settled:
+        raise RuntimeError("a bug")
+
+    deed = Deed("a")
+
+    async def scenario(writer: Writer) -> None:
+        writer.submit(deed)
+        await until(lambda: deed.fate)
+        assert writer.is_alive
+
+    play(scenario, ScriptedBatcher(explodes))
+    assert deed.fate == ["delivered"]
+    assert "writer.batch_failed" in caplog.messages
+
+
+def test_writer_tells_who_waits_for_the_database_before_it_lets_newcomers_in(
+    play: Callable[..., Writer],
+) -> None:
+    seen: list[bool] = []
+
+    async def scenario(writer: Writer) -> None:
+        writer.on_storage_back = lambda: seen.append(writer.storage_ok)
+        writer.submit(Deed("a"))
+        await until(lambda: seen and writer.storage_ok)
+
+    play(scenario, ScriptedBatcher(is_away))
+    assert seen == [False]
+
+
+def test_watch_cuts_a_connection_on_which_an_attempt_hangs(play: Callable[..., Writer]) -> None:
+    batcher = ScriptedBatcher()
+
+    async def scenario(writer: Writer) -> None:
+        await until(lambda: writer._batcher is not None)
+        for attempt in (1, 1, 1, 2, 2, 0, 0, 0):  # goes on within the time, then rests
+            batcher.attempt = attempt
+            writer.watch(1.0)
+        assert batcher.cuts == []
+        batcher.attempt = 3
+        for _ in range(4):
+            writer.watch(1.0)
+        assert (batcher.cuts, writer.storage_ok) == ([3], False)
+
+    play(scenario, batcher, hold_s=2.0)
 
 
 # ---------------------------------------------------------------- trouble of our own
