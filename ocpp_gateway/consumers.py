@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
+from collections.abc import Awaitable
 from typing import Any
 
 from channels.generic.websocket import AsyncWebsocketConsumer
@@ -16,6 +17,7 @@ from chargepoints.services import connections
 from chargepoints.services.connections import Connected, Refused
 from csms_project.common import metrics
 from ocpp_gateway import calls
+from ocpp_gateway.lines import DIRECT, AsgiLine, DirectLine
 from ocpp_gateway.node import get_node
 from ocpp_gateway.sockets import Socket
 from ocpp_gateway.wire import handshake
@@ -42,6 +44,7 @@ class ChargerConsumer(AsyncWebsocketConsumer):
         self.scope, self.base_send = scope, send
         self.socket: Socket | None = None
         self.node = get_node()
+        self._is_handed_over = False
         code = ABNORMAL
         try:
             while True:
@@ -50,14 +53,15 @@ class ChargerConsumer(AsyncWebsocketConsumer):
                 if kind == "websocket.receive":
                     await self.receive(message.get("text"), message.get("bytes"))
                 elif kind == "websocket.connect":
-                    if not await self._shake_hands():
+                    if not await self._shake_hands() or self._is_handed_over:
                         return
                 elif kind == "websocket.disconnect":
                     code = message.get("code", ABNORMAL)
                     return
         finally:
-            # Whatever ended the loop: the charger must not stay online.
-            await self.disconnect(code)
+            if not self._is_handed_over:
+                # Whatever ended the loop: the charger must not stay online.
+                self.left(code)
 
     # -- handshake
 
@@ -140,14 +144,22 @@ class ChargerConsumer(AsyncWebsocketConsumer):
             self._forget(outcome.charge_point_id, outcome.token)
             return False
         metrics.count_handshake("accepted")
-        self.socket = Socket(
-            node=self.node, connected=outcome, version=version, send=self.base_send, close=self.close
-        )
+        direct: DirectLine | None = self.scope.get("extensions", {}).get(DIRECT, {}).get("line")
+        line = direct or AsgiLine(self.base_send, self.close)
+        self.socket = Socket(node=self.node, connected=outcome, version=version, line=line)
         self.node.attach(self.socket)
+        if direct is not None:
+            self._hand_over_to(direct)
         if outcome.replaced is not None:
             await self.node.tell_replaced(outcome.replaced[0], outcome.charge_point_id, outcome.replaced[1])
         logger.info("charger.connected", extra={"charge_point": outcome.identity, "ocpp_version": version})
         return True
+
+    def _hand_over_to(self, line: DirectLine) -> None:
+        """Let the server call `take` and `left`; nothing of the handshake is kept while the socket lives."""
+        line.hand_over(self)
+        self._is_handed_over = True
+        del self.scope, self.base_send
 
     async def _refuse_version(self, identity: str, offered: list[str]) -> bool:
         detail = "offered: " + (", ".join(offered) or "none")
@@ -202,10 +214,21 @@ class ChargerConsumer(AsyncWebsocketConsumer):
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Handle one frame, then hold back reading while the charger or the writer is too fast for us."""
+        hold = self.take(text_data)
+        if hold is not None:
+            await hold
+
+    def take(self, text: str | None) -> Awaitable[None] | None:
+        """Handle one frame (None: a binary one); returns what to wait for before the next is read."""
         socket = self.socket
         if socket is None:
-            return
-        wait = socket.take(text_data)
+            return None
+        wait = socket.take(text)
+        if wait or socket.is_held_back or self.node.writer.is_full:
+            return self._hold_back(socket, wait)
+        return None
+
+    async def _hold_back(self, socket: Socket, wait: float) -> None:
         if wait:
             await asyncio.sleep(wait)
         while socket.is_held_back and not socket.is_closed:
@@ -213,7 +236,7 @@ class ChargerConsumer(AsyncWebsocketConsumer):
         if self.node.writer.is_full:
             await self.node.writer.wait_for_room()
 
-    async def disconnect(self, code: int) -> None:
+    def left(self, code: int) -> None:
         """The socket has ended: forget it, unless a newer one has taken its place."""
         socket = self.socket
         if socket is None:

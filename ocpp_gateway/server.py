@@ -1,4 +1,4 @@
-"""The server: uvicorn with what chargers need of it, and an orderly shutdown."""
+"""The server: uvicorn with our protocols, and an orderly shutdown."""
 
 from __future__ import annotations
 
@@ -15,13 +15,10 @@ from typing import Any
 
 import uvicorn
 from django.conf import settings
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
-from websockets.server import ServerProtocol
 
 from csms_project.common.systemd import notify
 from ocpp_gateway.node import Node, get_node
+from ocpp_gateway.protocols import ChargerHttpProtocol, ChargerWebSocketProtocol
 
 logger = logging.getLogger(__name__)
 
@@ -30,84 +27,6 @@ Background = Callable[[asyncio.Event], Awaitable[None]]
 #: An orderly end takes a second; one that takes longer than this is cut: nothing that was acknowledged is lost by it.
 STOP_S = 28.0
 TASKS_STOP_S = 20.0
-
-_TOO_LARGE = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
-    b"content-type: text/plain\r\ncontent-length: 22\r\nconnection: close\r\n\r\n"
-    b"The header is too long"
-)
-
-
-class ChargerHttpProtocol(HttpToolsProtocol):
-    """HTTP that cuts a client whose request header is not complete in time; uvicorn waits for ever."""
-
-    _header_timer: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._start_timer()
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._start_timer()
-
-    def on_headers_complete(self) -> None:
-        self._stop_timer()
-        super().on_headers_complete()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_timer()
-        super().connection_lost(exc)
-
-    def _start_timer(self) -> None:
-        if self._header_timer is None:
-            self._header_timer = self.loop.call_later(settings.OCPP_HANDSHAKE_TIMEOUT_S, self._cut)
-
-    def _stop_timer(self) -> None:
-        if self._header_timer is not None:
-            self._header_timer.cancel()
-            self._header_timer = None
-
-    def _cut(self) -> None:
-        self._header_timer = None
-        if not self.transport.is_closing():
-            self.transport.close()
-
-
-class ChargerWebSocketProtocol(WebSocketsSansIOProtocol):
-    """WebSockets of chargers: answers over-long headers, forgives a late pong while we hold back reading."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if self.config.ws_per_message_deflate:
-            # Without context takeover a compressing connection keeps no window of 64 kB.
-            deflate = ServerPerMessageDeflateFactory(
-                server_no_context_takeover=True,
-                client_no_context_takeover=True,
-                server_max_window_bits=12,
-                client_max_window_bits=12,
-                compress_settings={"memLevel": 4},
-            )
-            self.conn = ServerProtocol(
-                extensions=[deflate],
-                max_size=self.config.ws_max_size,
-                logger=logging.getLogger("uvicorn.error"),
-            )
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if not self.handshake_initiated and self.conn.handshake_exc is not None:
-            # The parser refuses header lines over 8 kB; uvicorn would leave the client without an answer.
-            self.handshake_complete = True
-            self.transport.write(_TOO_LARGE)
-            self.transport.close()
-
-    def keepalive_timeout(self) -> None:
-        if self.read_paused and not self.transport.is_closing():
-            # The pong may lie unread behind frames that we have not taken yet.
-            self.pong_timer = self.loop.call_later(self.ping_timeout or 20, self.keepalive_timeout)
-            return
-        super().keepalive_timeout()
 
 
 class Server(uvicorn.Server):

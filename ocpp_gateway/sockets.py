@@ -6,10 +6,7 @@ import asyncio
 import logging
 import time
 import uuid
-from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime
-from types import coroutine
 from typing import Any
 
 from django.conf import settings
@@ -24,6 +21,7 @@ from csms_project.common.bulk import Row
 from ocpp_gateway import calls
 from ocpp_gateway.action import Action
 from ocpp_gateway.connection import Arrival, Arrived, Connection
+from ocpp_gateway.lines import Line
 from ocpp_gateway.link import Link
 from ocpp_gateway.node import CLOSE_REPLACED, CLOSE_RESTART, Node
 from ocpp_gateway.v16 import actions as v16
@@ -37,21 +35,17 @@ logger = logging.getLogger(__name__)
 ACTIONS: dict[str, dict[str, Action]] = {V16: v16.ACTIONS}
 MAX_IN_PROGRESS = 200  # CALLs of one charger that may wait for the writer before we stop reading
 MAX_IN_PROGRESS_SIZE = 2_000_000  # and their characters
-MAX_BACKLOG = 2000  # answers that a charger may leave unread before its socket is cut
 CLOCK_WINDOW_S = 3600
 CLOCK_GRAIN_S = 5
 
 _CLOSE_STORAGE = 1013
 _CLOSE_POLICY = 1008
 
-Send = Callable[[dict[str, Any]], Coroutine[Any, Any, None]]
-Close = Callable[[int, str], Awaitable[None]]
-
 
 class Socket:
     """What the rest of the gateway sees of an accepted socket."""
 
-    def __init__(self, *, node: Node, connected: Connected, version: str, send: Send, close: Close) -> None:
+    def __init__(self, *, node: Node, connected: Connected, version: str, line: Line) -> None:
         self.charge_point_id = connected.charge_point_id
         self.tenant_id = connected.tenant_id
         self.identity = connected.identity
@@ -66,10 +60,8 @@ class Socket:
         self.last_frame_at: datetime = timezone.now()
         self.is_closed = False
         self.was_replaced = False
-        self._node, self._send, self._close = node, send, close
+        self._node, self._line = node, line
         self._actions = ACTIONS[version]
-        self._backlog: deque[str] = deque()
-        self._sending: asyncio.Task[None] | None = None
         self._answered = asyncio.Event()
         self._queued = 0
         self._size = 0
@@ -308,33 +300,9 @@ class Socket:
     # -- sending and closing
 
     def push(self, text: str) -> None:
-        """Send without a task of its own, unless the charger does not read fast enough."""
-        if self.is_closed:
-            return
-        if self._sending is not None:
-            self._backlog.append(text)
-            if len(self._backlog) > MAX_BACKLOG:
-                self.close_soon(_CLOSE_POLICY, "answers are not read")
-            return
-        step = self._send({"type": "websocket.send", "text": text})
-        try:
-            blocker = step.send(None)
-        except StopIteration:
-            return
-        except Exception as error:
-            logger.debug("charger.send_failed", extra={"charge_point": self.identity, "error": repr(error)})
-            return
-        self._sending = asyncio.get_running_loop().create_task(self._send_rest(step, blocker))
-
-    async def _send_rest(self, step: Coroutine[Any, Any, None], blocker: Any) -> None:
-        try:
-            await _resume(step, blocker)
-            while self._backlog:
-                await self._send({"type": "websocket.send", "text": self._backlog.popleft()})
-        except Exception as error:
-            logger.debug("charger.send_failed", extra={"charge_point": self.identity, "error": repr(error)})
-        finally:
-            self._sending = None
+        """Send, unless the charger does not read what we send."""
+        if not self.is_closed and not self._line.write(text):
+            self.close_soon(_CLOSE_POLICY, "answers are not read")
 
     def replace(self) -> None:
         """A newer socket of the same charger is authenticated: this one ends."""
@@ -363,30 +331,10 @@ class Socket:
 
     async def shut(self, code: int = CLOSE_RESTART, reason: str = "") -> None:
         """Send what is left, then close."""
-        if self._sending is not None:
-            await asyncio.wait([self._sending], timeout=2)
         if self.is_closed:
             return
         self.is_closed = True
         try:
-            await self._close(code, reason)
+            await self._line.close(code, reason)
         except Exception as error:
             logger.debug("charger.close_failed", extra={"charge_point": self.identity, "error": repr(error)})
-
-
-@coroutine
-def _resume(step: Any, blocker: Any) -> Any:
-    """Go on with a coroutine that was started by hand and waits for `blocker`."""
-    while True:
-        try:
-            value = yield blocker
-        except BaseException as error:
-            try:
-                blocker = step.throw(error)
-            except StopIteration as done:
-                return done.value
-        else:
-            try:
-                blocker = step.send(value)
-            except StopIteration as done:
-                return done.value

@@ -22,6 +22,7 @@ from chargepoints.choices import RegistrationStatus
 from chargepoints.models import ChargePoint
 from chargepoints.services.connections import Connected
 from csms_project.common.bulk import Row
+from ocpp_gateway.lines import AsgiLine
 from ocpp_gateway.node import Node
 from ocpp_gateway.sockets import Socket
 from ocpp_gateway.wire import schemas
@@ -136,7 +137,9 @@ class Csms:
             strict_schema=row.strict_schema,
             replaced=None,
         )
-        socket = Socket(node=cast(Node, self.node), connected=connected, version=V16, send=send, close=close)
+        socket = Socket(
+            node=cast(Node, self.node), connected=connected, version=V16, line=AsgiLine(send, close)
+        )
         self._sockets[row.pk] = socket
         self._sent[row.pk] = sent
         return socket

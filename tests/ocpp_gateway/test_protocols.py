@@ -1,0 +1,446 @@
+"""The short way of frames past ASGI: what the taker is given, whatever the network makes of the bytes (RFC 6455 §5)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import pytest
+import uvicorn
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from uvicorn.server import ServerState
+from websockets.client import ClientProtocol
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
+from websockets.frames import Frame
+from websockets.uri import parse_uri
+
+from ocpp_gateway import protocols
+from ocpp_gateway.lines import DIRECT, MAX_BACKLOG
+from ocpp_gateway.protocols import FRAMES_AT_ONCE, ChargerWebSocketProtocol
+from tests.e2e.sockets import BINARY, CLOSE, PING, TEXT, frame
+
+LIMIT = 2_000
+
+
+class Transport(asyncio.Transport):
+    """Keeps what is written, and says how reading is meant to go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[bytes] = []
+        self.reads = True
+        self.is_closed = self.is_aborted = False
+
+    def write(self, data: Any) -> None:
+        self.written.append(bytes(data))
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return default
+
+    def is_closing(self) -> bool:
+        return self.is_closed
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def abort(self) -> None:
+        self.is_closed = self.is_aborted = True
+
+    def pause_reading(self) -> None:
+        assert self.reads
+        self.reads = False
+
+    def resume_reading(self) -> None:
+        self.reads = True
+
+
+class Taker:
+    """Keeps what it is given; `hold` says what to wait for after a text."""
+
+    def __init__(self, hold: Callable[[str], Awaitable[None] | None] = lambda text: None) -> None:
+        self.taken: list[str | None] = []
+        self.codes: list[int] = []
+        self._hold = hold
+
+    def take(self, text: str | None) -> Awaitable[None] | None:
+        self.taken.append(text)
+        return self._hold(text or "")
+
+    def left(self, code: int) -> None:
+        self.codes.append(code)
+
+
+class Link:
+    """A client, the protocol, and between them what the test makes of it."""
+
+    def __init__(self, taker: Taker, *, deflate: bool = False, early: bytes = b"") -> None:
+        self.taker, self._early = taker, early
+        config = uvicorn.Config(
+            self._application,
+            interface="asgi3",
+            proxy_headers=False,
+            ws_max_size=LIMIT,
+            ws_ping_interval=None,
+            ws_per_message_deflate=deflate,
+            log_config=None,
+        )
+        config.load()
+        self.transport = Transport()
+        self.protocol = ChargerWebSocketProtocol(config, ServerState(), {})
+        self.client = ClientProtocol(
+            parse_uri("ws://charging.example/ocpp/CP1"),
+            extensions=[ClientPerMessageDeflateFactory(compress_settings={"memLevel": 4})]
+            if deflate
+            else None,
+            max_size=None,
+        )
+
+    async def _application(self, scope: Any, receive: Any, send: Any) -> None:
+        assert (await receive())["type"] == "websocket.connect"
+        await send({"type": "websocket.accept"})
+        scope["extensions"][DIRECT]["line"].hand_over(self.taker)
+
+    async def open(self) -> Link:
+        self.protocol.connection_made(self.transport)
+        self.client.send_request(self.client.connect())
+        self.protocol.data_received(b"".join(self.client.data_to_send()) + self._early)
+        await turns()
+        assert not self.transport.is_closed
+        self.client_events()
+        return self
+
+    def client_events(self) -> list[Any]:
+        """What the client makes of all that was written since."""
+        for data in self.transport.written:
+            self.client.receive_data(data)
+        self.transport.written.clear()
+        return self.client.events_received()
+
+    def texts(self) -> list[str]:
+        """The texts among them."""
+        return [
+            bytes(event.data).decode()
+            for event in self.client_events()
+            if isinstance(event, Frame) and event.opcode == TEXT
+        ]
+
+
+async def turns(count: int = 5) -> None:
+    """Let the loop go round."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+def play(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    asyncio.run(main())
+
+
+def masked(opcode: int, payload: bytes, *, fin: bool = True, key: bytes = b"\x37\xfa\x21\x3d") -> bytes:
+    """A frame of a client whose mask does its work."""
+    plain = frame(opcode, payload, fin=fin)
+    head = plain[: len(plain) - len(payload) - 4]
+    return head + key + bytes(byte ^ key[n % 4] for n, byte in enumerate(payload))
+
+
+# ---------------------------------------------------------------- reading
+texts = st.text(max_size=300, alphabet=st.characters(codec="utf-8"))
+
+
+@st.composite
+def traffic(draw: st.DrawFn) -> tuple[bytes, list[str | None]]:
+    """Messages of a client in any frames, with pings between, and what they say."""
+    data, said = b"", []
+    for _ in range(draw(st.integers(0, 8))):
+        kind = draw(st.sampled_from(["text", "text", "text", "fragments", "binary", "ping"]))
+        text = draw(texts)
+        payload = text.encode()
+        if kind == "ping":
+            data += masked(PING, payload[:125])
+            continue
+        said.append(None if kind == "binary" else text)
+        if kind == "fragments":
+            cut = draw(st.integers(0, len(payload)))
+            data += masked(TEXT, payload[:cut], fin=False) + masked(PING, b"") + masked(0, payload[cut:])
+        else:
+            data += masked(BINARY if kind == "binary" else TEXT, payload)
+    return data, said
+
+
+@given(traffic(), st.lists(st.integers(1, 200), max_size=20), st.booleans())
+@settings(deadline=None)
+def test_frames_in_any_pieces_are_handed_on_in_order(
+    sent: tuple[bytes, list[str | None]], sizes: list[int], early: bool
+) -> None:
+    data, said = sent
+
+    async def main() -> None:
+        taker = Taker()
+        first = sizes[0] if early and sizes else 0
+        link = await Link(taker, early=data[:first]).open()
+        position = first
+        for size in sizes[1:] if first else sizes:
+            link.protocol.data_received(data[position : position + size] or b"")
+            position += size
+        link.protocol.data_received(data[position:])
+        await turns()
+        assert taker.taken == said
+        assert link.transport.reads
+
+    play(main)
+
+
+@pytest.mark.parametrize("length", [0, 1, 125, 126, LIMIT])
+def test_frame_of_any_length_is_unmasked(length: int) -> None:
+    async def main() -> None:
+        taker = Taker()
+        link = await Link(taker).open()
+        link.protocol.data_received(masked(TEXT, b"x" * length))
+        assert taker.taken == ["x" * length]
+
+    play(main)
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"\x81\x02hi", 1002),
+        (masked(TEXT, b"\xff\xfe"), 1007),
+        (masked(TEXT, b"x" * (LIMIT + 1)), 1009),
+        (masked(3, b""), 1002),
+        (frame(TEXT, b"", compressed=True), 1002),
+        (masked(0, b"lost"), 1002),
+        (masked(TEXT, b"a", fin=False) + masked(TEXT, b"b"), 1002),
+        (masked(CLOSE, (4321).to_bytes(2, "big")), 4321),
+    ],
+    ids=["unmasked", "UTF-8", "size", "opcode", "RSV1", "continuation", "interleaved", "close"],
+)
+def test_frame_that_ends_the_socket_comes_after_what_was_read_before(data: bytes, code: int) -> None:
+    async def main() -> None:
+        taker = Taker()
+        link = await Link(taker).open()
+        link.protocol.data_received(masked(TEXT, b"before") + data + masked(TEXT, b"after"))
+        assert (taker.taken, taker.codes) == (["before"], [code])
+        closes = [event for event in link.client_events() if event.opcode == CLOSE]
+        assert int.from_bytes(closes[0].data[:2], "big") == code
+        assert link.transport.is_closed
+        link.protocol.connection_lost(None)
+        assert taker.codes == [code]
+
+    play(main)
+
+
+def test_burst_gives_others_their_turn() -> None:
+    async def main() -> None:
+        taker = Taker()
+        link = await Link(taker).open()
+        link.protocol.data_received(masked(TEXT, b"x") * (2 * FRAMES_AT_ONCE + 1))
+        assert len(taker.taken) == FRAMES_AT_ONCE
+        await turns(1)
+        link.protocol.data_received(masked(TEXT, b"last"))
+        await turns()
+        assert len(taker.taken) == 2 * FRAMES_AT_ONCE + 2
+        assert taker.taken[-1] == "last"
+
+    play(main)
+
+
+def test_taker_that_fails_ends_the_socket(caplog: pytest.LogCaptureFixture) -> None:
+    def explode(text: str) -> None:
+        raise ValueError(text)
+
+    async def main() -> None:
+        taker = Taker(explode)
+        link = await Link(taker).open()
+        link.protocol.data_received(masked(TEXT, b"x") * 3)
+        assert (taker.taken, taker.codes, link.transport.is_closed) == (["x"], [1006], True)
+
+    play(main)
+    assert "protocol.frame_failed" in caplog.text
+
+
+# ---------------------------------------------------------------- holding back
+def test_held_socket_is_not_read_and_goes_on_in_order() -> None:
+    async def main() -> None:
+        gate = asyncio.Event()
+
+        async def wait() -> None:
+            await gate.wait()
+
+        taker = Taker(lambda text: wait() if text == "hold" else None)
+        link = await Link(taker).open()
+        data = masked(TEXT, b"hold") + masked(TEXT, b"2") + masked(TEXT, b"3", fin=False)
+        link.protocol.data_received(data)
+        link.protocol.data_received(masked(0, b"4") + masked(PING, b"") + masked(TEXT, b"5"))
+        await turns()
+        assert (taker.taken, link.transport.reads) == (["hold"], False)
+        gate.set()
+        await turns()
+        assert taker.taken == ["hold", "2", "34", "5"]
+        assert link.transport.reads
+
+    play(main)
+
+
+def test_held_by_a_message_in_fragments_the_next_wait() -> None:
+    async def main() -> None:
+        gate = asyncio.Event()
+
+        async def wait() -> None:
+            await gate.wait()
+
+        taker = Taker(lambda text: wait() if text == "hold" else None)
+        link = await Link(taker).open()
+        parts = masked(TEXT, b"ho", fin=False) + masked(0, b"ld")
+        link.protocol.data_received(parts + masked(TEXT, b"2") + parts + masked(TEXT, b"3"))
+        await turns()
+        assert (taker.taken, link.transport.reads) == (["hold"], False)
+        gate.set()
+        await turns(10)
+        assert taker.taken == ["hold", "2", "hold", "3"]
+        assert link.transport.reads
+
+    play(main)
+
+
+@pytest.mark.parametrize("ends", ["lost", "close frame", "shutdown"])
+def test_end_while_held_comes_after_what_was_read(ends: str) -> None:
+    async def main() -> None:
+        gate = asyncio.Event()
+
+        async def wait() -> None:
+            await gate.wait()
+
+        taker = Taker(lambda text: wait() if text == "hold" else None)
+        link = await Link(taker).open()
+        link.protocol.data_received(masked(TEXT, b"hold") + masked(TEXT, b"stop"))
+        if ends == "close frame":
+            link.protocol.data_received(masked(CLOSE, (1000).to_bytes(2, "big")))
+        elif ends == "shutdown":
+            link.protocol.shutdown()
+        link.transport.is_closed = link.transport.is_closed or ends == "lost"
+        if ends != "close frame":
+            link.protocol.connection_lost(None)
+        await turns()
+        assert taker.codes == []
+        gate.set()
+        await turns()
+        expected = {"lost": 1005, "close frame": 1000, "shutdown": 1012}[ends]
+        assert (taker.taken, taker.codes) == (["hold", "stop"], [expected])
+
+    play(main)
+
+
+def test_pong_that_waits_behind_held_frames_is_not_missed() -> None:
+    async def main() -> None:
+        gate = asyncio.Event()
+
+        async def wait() -> None:
+            await gate.wait()
+
+        link = await Link(Taker(lambda text: wait())).open()
+        link.protocol.data_received(masked(TEXT, b"hold"))
+        link.protocol.keepalive_timeout()
+        assert not link.transport.is_closed
+        assert link.protocol.pong_timer is not None
+        link.protocol.pong_timer.cancel()
+        gate.set()
+        await turns()
+        link.protocol.keepalive_timeout()
+        assert link.transport.is_closed
+
+    play(main)
+
+
+# ---------------------------------------------------------------- writing
+@pytest.mark.parametrize("length", [0, 125, 126, 65_535, 65_536])
+@pytest.mark.parametrize("deflate", [False, True])
+def test_text_of_any_length_is_read_by_the_client(length: int, deflate: bool) -> None:
+    async def main() -> None:
+        link = await Link(Taker(), deflate=deflate).open()
+        assert link.protocol.write("x" * length)
+        assert link.protocol.write("é")
+        compresses = deflate and length >= protocols.COMPRESS_FROM
+        assert (sum(map(len, link.transport.written)) < length) == compresses
+        assert link.texts() == ["x" * length, "é"]
+
+    play(main)
+
+
+def test_compressed_frames_of_the_client_are_read() -> None:
+    async def main() -> None:
+        taker = Taker()
+        link = await Link(taker, deflate=True).open()
+        for text in ("short", "long " * 300):
+            link.client.send_text(text.encode())
+        data = b"".join(link.client.data_to_send())
+        assert len(data) < 200
+        link.protocol.data_received(data + masked(TEXT, b"plain"))
+        assert taker.taken == ["short", "long " * 300, "plain"]
+
+    play(main)
+
+
+def test_deflate_bomb_ends_the_socket() -> None:
+    async def main() -> None:
+        taker = Taker()
+        link = await Link(taker, deflate=True).open()
+        link.client.send_text(b"x" * (LIMIT + 1))
+        link.protocol.data_received(b"".join(link.client.data_to_send()))
+        assert (taker.taken, taker.codes) == ([], [1009])
+
+    play(main)
+
+
+def test_texts_that_are_not_read_wait_in_order_up_to_a_bound() -> None:
+    async def main() -> None:
+        link = await Link(Taker()).open()
+        link.protocol.pause_writing()
+        assert all(link.protocol.write(str(number)) for number in range(MAX_BACKLOG))
+        assert not link.protocol.write("too many")
+        assert link.transport.written == []
+        link.protocol.resume_writing()
+        link.protocol.write("after")
+        assert link.texts()[:MAX_BACKLOG] == [str(number) for number in range(MAX_BACKLOG)]
+
+    play(main)
+
+
+def test_close_says_why_and_writes_nothing_more() -> None:
+    async def main() -> None:
+        taker = Taker()
+        link = await Link(taker).open()
+        await link.protocol.close(4000, "replaced")
+        assert taker.codes == [4000]
+        assert link.protocol.write("late")
+        link.protocol.data_received(masked(TEXT, b"late"))
+        assert taker.taken == []
+        (close,) = link.client_events()
+        assert close.data == (4000).to_bytes(2, "big") + b"replaced"
+        link.protocol.data_received(masked(CLOSE, bytes(close.data)))
+        assert link.transport.is_closed
+
+    play(main)
+
+
+def test_close_of_a_socket_that_reads_nothing_cuts_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocols, "CLOSE_WAIT_S", 0.01)
+
+    async def main() -> None:
+        link = await Link(Taker()).open()
+        link.protocol.pause_writing()
+        await link.protocol.close(1008, "answers are not read")
+        assert link.transport.is_aborted
+
+    play(main)
+
+
+def test_line_keeps_nothing_of_the_handshake() -> None:
+    async def main() -> None:
+        link = await Link(Taker()).open()
+        kept = vars(link.protocol)
+        assert not {"scope", "request", "response"} & kept.keys()
+        assert not link.protocol.tasks
+
+    play(main)
