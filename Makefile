@@ -83,8 +83,8 @@ format: install-dev ## Format the code and fix what can be fixed
 types: install-dev ## mypy --strict
 	$(BIN)/mypy
 
-bench: install ## Load a running server from a second process
-	$(BIN)/python manage.py bench $(ARGS)
+bench: install ## Measure everything on a throw-away PostgreSQL (docs/performance.md)
+	$(BIN)/python -m tests.bench $(ARGS)
 
 clean: ## Remove the environment and all caches; the data in var/ stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
