@@ -35,10 +35,16 @@ def expire_commands(now: datetime) -> int:
     return commands.expire_due(now)
 
 
-@job(every_s=10)
+@job(every_s=10, batch=ownership.DROP_AT_ONCE)
 def forget_dead_nodes(now: datetime) -> int:
-    """Remove the connections of gateway processes whose lease has run out."""
-    return ownership.forget_dead_nodes(now)
+    """Remove the connections of gateway processes whose lease has run out; gateways do so themselves."""
+    return ownership.drop_dead()
+
+
+@job(every_s=HOUR_S)
+def purge_nodes(now: datetime) -> int:
+    """Remove the rows of gateway processes that ended a week ago."""
+    return ownership.forget_old_nodes()
 
 
 @job(every_s=HOUR_S, batch=BATCH)

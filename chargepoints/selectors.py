@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts.models import Tenant
@@ -16,8 +17,8 @@ from chargepoints.models import ChargePoint, Command, Connection, RefusedConnect
 
 
 def live_connections() -> QuerySet[Connection]:
-    """Connections whose gateway process is alive: online is nothing else."""
-    rows: QuerySet[Connection] = Connection.objects.filter(node__lease_until__gt=timezone.now())
+    """Connections whose gateway process is alive, by the database's clock: online is nothing else."""
+    rows: QuerySet[Connection] = Connection.objects.filter(node__lease_until__gt=Now())
     return rows
 
 
@@ -62,7 +63,7 @@ def list_connections(tenant: Tenant | None) -> QuerySet[Connection]:
     """Who is connected now, the newest first."""
     rows: QuerySet[Connection] = (
         Connection.objects.for_tenant(tenant)
-        .filter(node__lease_until__gt=timezone.now())
+        .filter(node__lease_until__gt=Now())
         .select_related("charge_point", "charge_point__location", "node")
         .order_by("-connected_at", "pk")
     )

@@ -151,7 +151,7 @@ class ChargerConsumer(AsyncWebsocketConsumer):
         if direct is not None:
             self._hand_over_to(direct)
         if outcome.replaced is not None:
-            await self.node.tell_replaced(outcome.replaced[0], outcome.charge_point_id, outcome.replaced[1])
+            self.node.tell_replaced(outcome.replaced[0], outcome.charge_point_id, outcome.replaced[1])
         logger.info("charger.connected", extra={"charge_point": outcome.identity, "ocpp_version": version})
         return True
 
@@ -223,10 +223,17 @@ class ChargerConsumer(AsyncWebsocketConsumer):
         socket = self.socket
         if socket is None:
             return None
+        if self.node.stood_still:
+            return self._take_later(text)
         wait = socket.take(text)
         if wait or socket.is_held_back or self.node.writer.is_full:
             return self._hold_back(socket, wait)
         return None
+
+    async def _take_later(self, text: str | None) -> None:
+        """Others may own the charger by now: ask first."""
+        await self.node.catch_up()
+        await self.receive(text)
 
     async def _hold_back(self, socket: Socket, wait: float) -> None:
         if wait:

@@ -8,6 +8,7 @@ import os
 import socket as sockets
 import time
 import uuid
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,8 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 from django.utils import timezone
 
+from chargepoints import waking
 from chargepoints.services import connections, ownership
-from chargepoints.waking import group_name, register_local_waker
 from csms_project.common import metrics
 from ocpp_gateway.dispatcher import Dispatcher
 from ocpp_gateway.wire import schemas
@@ -30,6 +31,9 @@ logger = logging.getLogger(__name__)
 
 TICK_S = 1.0
 LOOK_S = 3.0
+#: The loop ticks every second. After a longer standstill (SIGSTOP, a frozen machine) others may own our chargers.
+STILL_S = 3.0
+TELL_S = 1.0
 GHOST_AGE = timedelta(seconds=60)  # longer than any handshake takes
 CLOSE_REPLACED = 4000
 CLOSE_RESTART = 1012
@@ -51,10 +55,14 @@ class Node:
         self.sockets: dict[int, Socket] = {}
         self.is_stopping = False
         self.lease_ok_at = 0.0
+        self._lease_asked_at = 0.0
         self._looked_at = 0.0
+        self._ticked_at = time.monotonic()
+        self._catching_up: asyncio.Task[None] | None = None
         self._seen: dict[int, Socket] = {}
         self._newest: dict[int, uuid.UUID] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._telling: set[asyncio.Task[bool]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._started: asyncio.Task[None] | None = None
 
@@ -70,7 +78,8 @@ class Node:
         for version in settings.OCPP_SUBPROTOCOLS:
             schemas.warm(version)
         self._loop = loop = asyncio.get_running_loop()
-        register_local_waker(self.wake)
+        self._ticked_at = time.monotonic()
+        waking.register_local_waker(self.wake)
         self.writer.start(loop)
         self._renew_lease()
         self._tasks = [loop.create_task(self._tick_forever()), loop.create_task(self._listen_forever())]
@@ -94,7 +103,7 @@ class Node:
         await self.writer.stop()
 
     def _end_lease(self, batch: SessionBatch) -> None:
-        ownership.end_lease(node_id=self.id, now=timezone.now())
+        ownership.end_lease(node_id=self.id)
 
     def problem(self) -> str | None:
         """What is wrong with the writer, for the health page; None: nothing, or no charger has come yet."""
@@ -142,15 +151,14 @@ class Node:
         """A sign of life, written with the next flush."""
         self._seen[socket.charge_point_id] = socket
 
-    async def tell_replaced(self, node_id: uuid.UUID, charge_point_id: int, token: uuid.UUID) -> None:
-        """Ask the node that held the charger's previous socket to close it."""
+    def tell_replaced(self, node_id: uuid.UUID, charge_point_id: int, token: uuid.UUID) -> None:
+        """Ask the node that held the charger's previous socket to close it; it finds out by looking, too."""
         if node_id == self.id:
             return
         message = {"type": "connection.replaced", "charge_point_id": charge_point_id, "token": token.hex}
-        try:
-            await asyncio.wait_for(get_channel_layer().group_send(group_name(node_id), message), timeout=2)
-        except Exception as error:  # the layer is only a hint: that node also finds out by looking
-            logger.warning("node.tell_failed", extra={"error": str(error)})
+        task = asyncio.get_running_loop().create_task(waking.send(node_id, message))
+        self._telling.add(task)  # nobody waits for it: the channel layer may be away
+        task.add_done_callback(self._telling.discard)
 
     # -- every second
 
@@ -158,16 +166,18 @@ class Node:
         while True:
             await asyncio.sleep(TICK_S)
             try:
+                if self.stood_still:
+                    await self.catch_up()
                 self._tick()
             except Exception:
                 logger.exception("node.tick_failed")
 
     def _tick(self) -> None:
-        now = time.monotonic()
+        now = self._ticked_at = time.monotonic()
         metrics.QUEUE_DEPTH.set(self.writer.depth)
         self.writer.watch(TICK_S)
-        if now - self.lease_ok_at > settings.OCPP_NODE_LEASE_S / 3:
-            self._renew_lease()
+        # However much is queued: a process that is only busy must not be taken for dead.
+        self._renew_lease_in_time(now)
         for socket in list(self.sockets.values()):
             self.dispatcher.timed_out(socket, now)
         if self.writer.depth > settings.OCPP_WRITER_QUEUE // 2:
@@ -180,7 +190,44 @@ class Node:
             self.dispatcher.store_again()
         self.dispatcher.look(list(self.sockets.values()))
 
+    # -- after a standstill
+
+    @property
+    def stood_still(self) -> bool:
+        """This process did not run for a while: what it holds to be its own may belong to others by now."""
+        return time.monotonic() - self._ticked_at > STILL_S
+
+    async def catch_up(self) -> None:
+        """Find out which chargers are still ours before anything of them is read, and let go of the others."""
+        if self._catching_up is None:
+            self._catching_up = asyncio.get_running_loop().create_task(self._catch_up())
+        await asyncio.shield(self._catching_up)
+
+    async def _catch_up(self) -> None:
+        logger.warning("node.stood_still", extra={"seconds": round(time.monotonic() - self._ticked_at, 1)})
+        try:
+            while not self.is_stopping:
+                self._renew_lease()
+                try:
+                    await self.writer.call(self._standings_work())
+                    break
+                except Exception as error:  # the database is away, for instance: without it nobody knows
+                    logger.warning("node.cannot_catch_up", extra={"error": str(error)[:300]})
+                    await asyncio.sleep(TICK_S)
+            self._ticked_at = time.monotonic()
+        finally:
+            self._catching_up = None
+
+    # -- what is done for the sockets together
+
+    def _renew_lease_in_time(self, now: float) -> None:
+        pause = settings.OCPP_NODE_LEASE_S / 3
+        if now - self.lease_ok_at > pause and now - self._lease_asked_at > pause / 2:
+            self._renew_lease()
+
     def _renew_lease(self) -> None:
+        self._lease_asked_at = time.monotonic()
+
         def renew(batch: SessionBatch) -> None:
             ownership.renew_lease(
                 node_id=self.id,
@@ -188,7 +235,6 @@ class Node:
                 pid=os.getpid(),
                 version=settings.VERSION,
                 started_at=self.started_at,
-                now=timezone.now(),
             )
 
         def renewed(_: Any) -> None:
@@ -210,20 +256,25 @@ class Node:
 
     def _look_at_rows(self) -> None:
         """Whether our sockets still own their chargers, and what operators changed about them meanwhile."""
+        self.writer.submit(self._standings_work())
+
+    def _standings_work(self) -> CallableWork:
         held = {pk: socket.token for pk, socket in self.sockets.items()}
 
         def look(batch: SessionBatch) -> dict[int, ownership.Standing]:
             # A disconnect that was given up while the database was away has left its row.
             ownership.drop_ghosts(node_id=self.id, held=held, before=batch.now - GHOST_AGE)
+            # Nobody else may be there to do it.
+            ownership.drop_dead()
             return ownership.standings(held.keys()) if held else {}
 
-        def act(standings: dict[int, ownership.Standing]) -> None:
-            for pk, token in held.items():
-                socket = self.sockets.get(pk)
-                if socket is not None and socket.token == token:
-                    socket.update(standings.get(pk))
+        return CallableWork(look, owner="standings", then=lambda standings: self._act(held, standings))
 
-        self.writer.submit(CallableWork(look, owner="standings", then=act))
+    def _act(self, held: dict[int, uuid.UUID], standings: dict[int, ownership.Standing]) -> None:
+        for pk, token in held.items():
+            socket = self.sockets.get(pk)
+            if socket is not None and socket.token == token:
+                socket.update(standings.get(pk))
 
     def reclaim(self, socket: Socket) -> None:
         """The row of a live socket is gone (our lease ran out while we were stopped): take it again."""
@@ -243,10 +294,10 @@ class Node:
 
     async def _listen_forever(self) -> None:
         while True:
+            layer = get_channel_layer()
             try:
-                layer = get_channel_layer()
                 channel = await layer.new_channel()
-                await layer.group_add(group_name(self.id), channel)
+                await layer.group_add(waking.group_name(self.id), channel)
                 while True:
                     self._hear(await layer.receive(channel))
             except asyncio.CancelledError:
@@ -254,6 +305,8 @@ class Node:
             except Exception as error:
                 # Without the layer commands still flow: the tick looks for them.
                 logger.warning("node.layer_away", extra={"error": str(error)})
+                with suppress(Exception):
+                    await layer.flush()  # else each attempt would leave a channel behind
                 await asyncio.sleep(2)
 
     def wake(self, node_id: uuid.UUID, charge_point_id: int) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.admin import display
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
+from django.db.models.functions import Now
 from django.http import HttpRequest
-from django.utils import timezone
 
 from accounts.admin_base import ReadOnlyAdmin, ScopedAutocompleteFilter, actor_of, register
 from chargepoints.admin.shared import ago, charge_point_link, online_dot
@@ -31,10 +31,13 @@ class ConnectionAdmin(ReadOnlyAdmin):
     list_select_related = ("charge_point", "node")
     search_fields = ("charge_point__identity", "remote_address")
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Connection]:
+        rows: QuerySet[Connection] = super().get_queryset(request)
+        return rows.annotate(is_live=Q(node__lease_until__gt=Now()))
+
     @display(description="Charge point")
-    def where(self, obj: Connection) -> str:
-        alive = obj.node.lease_until > timezone.now()
-        return online_dot(alive) + " " + charge_point_link(obj.charge_point)
+    def where(self, obj: Any) -> str:
+        return online_dot(obj.is_live) + " " + charge_point_link(obj.charge_point)
 
     @display(description="Last message")
     def last_frame(self, obj: Connection) -> str:
@@ -54,17 +57,18 @@ class GatewayNodeAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[GatewayNode]:
         rows: QuerySet[GatewayNode] = super().get_queryset(request)
-        return rows.annotate(live=Count("connections")).order_by("-started_at", "pk")
+        live = Count("connections")
+        return rows.annotate(live=live, is_alive=Q(lease_until__gt=Now())).order_by("-started_at", "pk")
 
     @display(description="Process")
     def name(self, obj: GatewayNode) -> str:
         return str(obj)
 
     @display(description="State")
-    def state(self, obj: GatewayNode) -> str:
+    def state(self, obj: Any) -> str:
         if obj.stopped_at is not None:
             return chip("Stopped", "neutral")
-        return chip("Alive", "ok") if obj.lease_until > timezone.now() else chip("Gone", "bad")
+        return chip("Alive", "ok") if obj.is_alive else chip("Gone", "bad")
 
     @display(description="Connections", ordering="live")
     def connection_count(self, obj: Any) -> int:

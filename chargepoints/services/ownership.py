@@ -1,4 +1,7 @@
-"""Which gateway process owns which charger: leases, take-backs, and cleaning up behind what died."""
+"""Which gateway process owns which charger: leases, take-backs, and cleaning up behind what died.
+
+Leases are written and judged by the database's clock: those of the machines may differ.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models.functions import Now
 from django.db.transaction import atomic
 from django.utils import timezone
 
@@ -17,6 +22,9 @@ from chargepoints.commands import fail_sent_on_closed
 from chargepoints.models import ChargePoint, Connection, GatewayNode
 from chargepoints.services.connections import station_event
 from csms_project.common.events import record_all
+
+DROP_AT_ONCE = 500
+NODE_AGE = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,11 +94,9 @@ def reclaim(request: Reclaim) -> bool:
     return made
 
 
-def renew_lease(
-    *, node_id: uuid.UUID, host: str, pid: int, version: str, started_at: datetime, now: datetime
-) -> None:
+def renew_lease(*, node_id: uuid.UUID, host: str, pid: int, version: str, started_at: datetime) -> None:
     """Say that a gateway process is alive for another OCPP_NODE_LEASE_S seconds."""
-    lease = now + timedelta(seconds=settings.OCPP_NODE_LEASE_S)
+    lease = Now() + timedelta(seconds=settings.OCPP_NODE_LEASE_S)
     GatewayNode.objects.update_or_create(
         pk=node_id,
         defaults={"lease_until": lease, "stopped_at": None},
@@ -104,18 +110,33 @@ def renew_lease(
     )
 
 
-def end_lease(*, node_id: uuid.UUID, now: datetime) -> None:
+def end_lease(*, node_id: uuid.UUID) -> None:
     """A gateway process has stopped in good order: its chargers are offline at once."""
-    GatewayNode.objects.filter(pk=node_id).update(lease_until=now, stopped_at=now)
+    GatewayNode.objects.filter(pk=node_id).update(lease_until=Now(), stopped_at=Now())
     Connection.objects.filter(node_id=node_id).delete()
 
 
-def forget_dead_nodes(now: datetime) -> int:
-    """Remove the connections of nodes whose lease has run out; returns how many."""
-    dead = GatewayNode.objects.filter(lease_until__lt=now)
-    gone = Connection.objects.filter(node__in=dead).delete()[0]
-    GatewayNode.objects.filter(lease_until__lt=now - timedelta(days=7)).delete()
-    return gone
+def drop_dead(*, limit: int = DROP_AT_ONCE) -> int:
+    """Clean up behind gateway processes whose lease has run out; returns the number of connections removed.
+
+    Their chargers are offline from the end of the lease, whoever looks; this ends what was sent to them and tells it.
+    Any process may do it, several at once too.
+
+    limit  connections to remove at once; more are left to the next call
+    """
+    held = Exists(Connection.objects.filter(node_id=OuterRef("pk")))
+    dead = list(
+        GatewayNode.objects.filter(held, lease_until__lt=Now()).order_by().values_list("pk", flat=True)
+    )
+    if not dead:
+        return 0
+    # Judged again under the lock: a process that was only frozen may have come back.
+    return _drop(Connection.objects.filter(node_id__in=dead, node__lease_until__lt=Now()), limit=limit)
+
+
+def forget_old_nodes() -> int:
+    """Remove the rows of processes that ended a week ago; returns how many."""
+    return GatewayNode.objects.filter(lease_until__lt=Now() - NODE_AGE).delete()[0]
 
 
 def drop_ghosts(*, node_id: uuid.UUID, held: Mapping[int, uuid.UUID], before: datetime) -> int:
@@ -130,20 +151,23 @@ def drop_ghosts(*, node_id: uuid.UUID, held: Mapping[int, uuid.UUID], before: da
     ghosts = {
         pk: token for pk, token in rows.values_list("charge_point_id", "token") if held.get(pk) != token
     }
-    return _drop(node_id, ghosts) if ghosts else 0
+    if not ghosts:
+        return 0
+    # By token as well: a charger that came back since has another row by now.
+    return _drop(rows.filter(charge_point_id__in=ghosts.keys(), token__in=ghosts.values()))
 
 
 @atomic
-def _drop(node_id: uuid.UUID, tokens: Mapping[int, uuid.UUID]) -> int:
-    # By token as well: a charger that came back since has another row by now.
-    rows = Connection.objects.filter(
-        node_id=node_id, charge_point_id__in=tokens.keys(), token__in=tokens.values()
-    )
-    gone = list(
-        rows.select_for_update(no_key=True, of=("self",))
+def _drop(connections: QuerySet[Connection], *, limit: int | None = None) -> int:
+    """Remove connections that nobody holds, fail what was sent on them, and tell it."""
+    rows = (
+        connections.select_for_update(no_key=True, of=("self",), skip_locked=True)
         .select_related("charge_point")
         .order_by("charge_point_id")
     )
+    gone = list(rows[:limit])
+    if not gone:
+        return 0
     fail_sent_on_closed({row.charge_point_id: row.token for row in gone})
     Connection.objects.filter(pk__in=[row.pk for row in gone]).delete()
     now = timezone.now()

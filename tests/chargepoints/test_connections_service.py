@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -19,16 +19,14 @@ from chargepoints.choices import CommandStatus, RefusalReason, RegistrationStatu
 from chargepoints.keys import hash_key
 from chargepoints.models import ChargePoint, Connection, GatewayNode, RefusedConnection
 from chargepoints.models.sites import validate_identity
-from chargepoints.services import connections, ownership, stations
-from chargepoints.services.batch import StationBatch
-from chargepoints.services.connections import Connect, Connected, Disconnect, Refused, Seen
-from chargepoints.services.ownership import Reclaim
+from chargepoints.services import connections, stations
+from chargepoints.services.connections import Connected, Disconnect, Refused, Seen
 from csms_project.common.models import Event
 from tests import factories
+from tests.chargepoints.handshakes import KEY, accepted, connect, run
 from tests.chargepoints.sending import send
 from tests.factories import CHARGER_KEY, T0
 
-KEY = bytes.fromhex(CHARGER_KEY)
 NEW_KEY = "ffeeddccbbaa99887766554433221100ffeeddcc"
 MINUTE = timedelta(minutes=1)
 
@@ -37,33 +35,6 @@ MINUTE = timedelta(minutes=1)
 def node(db: None) -> GatewayNode:
     row: GatewayNode = factories.GatewayNodeFactory(lease_until=T0 + MINUTE)
     return row
-
-
-def run(decide: Any, request: Any) -> Any:
-    batch = StationBatch(now=T0)
-    outcome = decide(request, batch)
-    batch.store()
-    return outcome
-
-
-def connect(node: GatewayNode, identity: str = "CP-A", **fields: Any) -> Connected | Refused:
-    """A handshake with the right key unless told otherwise."""
-    given: dict[str, Any] = {
-        "username": identity.encode(),
-        "password": KEY,
-        "received_at": T0,
-        "node_id": node.pk,
-        "ocpp_version": "ocpp1.6",
-    }
-    outcome: Connected | Refused = run(
-        connections.decide_connect, Connect(identity=identity, **given | fields)
-    )
-    return outcome
-
-
-def accepted(outcome: Connected | Refused) -> Connected:
-    assert isinstance(outcome, Connected), outcome
-    return outcome
 
 
 def refused(outcome: Connected | Refused) -> tuple[int, str]:
@@ -253,21 +224,6 @@ def test_close_of_the_live_socket_marks_the_charger_offline(
     assert Event.objects.get(kind="charge_point.disconnected").data == {"code": 1006}
 
 
-def test_connect_after_its_node_died_frees_the_charger_for_the_next_command(
-    node: GatewayNode, charge_point: ChargePoint
-) -> None:
-    connect(node)
-    lost = send(factories.CommandFactory(charge_point=charge_point), Connection.objects.get())
-    ownership.forget_dead_nodes(T0 + 9 * MINUTE)
-    waiting = factories.CommandFactory(charge_point=charge_point)
-
-    connect(factories.GatewayNodeFactory())
-
-    lost.refresh_from_db()
-    assert (lost.status, lost.error["code"]) == (CommandStatus.FAILED, commands.CONNECTION_REPLACED)
-    assert commands.due_for([charge_point.pk]) == [waiting]
-
-
 def test_connect_without_open_commands_asks_once_and_changes_none(
     node: GatewayNode, charge_point: ChargePoint
 ) -> None:
@@ -405,7 +361,7 @@ def test_onboarding_stops_when_too_many_wait(
     assert refused(connect(node, "NEW-2")) == (404, "unknown_identity")
 
 
-# ------------------------------------------------------------------ signs of life, leases
+# ------------------------------------------------------------------ signs of life
 
 
 def test_signs_of_life_are_written_for_the_own_socket_only(
@@ -420,125 +376,3 @@ def test_signs_of_life_are_written_for_the_own_socket_only(
     frames = dict(Connection.objects.values_list("token", "last_frame_at"))
     assert frames == {mine.token: at, theirs.token: T0}
     assert ChargePoint.objects.get(pk=charge_point.pk).clock_offset_s == 7
-
-
-def test_standing_tells_what_operators_changed(node: GatewayNode, charge_point: ChargePoint) -> None:
-    token = accepted(connect(node)).token
-    ChargePoint.objects.update(registration_status="Rejected", strict_schema=True)
-
-    standing = ownership.standings([charge_point.pk, 10**9])
-
-    assert set(standing) == {charge_point.pk}
-    found = standing[charge_point.pk]
-    assert (found.token, found.registration, found.strict_schema) == (token, "Rejected", True)
-
-
-@pytest.mark.parametrize(("taken", "outcome"), [(False, True), (True, False)])
-def test_reclaim_gives_way_to_a_newer_socket(
-    node: GatewayNode, charge_point: ChargePoint, taken: bool, outcome: bool
-) -> None:
-    if taken:
-        factories.ConnectionFactory(charge_point=charge_point)
-    request = Reclaim(
-        charge_point_id=charge_point.pk,
-        tenant_id=charge_point.tenant_id,
-        token=uuid.uuid4(),
-        node_id=node.pk,
-        ocpp_version="ocpp1.6",
-        at=T0,
-    )
-
-    assert ownership.reclaim(request) is outcome
-    assert Connection.objects.filter(token=request.token).exists() is outcome
-
-
-def renew(node_id: uuid.UUID, now: datetime) -> None:
-    ownership.renew_lease(node_id=node_id, host="gw", pid=7, version="0.1", started_at=T0, now=now)
-
-
-def test_lease_is_renewed_in_one_row(settings: Any, db: None) -> None:
-    settings.OCPP_NODE_LEASE_S = 15
-    node_id = uuid.uuid4()
-    for minute in range(2):
-        renew(node_id, T0 + minute * MINUTE)
-
-    row = GatewayNode.objects.get()
-    assert (row.pk, row.lease_until, row.stopped_at) == (node_id, T0 + timedelta(seconds=75), None)
-
-
-def test_node_that_stops_in_good_order_takes_its_connections_along(
-    node: GatewayNode, charge_point: ChargePoint, other_charge_point: ChargePoint
-) -> None:
-    connect(node)
-    connect(factories.GatewayNodeFactory(), "CP-B")
-
-    ownership.end_lease(node_id=node.pk, now=T0)
-
-    assert Connection.objects.get().charge_point == other_charge_point
-
-
-def test_connections_of_dead_nodes_are_forgotten(
-    node: GatewayNode, charge_point: ChargePoint, other_charge_point: ChargePoint
-) -> None:
-    connect(node)
-    connect(factories.GatewayNodeFactory(lease_until=T0 + 9 * MINUTE), "CP-B")
-
-    assert ownership.forget_dead_nodes(T0 + 5 * MINUTE) == 1
-    assert Connection.objects.get().charge_point == other_charge_point
-
-
-# ------------------------------------------------------------------ connections that nobody holds
-
-
-def test_ghosts_of_a_node_are_dropped_and_told(
-    node: GatewayNode, charge_point: ChargePoint, other_charge_point: ChargePoint
-) -> None:
-    ghost, held = accepted(connect(node)), accepted(connect(node, "CP-B"))
-    lost = send(
-        factories.CommandFactory(charge_point=charge_point), Connection.objects.get(token=ghost.token)
-    )
-
-    dropped = ownership.drop_ghosts(
-        node_id=node.pk, held={other_charge_point.pk: held.token}, before=T0 + MINUTE
-    )
-
-    assert dropped == 1
-    assert Connection.objects.get().token == held.token
-    told = Event.objects.get(kind="charge_point.disconnected")
-    assert (told.charge_point, told.object_id) == ("CP-A", str(charge_point.pk))
-    lost.refresh_from_db()
-    assert (lost.status, lost.error["code"]) == (CommandStatus.FAILED, commands.CONNECTION_LOST)
-
-
-def test_ghost_whose_charger_came_back_by_another_socket_is_dropped_by_its_token(
-    node: GatewayNode, charge_point: ChargePoint
-) -> None:
-    connect(node)
-
-    assert (
-        ownership.drop_ghosts(node_id=node.pk, held={charge_point.pk: uuid.uuid4()}, before=T0 + MINUTE) == 1
-    )
-
-
-@pytest.mark.usefixtures("charge_point", "other_charge_point")
-def test_young_and_foreign_connections_are_no_ghosts(
-    node: GatewayNode, django_assert_num_queries: Any
-) -> None:
-    connect(node, received_at=T0 + MINUTE)
-    connect(factories.GatewayNodeFactory(), "CP-B")
-
-    with django_assert_num_queries(1):
-        assert ownership.drop_ghosts(node_id=node.pk, held={}, before=T0 + MINUTE) == 0
-
-    assert Connection.objects.count() == 2
-
-
-def test_ghosts_in_any_number_take_the_same_statements(
-    node: GatewayNode, tenant: Tenant, django_assert_max_num_queries: Any
-) -> None:
-    factories.ConnectionFactory.create_batch(30, node=node, connected_at=T0)
-
-    with django_assert_max_num_queries(8):
-        assert ownership.drop_ghosts(node_id=node.pk, held={}, before=T0 + MINUTE) == 30
-
-    assert Event.objects.filter(kind="charge_point.disconnected").count() == 30

@@ -1,4 +1,4 @@
-"""The writer without its thread: every work runs, commits and delivers at once."""
+"""The writer without its thread, and a node with it: every work runs, commits and delivers at once."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 from django.db import DEFAULT_DB_ALIAS, connections, models
 
 from csms_project.common.bulk import Row
+from ocpp_gateway.dispatcher import Dispatcher
+from ocpp_gateway.node import Node
 from ocpp_gateway.writer import Batcher, CallableWork, StorageAway, Work, Writer
 
 
@@ -55,3 +57,17 @@ class InlineWriter(Writer):
         work._then = keep
         self.submit(work)
         return results[0]
+
+
+class InlineNode(Node):
+    """A node without threads and loops."""
+
+    writer: InlineWriter
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writer = InlineWriter()
+        self.dispatcher = Dispatcher(self.writer)
+
+    async def start(self) -> None:
+        pass

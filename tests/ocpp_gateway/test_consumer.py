@@ -27,32 +27,17 @@ from chargepoints.services import ownership
 from csms_project.asgi import application
 from ocpp_gateway import consumers
 from ocpp_gateway.consumers import ChargerConsumer
-from ocpp_gateway.dispatcher import Dispatcher
-from ocpp_gateway.node import Node, get_node, set_node
+from ocpp_gateway.node import get_node, set_node
 from ocpp_gateway.v16.actions import ACTIONS as V16_ACTIONS
 from ocpp_gateway.wire import schemas
 from ocpp_gateway.writer import Work
 from tests.e2e.sockets import BOOT, basic
 from tests.factories import CHARGER_KEY
-from tests.ocpp_gateway.inline import InlineWriter
+from tests.ocpp_gateway.inline import InlineNode
 
 pytestmark = pytest.mark.django_db
 
 Sent = list[dict[str, Any]]
-
-
-class InlineNode(Node):
-    """A node without threads and loops."""
-
-    writer: InlineWriter
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.writer = InlineWriter()
-        self.dispatcher = Dispatcher(self.writer)
-
-    async def start(self) -> None:
-        pass
 
 
 @pytest.fixture
@@ -62,7 +47,7 @@ def node(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[InlineNode]:
     schemas.warm("ocpp1.6")
     node = InlineNode()
     now = timezone.now()
-    ownership.renew_lease(node_id=node.id, host="h", pid=1, version="0", started_at=now, now=now)
+    ownership.renew_lease(node_id=node.id, host="h", pid=1, version="0", started_at=now)
     set_node(node)
     yield node
     set_node(None)
