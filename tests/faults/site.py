@@ -18,6 +18,8 @@ from tests.faults.seed import ADMIN
 from tests.faults.services import PostgreSQL, Redis
 
 STOP_S = 30
+#: Lines of a log that say nothing about a fault.
+TOO_MANY = ("request_started", "request_finished", '"charger.connected"', '"charger.disconnected"')
 SETTINGS = {
     "CSMS_ADMIN_PASSWORD": ADMIN[1],
     "OCPP_WRITER_HOLD_S": str(FORM.hold_s),
@@ -52,6 +54,11 @@ class Server(Product):
     def is_running(self) -> bool:
         """Whether the process lives."""
         return self._process is not None and self._process.poll() is None
+
+    @property
+    def has_log(self) -> bool:
+        """Whether it was ever started."""
+        return self._log.exists()
 
     def freeze(self) -> None:
         """Stop it where it is, in the middle of whatever it does."""
@@ -144,6 +151,10 @@ class Site:
         """Whether the product says that a charger is online."""
         return bool(self.rest.get(f"charge-points/{identity}/")["online"])
 
+    def gateways_say(self, word: str) -> list[int]:
+        """How often each gateway has said this in its log so far."""
+        return [gateway.log.count(word) for gateway in self.gateways]
+
     def take_numbers(self, count: int) -> range:
         """Numbers of registered chargers that no other test uses."""
         first = self._taken + 1
@@ -192,13 +203,11 @@ class Site:
 
     def tell(self, lines: int = 40) -> str:
         """The ends of all logs, for the report of a test that has failed."""
-        logs = [
-            (server.name, server.log)
-            for server in self.servers
-            if server.directory.joinpath("server.log").exists()
-        ]
+        logs = [(server.name, server.log) for server in self.servers if server.has_log]
         logs += [(f"postgresql-{cluster.port}", cluster.log) for cluster in self.clusters]
-        return "\n".join(
-            f"--- {name}\n" + "\n".join(line[:600] for line in text.splitlines()[-lines:])
-            for name, text in logs
-        )
+        return "\n".join(f"--- {name}\n{_end_of(text, lines)}" for name, text in logs)
+
+
+def _end_of(text: str, lines: int) -> str:
+    told = [line for line in text.splitlines() if not any(word in line for word in TOO_MANY)]
+    return "\n".join(line[:400] for line in told[-lines:])

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -12,8 +15,10 @@ import pytest
 
 from tests.faults.charger import Habits
 from tests.faults.checker import check
+from tests.faults.disk import Disk, small_disk
 from tests.faults.fleet import Fleet
 from tests.faults.form import FORM
+from tests.faults.proxy import LosesCommits, Proxy
 from tests.faults.site import Site
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(FORM.timeout_s)]
@@ -218,3 +223,124 @@ def test_deadlocks_with_another_client_fail_no_message(site: Site) -> None:
     asyncio.run(scenario())
     assert met + site.postgresql.log.count("deadlock detected") > 0
     check(fleet)
+
+
+def test_commit_whose_outcome_is_unknown_takes_place_once(site: Site) -> None:
+    """The connection breaks during COMMIT, before or after the server has done it: the receipt tells."""
+    proxy = Proxy(site.postgresql.port)
+    gateway = site.make_server("gateway", "gateway-commit", database_url=site.postgresql.url(port=proxy.port))
+    fleet = Fleet(site, habits=PATIENT, urls=[gateway.url])
+
+    async def scenario() -> LosesCommits:
+        async with proxy:
+            await asyncio.to_thread(gateway.start)
+            async with fleet:
+                await fleet.advance()
+                commits = LosesCommits(proxy, every=7)
+                await fleet.wait(lambda: commits.lost + commits.done >= 8, "enough commits are lost", 60)
+                await fleet.advance()
+            await asyncio.to_thread(gateway.end)
+        return commits
+
+    commits = asyncio.run(scenario())
+    assert min(commits.lost, commits.done) >= 3
+    assert fleet.journal.closed == {1000: len(fleet.chargers)}
+    check(fleet)
+    with site.postgresql.connect("csms") as connection:
+        doubled = connection.execute(
+            "SELECT c.identity, m.message_id, count(*) FROM chargepoints_ocppmessage m"
+            " JOIN chargepoints_chargepoint c ON c.id = m.charge_point_id"
+            " WHERE c.identity = ANY(%s) GROUP BY 1, 2 HAVING count(*) > 1",
+            [[charger.identity for charger in fleet.chargers]],
+        ).fetchall()
+    assert doubled == [], "no charger has sent a message twice"
+
+
+def freeze(site: Site) -> list[int]:
+    """Stop PostgreSQL's processes where they are; returns which."""
+    rows = site.postgresql.execute("SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+    frozen = [int(pid) for (pid,) in rows] + [site.postgresql.process.pid]
+    for pid in frozen:
+        os.kill(pid, signal.SIGSTOP)
+    return frozen
+
+
+def thaw(frozen: list[int]) -> None:
+    """Let them go on."""
+    for pid in reversed(frozen):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
+def test_database_frozen_as_a_whole_counts_as_away(site: Site) -> None:
+    """Nothing fails: connections stay, and new ones are taken by the system, but nobody ever answers."""
+    fleet = Fleet(site, habits=PATIENT)
+    frozen: list[int] = []
+
+    async def stand_still() -> None:
+        frozen.extend(await asyncio.to_thread(freeze, site))
+
+    async def go_on() -> None:
+        thaw(frozen)
+
+    async def scenario() -> None:
+        async with fleet:
+            await away_and_back(fleet, away=stand_still, back=go_on, away_s=FORM.hold_s + 8)
+
+    try:
+        asyncio.run(scenario())
+    finally:
+        thaw(frozen)
+    held_then_refused(fleet)
+
+
+def test_connection_that_swallows_everything_is_given_up_for_a_new_one(site: Site) -> None:
+    """A half-open line to the database: what is sent seems to arrive, and nothing ever comes back."""
+    proxy = Proxy(site.postgresql.port)
+    gateway = site.make_server("gateway", "gateway-half", database_url=site.postgresql.url(port=proxy.port))
+    fleet = Fleet(site, habits=PATIENT, urls=[gateway.url])
+
+    async def scenario() -> None:
+        async with proxy:
+            await asyncio.to_thread(gateway.start)
+            async with fleet:
+                await fleet.advance()
+                proxy.swallow()
+                since = time.monotonic() + ON_THE_WAY_S
+                await fleet.wait(
+                    lambda: fleet.journal.first_after(since) < float("inf"),
+                    "messages are acknowledged over a new connection",
+                    FORM.hold_s + 10,
+                )
+                await fleet.advance()
+            await asyncio.to_thread(gateway.end)
+
+    asyncio.run(scenario())
+    assert "writer.connection_cut" in gateway.log
+    check(fleet)
+
+
+def test_disk_full_counts_as_away(site: Site) -> None:
+    fleet = Fleet(site, habits=PATIENT)
+
+    async def scenario(disk: Disk) -> None:
+        async def fill() -> None:
+            before = site.gateways_say("writer.storage_away")
+            await asyncio.to_thread(disk.fill)
+            # What still fits on the last page is stored, and may be acknowledged.
+            await fleet.wait(
+                lambda: all(
+                    now > then
+                    for now, then in zip(site.gateways_say("writer.storage_away"), before, strict=True)
+                ),
+                "both gateways have noticed",
+            )
+
+        async with fleet:
+            await away_and_back(
+                fleet, away=fill, back=lambda: asyncio.to_thread(disk.empty), away_s=FORM.hold_s + 3
+            )
+
+    with small_disk(site) as disk:
+        asyncio.run(scenario(disk))
+    held_then_refused(fleet)
