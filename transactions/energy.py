@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal
-from typing import Literal
+from typing import Literal, NamedTuple
 
 ENERGY_REGISTER = "Energy.Active.Import.Register"
 POWER_IMPORT = "Power.Active.Import"
@@ -30,6 +30,7 @@ TRUNCATION_WH = Decimal(1)
 #: Integer part of a stored register: DecimalField(max_digits=15, decimal_places=3).
 MAX_REGISTER_WH = Decimal("999999999999.999")
 
+_ONE = Decimal(1)
 _MILLI = Decimal("0.001")
 _EXACT = Context(prec=64, rounding=ROUND_HALF_UP)
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?")
@@ -44,8 +45,7 @@ _HOUR = timedelta(hours=1)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(NamedTuple):
     """One SampledValue as received; None means absent, so that the specification's default applies."""
 
     value: str
@@ -180,6 +180,17 @@ def live_energy(
     return session_energy(meter_start_wh, None, readings, started_at=started_at, max_power_w=max_power_w)
 
 
+def is_impossible_rise(register_wh: Decimal, reading: Reading, *, since: datetime | None) -> bool:
+    """Whether `live_energy` would find fault with this next reading after a register.
+
+    since   time of the register where it is known and earlier than the reading
+    """
+    if reading.wh <= register_wh:
+        return False
+    level, point = _Point(since, register_wh, "start"), _Point(reading.at, reading.wh, "reading")
+    return _is_impossible(level, point, None if since is None else MAX_POWER_W)
+
+
 def energy_curve(
     meter_start_wh: Decimal | None, readings: Sequence[Reading], *, started_at: datetime, ended_at: datetime
 ) -> tuple[Reading, ...]:
@@ -237,10 +248,12 @@ def _readable(
     """Raw numbers of a measurand in its base unit; an absent unit is the base unit (errata 3.86)."""
     known = []
     for sample in samples:
-        factor = units.get(sample.unit.lower()) if sample.unit else Decimal(1)
+        if (sample.measurand or ENERGY_REGISTER) != measurand:
+            continue
+        factor = units.get(sample.unit.lower()) if sample.unit else _ONE
         signed = (sample.format or "").lower() == "signeddata"
         number = None if factor is None or signed else _number(sample.value)
-        if number is not None and factor is not None and (sample.measurand or ENERGY_REGISTER) == measurand:
+        if number is not None and factor is not None:
             known.append((sample, _EXACT.multiply(number, factor)))
     return known
 
@@ -249,7 +262,7 @@ def _number(text: str) -> Decimal | None:
     text = str(text).strip()
     if len(text) > 2 * _MAX_DIGITS or not _NUMBER.fullmatch(text):
         return None
-    if sum(character.isdigit() for character in text) > _MAX_DIGITS:
+    if len(text) > _MAX_DIGITS and sum(character.isdigit() for character in text) > _MAX_DIGITS:
         return None
     number = Decimal(text)
     # Beyond these an exponent is noise, and quantising would need hundreds of digits.

@@ -42,10 +42,7 @@ def load_tokens(keys: Iterable[TokenKey]) -> dict[TokenKey, list[IdToken]]:
     found: dict[TokenKey, list[IdToken]] = {key: [] for key in keys}
     if not found:
         return found
-    where: bulk.Where = {
-        "tenant_id": {tenant for tenant, _ in found},
-        "value_key": {value for _, value in found},
-    }
+    where: bulk.Where = {("tenant_id", "value_key"): found.keys()}
     tokens = bulk.load(IdToken, bulk.attributes(IdToken), where, order_by="id")
     ids = {token.group_id for token in tokens if token.group_id is not None}
     groups = {
@@ -55,8 +52,7 @@ def load_tokens(keys: Iterable[TokenKey]) -> dict[TokenKey, list[IdToken]]:
     for token in tokens:
         if token.group_id is not None:
             token.group = groups[token.group_id]
-        # Several tenants may have asked for different values.
-        found.get((token.tenant_id, token.value_key), []).append(token)
+        found[token.tenant_id, token.value_key].append(token)
     return found
 
 

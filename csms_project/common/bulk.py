@@ -22,7 +22,6 @@ from typing import Any, TypeVar
 import orjson
 import psycopg
 from django.db import connection, models
-from django.db.models import Q
 from django.db.models.base import ModelState
 
 from csms_project.common.fields import dumps
@@ -37,9 +36,9 @@ Row = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A condition: one of these texts, none of which is empty; so that a partial index of non-empty ones applies."""
+    """A condition: one of these values, whose last one is a text that is not empty; partial indexes of those apply."""
 
-    values: Collection[str]
+    values: Collection[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +59,9 @@ class From:
     at: datetime
 
 
-#: attribute → the values that it may have, or one of the conditions above; all must hold.
-Where = Mapping[str, Collection[Any] | Known | Is | From]
+#: attribute → the values that it may have, or one of the conditions above; all must hold. Several attributes at once
+#: have a collection of tuples: two lists would be looked up in all their combinations.
+Where = Mapping[str | tuple[str, ...], Collection[Any] | Known | Is | From]
 
 _models: dict[type[Row], type[models.Model]] = {}
 
@@ -346,23 +346,18 @@ def _update_on_sqlite(model: type[models.Model], rows: Sequence[Any], names: tup
 
 
 def load(
-    model: type[Model],
-    names: Sequence[str],
-    *wheres: Where,
-    lock: bool = False,
-    order_by: str = "",
+    model: type[Model], names: Sequence[str], where: Where, *, lock: bool = False, order_by: str = ""
 ) -> list[Model]:
-    """Instances of the rows that fit one of the conditions, with these attributes; others are read when asked for.
+    """Instances of the rows that fit, with these attributes; others are read when asked for.
 
     lock   FOR NO KEY UPDATE, in the order of `order_by`
     """
-    chosen = tuple(names)
-    rows = fetch(model, chosen, *wheres, lock=lock, order_by=order_by)
+    chosen, alias = tuple(names), connection.alias
     made: list[Model] = []
-    for values in rows:
+    for values in fetch(model, chosen, where, lock=lock, order_by=order_by):
         row = model.__new__(model)
         state = ModelState()
-        state.adding, state.db = False, connection.alias
+        state.adding, state.db = False, alias
         row.__dict__["_state"] = state
         row.__dict__.update(zip(chosen, values, strict=True))
         made.append(row)
@@ -389,32 +384,43 @@ def _missing(row: models.Model) -> bool:
 def fetch(
     model: type[models.Model],
     names: Sequence[str],
-    *wheres: Where,
+    where: Where,
+    *,
     lock: bool = False,
     order_by: str = "",
 ) -> list[Row]:
-    """The values of these attributes of the rows that fit one of the conditions."""
+    """The values of these attributes of the rows that fit."""
     chosen = tuple(names)
     if not _is_postgresql():
-        return _fetch_on_sqlite(model, chosen, wheres, order_by)
-    shape = tuple(tuple((name, _shape(value)) for name, value in where.items()) for where in wheres)
-    sql, decoders = _select(model, chosen, shape, lock, order_by)
-    parameters = [
-        _parameter(column, value)
-        for where in wheres
-        for column, value in zip(_columns(model, tuple(where)), where.values(), strict=True)
-        if not isinstance(value, Is)
-    ]
+        return _fetch_on_sqlite(model, chosen, where, order_by)
+    shape = tuple((_names(name), _kind(value)) for name, value in where.items())
+    sql, json_places = _select(model, chosen, shape, lock, order_by)
+    parameters: list[Any] = []
+    for name, value in where.items():
+        parameters += _parameters(model, _names(name), value)
     rows = execute(sql, parameters)
-    if not decoders:
-        return rows
-    return [_decoded(row, decoders) for row in rows]
+    return [_decoded(row, json_places) for row in rows] if json_places else rows
 
 
-def _parameter(column: _Column, value: Any) -> Any:
+def _names(name: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (name,) if isinstance(name, str) else name
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, Is):
+        return f"= '{value.value}'"
+    return "known" if isinstance(value, Known) else ">=" if isinstance(value, From) else "any"
+
+
+def _parameters(model: type[models.Model], names: tuple[str, ...], value: Any) -> list[Any]:
+    if isinstance(value, Is):
+        return []
     if isinstance(value, From):
-        return value.at
-    return _array(column, value.values if isinstance(value, Known) else value)
+        return [value.at]
+    values = value.values if isinstance(value, Known) else value
+    columns = _columns(model, names)
+    lists = zip(*values, strict=True) if len(names) > 1 else [values]
+    return [_array(column, items) for column, items in zip(columns, lists, strict=True)]
 
 
 def _decoded(row: Row, json_places: Sequence[int]) -> Row:
@@ -425,64 +431,67 @@ def _decoded(row: Row, json_places: Sequence[int]) -> Row:
     return tuple(values)
 
 
-def _shape(value: Any) -> str:
-    if isinstance(value, Is):
-        return f"= '{value.value}'"
-    if isinstance(value, Known):
-        return "known"
-    return ">=" if isinstance(value, From) else "any"
-
-
 @lru_cache(maxsize=500)
 def _select(
     model: type[models.Model],
     names: tuple[str, ...],
-    shape: tuple[tuple[tuple[str, str], ...], ...],
+    shape: tuple[tuple[tuple[str, ...], str], ...],
     lock: bool,
     order_by: str,
 ) -> tuple[str, tuple[int, ...]]:
     columns = _columns(model, names)
     # Django keeps jsonb as text for `from_db_value`; here it is decoded once.
-    listed = ", ".join(column.quoted + ("::text" if column.is_json else "") for column in columns)
-    json_places = tuple(number for number, column in enumerate(columns) if column.is_json)
-    conditions = [
-        " AND ".join(
-            _condition(column, kind)
-            for column, (_, kind) in zip(
-                _columns(model, tuple(name for name, _ in where)), where, strict=True
-            )
-        )
-        for where in shape
-    ]
-    text = " OR ".join(f"({condition})" for condition in conditions)
-    sql = f'SELECT {listed} FROM "{model._meta.db_table}" WHERE {text}'  # noqa: S608 - names of the models
+    listed = ", ".join(f"t.{column.quoted}" + ("::text" if column.is_json else "") for column in columns)
+    tables, conditions = [f'"{model._meta.db_table}" AS t'], []
+    for chosen, kind in shape:
+        tables += _sources(_columns(model, chosen), kind)
+        conditions += _conditions(_columns(model, chosen), kind)
+    sql = f"SELECT {listed} FROM {', '.join(tables)} WHERE {' AND '.join(conditions)}"  # noqa: S608 - names of models
     if order_by:
-        sql += " ORDER BY " + ", ".join(f'"{name}"' for name in order_by.split())
-    return sql + (" FOR NO KEY UPDATE" if lock else ""), json_places
+        sql += " ORDER BY " + ", ".join(f't."{name}"' for name in order_by.split())
+    json_places = tuple(number for number, column in enumerate(columns) if column.is_json)
+    return sql + (" FOR NO KEY UPDATE OF t" if lock else ""), json_places
 
 
-def _condition(column: _Column, kind: str) -> str:
+def _sources(columns: Sequence[_Column], kind: str) -> list[str]:
+    if len(columns) == 1:
+        return []
+    arrays = ", ".join(f"%s::{column.array}[]" for column in columns)
+    return [f"unnest({arrays}) AS w({', '.join(column.quoted for column in columns)})"]
+
+
+def _conditions(columns: Sequence[_Column], kind: str) -> list[str]:
+    found = [f"t.{columns[-1].quoted} <> ''"] if kind == "known" else []
+    if len(columns) > 1:
+        return found + [f"t.{column.quoted} = w.{column.quoted}" for column in columns]
+    [column] = columns
     if kind in ("any", "known"):
-        one_of = f"{column.quoted} = ANY (%s::{column.array}[])"
-        return f"{one_of} AND {column.quoted} <> ''" if kind == "known" else one_of
-    return f"{column.quoted} >= %s" if kind == ">=" else f"{column.quoted} {kind}"
+        return [*found, f"t.{column.quoted} = ANY (%s::{column.array}[])"]
+    return [f"t.{column.quoted} >= %s" if kind == ">=" else f"t.{column.quoted} {kind}"]
 
 
 def _fetch_on_sqlite(
-    model: type[models.Model], names: tuple[str, ...], wheres: Sequence[Where], order_by: str
+    model: type[models.Model], names: tuple[str, ...], where: Where, order_by: str
 ) -> list[Row]:
-    condition = Q()
-    for where in wheres:
-        part = Q()
-        for name, value in where.items():
-            if isinstance(value, Is):
-                part &= Q(**{name: value.value})
-            elif isinstance(value, Known):
-                part &= Q(**{f"{name}__in": list(value.values)})
-            elif isinstance(value, From):
-                part &= Q(**{f"{name}__gte": value.at})
-            else:
-                part &= Q(**{f"{name}__in": list(value)})
-        condition |= part
-    rows = model._default_manager.filter(condition).order_by(*order_by.split())
-    return list(rows.values_list(*names))
+    rows = model._default_manager.order_by(*order_by.split())
+    pairs: list[tuple[int, set[Any]]] = []
+    wanted = list(names)
+    for name, value in where.items():
+        values = value.values if isinstance(value, Known) else value
+        if isinstance(value, Is):
+            rows = rows.filter(**{str(name): value.value})
+        elif isinstance(value, From):
+            rows = rows.filter(**{f"{name}__gte": value.at})
+        elif isinstance(name, str):
+            rows = rows.filter(**{f"{name}__in": list(values)})  # type: ignore[call-overload]
+        else:
+            found = {tuple(item) for item in values}  # type: ignore[union-attr]
+            for part, items in zip(name, zip(*found, strict=True), strict=True):
+                rows = rows.filter(**{f"{part}__in": set(items)})
+            pairs.append((len(wanted), found))
+            wanted += name
+    fetched = list(rows.values_list(*wanted))
+    for start, found in pairs:
+        size = len(next(iter(found)))
+        fetched = [row for row in fetched if row[start : start + size] in found]
+    return [row[: len(names)] for row in fetched]

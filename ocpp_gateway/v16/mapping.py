@@ -73,17 +73,20 @@ def _samples(values: object) -> tuple[Sample, ...]:
     if not isinstance(values, Sequence) or isinstance(values, str):
         return ()
     return tuple(
-        Sample(
-            value=str(value["value"]),
-            measurand=value.get("measurand"),
-            unit=value.get("unit"),
-            phase=value.get("phase"),
-            context=value.get("context"),
-            location=value.get("location"),
-            format=value.get("format"),
-        )
-        for value in values
-        if isinstance(value, Mapping) and value.get("value") is not None
+        [_sample(value) for value in values if isinstance(value, dict) and value.get("value") is not None]
+    )
+
+
+def _sample(value: dict[str, Any]) -> Sample:
+    get = value.get
+    return Sample(
+        str(value["value"]),
+        get("measurand"),
+        get("unit"),
+        get("phase"),
+        get("context"),
+        get("location"),
+        get("format"),
     )
 
 

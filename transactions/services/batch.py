@@ -145,9 +145,10 @@ class SessionBatch(StationBatch):
         self._by_id.update(dict.fromkeys(ids))
         self._by_digest.update(dict.fromkeys(digests))
         self._open.update({pk: [] for pk in stations})
-        for found in bulk.load(Transaction, LIVE_FIELDS, *wheres, lock=True, order_by="id"):
-            row = self._rows.setdefault(found.pk, found)
-            self._index(row, stations)
+        for where in wheres:
+            for found in bulk.load(Transaction, LIVE_FIELDS, where, lock=True, order_by="id"):
+                row = self._rows.setdefault(found.pk, found)
+                self._index(row, stations)
 
     def _index(self, row: Transaction, stations: Iterable[int]) -> None:
         station = row.charge_point_id
@@ -294,7 +295,7 @@ class SessionBatch(StationBatch):
 
     def layout_id(self, samples: Sequence[Sample]) -> int:
         """The id of the layout of these samples: what each value means."""
-        columns = tuple((s.measurand, s.unit, s.phase, s.context, s.location, s.format) for s in samples)
+        columns = tuple([sample[1:] for sample in samples])  # all but the value
         known = _layouts.get(columns) or self._new_layouts.get(columns)
         if known is None:
             row, _ = MeterLayout.objects.get_or_create(
@@ -344,12 +345,10 @@ def _wheres(
 ) -> list[bulk.Where]:
     """Sessions by charger and id on the wire, by charger and digest, open ones of chargers, and by key."""
     wheres: list[bulk.Where] = []
-    for name, pairs in (("ocpp_id", ids), ("start_digest", digests)):
-        if pairs:
-            # A list tells PostgreSQL nothing about its values: that none is empty opens the partial index.
-            where: dict[str, Any] = {"charge_point_id": {pk for pk, _ in pairs}}
-            where[name] = bulk.Known({value for _, value in pairs})
-            wheres.append(where)
+    if ids:
+        wheres.append({("charge_point_id", "ocpp_id"): bulk.Known(ids)})
+    if digests:
+        wheres.append({("charge_point_id", "start_digest"): bulk.Known(digests)})
     if stations:
         wheres.append({"charge_point_id": stations, "state": bulk.Is(TransactionState.ACTIVE.value)})
     if keys:

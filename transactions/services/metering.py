@@ -12,7 +12,15 @@ from typing import NamedTuple
 from chargepoints.models import ChargePoint, Connector
 from chargepoints.services.batch import Act, FromCharger
 from transactions.choices import Flag, LedgerKind
-from transactions.energy import TRUNCATION_WH, Reading, live_energy, power_w, register_of, soc_percent
+from transactions.energy import (
+    TRUNCATION_WH,
+    Reading,
+    is_impossible_rise,
+    live_energy,
+    power_w,
+    register_of,
+    soc_percent,
+)
 from transactions.models import Transaction
 from transactions.rows import MeterValueRow
 from transactions.services.batch import Moment, SessionBatch
@@ -23,7 +31,8 @@ CLOCK_TOLERANCE = timedelta(minutes=5)
 #: Stored readings of a session beyond which its live energy is no longer judged by all of them.
 MAX_JUDGED = 5_000
 _INT_LIMIT = 2**31 - 1
-_ENERGY_FIELDS = ("register_wh", "energy_wh", "flags")
+#: What samples change in a running session; always together, so that one statement writes all sessions of a batch.
+_LIVE_FIELDS = ("last_sample_at", "power_w", "soc_percent", "register_wh", "energy_wh", "flags")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,9 +128,11 @@ def _store(request: FromCharger, item: Placed, number: int, place: Place, batch:
     previous_at = owner.last_sample_at
     if previous_at is None or at > previous_at:
         owner.last_sample_at = at
-        batch.change(owner, "last_sample_at")
+        if row is None or not row.is_active:
+            batch.change(owner, "last_sample_at")
     if row is not None and row.is_active:
-        _update_live(row, moment, at, batch)
+        batch.change(row, *_LIVE_FIELDS)
+        _update_live(row, moment, at)
         if register is not None:
             _update_energy(request, row, Reading(at=at, wh=register.wh), previous_at, batch)
 
@@ -170,15 +181,14 @@ def _running_at(request: Metered, at: datetime, batch: SessionBatch) -> Transact
     return max(before, key=lambda row: row.started_at)
 
 
-def _update_live(row: Transaction, moment: Moment, at: datetime, batch: SessionBatch) -> None:
-    newest = row.last_sample_at is None or at >= row.last_sample_at
+def _update_live(row: Transaction, moment: Moment, at: datetime) -> None:
+    if row.last_sample_at is not None and at < row.last_sample_at:
+        return
     power, soc = power_w(moment.samples), soc_percent(moment.samples)
-    if newest and power is not None and abs(power) <= _INT_LIMIT:
+    if power is not None and abs(power) <= _INT_LIMIT:
         row.power_w = int(power)
-        batch.change(row, "power_w")
-    if newest and soc is not None and 0 <= soc <= 100:
+    if soc is not None and 0 <= soc <= 100:
         row.soc_percent = soc
-        batch.change(row, "soc_percent")
 
 
 def _update_energy(
@@ -207,7 +217,6 @@ def _update_energy(
     else:
         row.energy_wh += reading.wh - row.register_wh
         row.register_wh = reading.wh
-    batch.change(row, *_ENERGY_FIELDS)
 
 
 def _is_doubtful(row: Transaction) -> bool:
@@ -216,7 +225,7 @@ def _is_doubtful(row: Transaction) -> bool:
 
 def _is_impossible(register_wh: Decimal, reading: Reading, previous_at: datetime | None) -> bool:
     since = previous_at if previous_at is not None and previous_at < reading.at else None
-    return bool(live_energy(register_wh, [reading], started_at=since).anomalies)
+    return is_impossible_rise(register_wh, reading, since=since)
 
 
 def _judge_all(request: FromCharger, row: Transaction, batch: SessionBatch) -> None:
@@ -227,7 +236,7 @@ def _judge_all(request: FromCharger, row: Transaction, batch: SessionBatch) -> N
     if not _judge(request, row, readings, batch):
         inside = (reading.wh for reading in readings if reading.at >= row.started_at)
         row.register_wh = max(inside, default=row.register_wh)
-    batch.change(row, *_ENERGY_FIELDS)
+    batch.change(row, *_LIVE_FIELDS)
 
 
 def _judge(request: FromCharger, row: Transaction, readings: Sequence[Reading], batch: SessionBatch) -> bool:

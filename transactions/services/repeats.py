@@ -29,9 +29,7 @@ class Place(NamedTuple):
 
 
 def session_place(row: Transaction) -> Place:
-    """The samples of a session, which may be without a key."""
-    if row._state.adding:
-        return Place("new session", row.charge_point_id, id(row))
+    """The samples of a session."""
     return Place("session", row.charge_point_id, row.pk)
 
 

@@ -148,32 +148,35 @@ def test_load_makes_instances_with_the_attributes_asked_for(tenant: Tenant) -> N
     assert token.note == "changed"
 
 
-def test_load_of_any_of_several_conditions(connector: Connector, other_charge_point: ChargePoint) -> None:
-    charge_point = connector.charge_point
-    one = factories.TransactionFactory(
-        connector=connector, ocpp_id="11", state=TransactionState.ENDED, ended_at=T0
-    )
-    active = factories.TransactionFactory(connector=connector, ocpp_id="12")
-    factories.TransactionFactory(connector=connector, ocpp_id="13", state=TransactionState.ENDED, ended_at=T0)
-    factories.TransactionFactory(
-        connector=other_charge_point.connectors.first(), ocpp_id="11", ocpp_version="ocpp2.0.1"
-    )
+def test_load_of_pairs_finds_no_other_combination(
+    connector: Connector, other_charge_point: ChargePoint
+) -> None:
+    here, elsewhere = connector.charge_point, other_charge_point.connectors.first()
+    one = factories.TransactionFactory(connector=connector, ocpp_id="11", flags=["offline"])
+    two = factories.TransactionFactory(connector=elsewhere, ocpp_id="12")
+    for where, ocpp_id in ((connector, "12"), (elsewhere, "11")):
+        factories.TransactionFactory(connector=where, ocpp_id=ocpp_id, ocpp_version="ocpp2.0.1")
+    pairs = [(here.pk, "11"), (other_charge_point.pk, "12"), (here.pk, "99")]
 
     rows = bulk.load(
         Transaction,
         ("id", "flags", "energy_wh", "started_at"),
-        {"charge_point_id": [charge_point.pk], "ocpp_id": bulk.Known(["11", "99"])},
-        {"charge_point_id": [charge_point.pk], "state": bulk.Is("active")},
+        {("charge_point_id", "ocpp_id"): bulk.Known(pairs)},
         lock=True,
         order_by="id",
     )
 
-    assert rows == [one, active]
-    assert (rows[0].flags, rows[0].energy_wh, rows[0].started_at) == (
-        one.flags,
-        one.energy_wh,
-        one.started_at,
-    )
+    assert rows == [one, two]
+    assert (rows[0].flags, rows[0].energy_wh) == (["offline"], one.energy_wh)
+    assert rows[0].started_at == one.started_at
+
+
+def test_load_by_a_constant(connector: Connector) -> None:
+    factories.TransactionFactory(connector=connector, ocpp_id="1", state=TransactionState.ENDED, ended_at=T0)
+    active = factories.TransactionFactory(connector=connector, ocpp_id="2")
+
+    where: bulk.Where = {"charge_point_id": [connector.charge_point_id], "state": bulk.Is("active")}
+    assert bulk.load(Transaction, ("id",), where) == [active]
 
 
 def test_times_before_a_bound_are_left_out(charge_point: ChargePoint) -> None:
