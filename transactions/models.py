@@ -66,6 +66,10 @@ class Tariff(TenantOwned, Timestamped):
 class Transaction(TenantOwned):
     """One charging session, in the charger's figures and ours."""
 
+    # A constraint would lock the tenant's row, which all sessions share, at every start.
+    tenant = models.ForeignKey(
+        "accounts.Tenant", models.PROTECT, related_name="+", db_constraint=False, db_index=False
+    )
     charge_point = models.ForeignKey(ChargePoint, models.PROTECT, related_name="transactions", db_index=False)
     evse = models.ForeignKey(
         Evse, models.PROTECT, null=True, blank=True, related_name="transactions", db_index=False
@@ -91,7 +95,7 @@ class Transaction(TenantOwned):
         max_length=16, choices=AuthorizationStatus.choices, blank=True, help_text="As answered to the start."
     )
     reservation = models.ForeignKey(
-        Reservation, models.SET_NULL, null=True, blank=True, related_name="transactions"
+        Reservation, models.SET_NULL, null=True, blank=True, related_name="transactions", db_index=False
     )
     reservation_number = models.BigIntegerField(null=True, blank=True, help_text="reservationId as sent.")
     remote_start = models.ForeignKey(
@@ -105,7 +109,7 @@ class Transaction(TenantOwned):
     end_kind = models.CharField(max_length=10, choices=EndKind.choices, blank=True)
     end_note = models.CharField(max_length=300, blank=True)
     closed_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
     )
     stop_reason = models.CharField(max_length=32, blank=True)
     stop_id_token_value = models.CharField(max_length=255, blank=True)
@@ -157,14 +161,19 @@ class Transaction(TenantOwned):
             ),
         ]
         indexes = [
-            models.Index(fields=["tenant", "-started_at", "-id"], name="transaction_tenant"),
-            models.Index(fields=["charge_point", "-started_at", "-id"], name="transaction_charge_point"),
+            models.Index(fields=["tenant", "started_at", "id"], name="transaction_tenant"),
+            models.Index(fields=["charge_point", "started_at", "id"], name="transaction_charge_point"),
             models.Index(
                 fields=["charge_point", "connector_number"],
                 name="transaction_active",
                 condition=Q(state="active"),
             ),
             models.Index(fields=["tenant", "id_token_value"], name="transaction_token"),
+            # Few sessions have these; a whole index would cost every start.
+            models.Index(fields=["closed_by"], name="transaction_closed_by", condition=~Q(closed_by=None)),
+            models.Index(
+                fields=["reservation"], name="transaction_reservation", condition=~Q(reservation=None)
+            ),
         ]
 
     def __str__(self) -> str:
@@ -237,7 +246,7 @@ class MeterValue(models.Model):
                 name="meter_transaction",
                 condition=~Q(transaction=None),
             ),
-            models.Index(fields=["charge_point", "-sampled_at"], name="meter_charge_point"),
+            models.Index(fields=["charge_point", "sampled_at"], name="meter_charge_point"),
         ]
 
     def __str__(self) -> str:
@@ -247,7 +256,13 @@ class MeterValue(models.Model):
 class LedgerEntry(TenantOwned):
     """Explains a figure of a session: what gave it, what was corrected and why."""
 
-    transaction = models.ForeignKey(Transaction, models.CASCADE, related_name="ledger", db_index=False)
+    # Written by the thousand, and sessions are never deleted: constraints would only cost.
+    tenant = models.ForeignKey(
+        "accounts.Tenant", models.PROTECT, related_name="+", db_constraint=False, db_index=False
+    )
+    transaction = models.ForeignKey(
+        Transaction, models.CASCADE, related_name="ledger", db_constraint=False, db_index=False
+    )
     kind = models.CharField(max_length=14, choices=LedgerKind.choices)
     text = models.CharField(max_length=400)
     data = FastJSONField(default=dict, blank=True)

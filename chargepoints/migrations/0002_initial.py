@@ -456,11 +456,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="ocppmessage",
-            index=models.Index(fields=["charge_point", "-received_at", "-id"], name="message_charge_point"),
+            index=models.Index(fields=["charge_point", "received_at", "id"], name="message_charge_point"),
         ),
         migrations.AddIndex(
             model_name="ocppmessage",
-            index=models.Index(fields=["tenant", "-received_at", "-id"], name="message_tenant"),
+            index=models.Index(fields=["tenant", "received_at", "id"], name="message_tenant"),
         ),
         migrations.AddIndex(
             model_name="refusedconnection",
@@ -490,7 +490,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="statusevent",
-            index=models.Index(fields=["charge_point", "-id"], name="status_event_charge_point"),
+            index=models.Index(fields=["charge_point", "id"], name="status_event_charge_point"),
         ),
         migrations.AddIndex(
             model_name="statusreport",

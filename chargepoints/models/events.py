@@ -39,7 +39,7 @@ class StatusEvent(LogRow):
 
     class Meta:
         ordering = ["-id"]
-        indexes = [models.Index(fields=["charge_point", "-id"], name="status_event_charge_point")]
+        indexes = [models.Index(fields=["charge_point", "id"], name="status_event_charge_point")]
 
     def __str__(self) -> str:
         return f"connector {self.connector_number} {self.status}"
@@ -64,8 +64,8 @@ class OcppMessage(LogRow):
         ordering = ["-received_at", "-id"]
         verbose_name = "message"
         indexes = [
-            models.Index(fields=["charge_point", "-received_at", "-id"], name="message_charge_point"),
-            models.Index(fields=["tenant", "-received_at", "-id"], name="message_tenant"),
+            models.Index(fields=["charge_point", "received_at", "id"], name="message_charge_point"),
+            models.Index(fields=["tenant", "received_at", "id"], name="message_tenant"),
         ]
 
     def __str__(self) -> str:

@@ -50,6 +50,10 @@ class Event(TenantOwned):
     Readers claim rows with `dispatched_at` NULL; never "id greater than my position", because ids commit out of order.
     """
 
+    # Every batch of the gateway writes events: a constraint would lock the tenant's row, which all share.
+    tenant = models.ForeignKey(
+        "accounts.Tenant", models.PROTECT, related_name="+", db_constraint=False, db_index=False
+    )
     kind = models.CharField(max_length=64)
     object_type = models.CharField(max_length=64, blank=True)
     object_id = models.CharField(max_length=64, blank=True)
@@ -63,7 +67,7 @@ class Event(TenantOwned):
     class Meta:
         ordering = ["-id"]
         indexes = [
-            models.Index(fields=["tenant", "-id"], name="event_tenant"),
+            models.Index(fields=["tenant", "id"], name="event_tenant"),
             models.Index(fields=["id"], name="event_undispatched", condition=models.Q(dispatched_at=None)),
         ]
 

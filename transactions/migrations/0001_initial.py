@@ -229,6 +229,7 @@ class Migration(migrations.Migration):
                     "closed_by",
                     models.ForeignKey(
                         blank=True,
+                        db_index=False,
                         null=True,
                         on_delete=django.db.models.deletion.SET_NULL,
                         related_name="+",
@@ -282,6 +283,7 @@ class Migration(migrations.Migration):
                     "reservation",
                     models.ForeignKey(
                         blank=True,
+                        db_index=False,
                         null=True,
                         on_delete=django.db.models.deletion.SET_NULL,
                         related_name="transactions",
@@ -301,6 +303,7 @@ class Migration(migrations.Migration):
                 (
                     "tenant",
                     models.ForeignKey(
+                        db_constraint=False,
                         db_index=False,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
@@ -422,6 +425,7 @@ class Migration(migrations.Migration):
                 (
                     "tenant",
                     models.ForeignKey(
+                        db_constraint=False,
                         db_index=False,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
@@ -431,6 +435,7 @@ class Migration(migrations.Migration):
                 (
                     "transaction",
                     models.ForeignKey(
+                        db_constraint=False,
                         db_index=False,
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="ledger",
@@ -453,13 +458,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="transaction",
-            index=models.Index(fields=["tenant", "-started_at", "-id"], name="transaction_tenant"),
+            index=models.Index(fields=["tenant", "started_at", "id"], name="transaction_tenant"),
         ),
         migrations.AddIndex(
             model_name="transaction",
-            index=models.Index(
-                fields=["charge_point", "-started_at", "-id"], name="transaction_charge_point"
-            ),
+            index=models.Index(fields=["charge_point", "started_at", "id"], name="transaction_charge_point"),
         ),
         migrations.AddIndex(
             model_name="transaction",
@@ -472,6 +475,22 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="transaction",
             index=models.Index(fields=["tenant", "id_token_value"], name="transaction_token"),
+        ),
+        migrations.AddIndex(
+            model_name="transaction",
+            index=models.Index(
+                condition=models.Q(("closed_by", None), _negated=True),
+                fields=["closed_by"],
+                name="transaction_closed_by",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="transaction",
+            index=models.Index(
+                condition=models.Q(("reservation", None), _negated=True),
+                fields=["reservation"],
+                name="transaction_reservation",
+            ),
         ),
         migrations.AddConstraint(
             model_name="transaction",
@@ -520,7 +539,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="metervalue",
-            index=models.Index(fields=["charge_point", "-sampled_at"], name="meter_charge_point"),
+            index=models.Index(fields=["charge_point", "sampled_at"], name="meter_charge_point"),
         ),
         migrations.AddIndex(
             model_name="ledgerentry",

@@ -92,6 +92,7 @@ class Migration(migrations.Migration):
                 (
                     "tenant",
                     models.ForeignKey(
+                        db_constraint=False,
                         db_index=False,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
@@ -102,7 +103,7 @@ class Migration(migrations.Migration):
             options={
                 "ordering": ["-id"],
                 "indexes": [
-                    models.Index(fields=["tenant", "-id"], name="event_tenant"),
+                    models.Index(fields=["tenant", "id"], name="event_tenant"),
                     models.Index(
                         condition=models.Q(("dispatched_at", None)), fields=["id"], name="event_undispatched"
                     ),
