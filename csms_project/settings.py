@@ -279,6 +279,8 @@ OCPP_WRITER_QUEUE = env.int("OCPP_WRITER_QUEUE", default=5000)
 OCPP_WRITER_BATCH = env.int("OCPP_WRITER_BATCH", default=300)
 OCPP_WRITER_HOLD_S = env.int("OCPP_WRITER_HOLD_S", default=20)
 OCPP_NODE_LEASE_S = env.int("OCPP_NODE_LEASE_S", default=15)
+# Seconds for which the gateway remembers tenants, sites and tariffs: so long a change of theirs may take.
+SHARED_ROWS_S = env.float("SHARED_ROWS_S", default=0.0 if TESTING else 1.0)
 OCPP_STORE_MESSAGES = env.bool("OCPP_STORE_MESSAGES", default=True)
 OCPP_CHECK_RESPONSES = env.bool("OCPP_CHECK_RESPONSES", default=TESTING or DEBUG)
 OCPP_PERMESSAGE_DEFLATE = env.bool("OCPP_PERMESSAGE_DEFLATE", default=True)

@@ -17,7 +17,6 @@ from django.db.transaction import atomic
 from django.utils import timezone
 
 from chargepoints.models import BatchReceipt
-from csms_project.common import bulk
 from ocpp_gateway.troubles import Trouble, is_repeat_of_other, trouble_of
 from transactions.services.batch import SessionBatch
 
@@ -198,9 +197,9 @@ class Batcher:
             batch.load()
             for work in works:
                 work.run(batch)
-            batch.store()
             receipt = BatchReceipt(id=uuid.uuid4(), created_at=batch.now)
-            bulk.insert([receipt])
+            batch.add(receipt)
+            batch.store()
             self._unsure = receipt.id, list(works)
         self._unsure = None
         return batch

@@ -172,6 +172,9 @@ class Transaction(TenantOwned):
             # Few sessions have these; a whole index would cost every start.
             models.Index(fields=["closed_by"], name="transaction_closed_by", condition=~Q(closed_by=None)),
             models.Index(
+                fields=["remote_start"], name="transaction_remote_start", condition=~Q(remote_start=None)
+            ),
+            models.Index(
                 fields=["reservation"], name="transaction_reservation", condition=~Q(reservation=None)
             ),
         ]

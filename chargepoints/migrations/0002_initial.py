@@ -402,6 +402,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="command",
+            index=models.Index(fields=["charge_point", "created_at"], name="command_recent"),
+        ),
+        migrations.AddIndex(
+            model_name="command",
             index=models.Index(
                 condition=models.Q(("status__in", ["queued", "sent"])),
                 fields=["charge_point", "id"],

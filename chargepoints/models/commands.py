@@ -51,6 +51,7 @@ class Command(TenantOwned):
         indexes = [
             models.Index(fields=["charge_point", "-id"], name="command_charge_point"),
             models.Index(fields=["tenant", "-id"], name="command_tenant"),
+            models.Index(fields=["charge_point", "created_at"], name="command_recent"),
             models.Index(
                 fields=["charge_point", "id"],
                 name="command_open",

@@ -17,6 +17,7 @@ from accounts.models import IdToken, Tenant
 from accounts.services.authorization import TokenKey, load_tokens
 from chargepoints.models import ChargePoint, Connector, Evse, Location
 from csms_project.common import bulk
+from csms_project.common.shared_rows import SharedRows
 from csms_project.common.unit_of_work import UnitOfWork
 
 Request = TypeVar("Request", contravariant=True)
@@ -54,6 +55,10 @@ CONNECTOR_FIELDS = (
     "id", "tenant_id", "charge_point_id", "evse_id", "number", "ocpp_number", "status", "error_code",
     "vendor_id", "vendor_error_code", "status_info", "status_at", "status_received_at", "last_sample_at",
 )  # fmt: skip
+
+
+# Of the writer's thread.
+_shared = SharedRows()
 
 
 class StationBatch(UnitOfWork):
@@ -120,12 +125,12 @@ class StationBatch(UnitOfWork):
 
     def _add_settings(self, rows: Sequence[ChargePoint]) -> None:
         """Give the charge points their tenants, sites and tariffs: few rows that many share."""
-        tenants = _by_key(Tenant, {row.tenant_id for row in rows})
-        sites = _by_key(Location, {row.location_id for row in rows})
+        tenants = _shared.get(Tenant, {row.tenant_id for row in rows})
+        sites = _shared.get(Location, {row.location_id for row in rows})
         tariff_model = ChargePoint._meta.get_field("tariff").related_model
         owners: list[Any] = [*rows, *sites.values()]
         wanted = {owner.tariff_id for owner in owners} | {t.default_tariff_id for t in tenants.values()}
-        tariffs = _by_key(tariff_model, wanted)
+        tariffs = _shared.get(tariff_model, wanted)
         for tenant in tenants.values():
             tenant._state.fields_cache["default_tariff"] = tariffs.get(tenant.default_tariff_id)
         for owner in owners:
@@ -190,10 +195,3 @@ class StationBatch(UnitOfWork):
             defaults={"tenant_id": tenant_id, "charge_point_id": charge_point_id, "ocpp_number": number},
         )
         return rows[number]
-
-
-def _by_key(model: Any, keys: Iterable[int | None]) -> dict[int | None, Any]:
-    """Whole rows by their keys."""
-    known = {key for key in keys if key is not None}
-    rows = bulk.load(model, bulk.attributes(model), {"id": known}) if known else []
-    return {row.pk: row for row in rows}

@@ -13,8 +13,7 @@ from csms_project.common import bulk
 class UnitOfWork:
     """New and changed rows of one database transaction.
 
-    `add` and `change` only note; `store` writes: one statement per model (and set of changed fields), in the order in
-    which the models were first noted, new rows before changed ones.
+    `add` and `change` only note; `store` writes, in as few statements as `bulk.store` can. No row is added and changed.
     """
 
     def __init__(self) -> None:
@@ -45,18 +44,14 @@ class UnitOfWork:
     def store(self) -> None:
         """Write everything in the current transaction."""
         new, self._new = self._new, {}
+        keyed: list[list[Any]] = []
         for rows in new.values():
-            _insert(rows)
+            if rows and isinstance(rows[0], models.Model) and rows[0].pk is None:
+                type(rows[0])._default_manager.bulk_create(rows)
+            else:
+                keyed.append(rows)
         changed, self._changed = self._changed, {}
         groups: dict[tuple[type[Any], frozenset[str]], list[Any]] = {}
         for row, fields in changed.values():
             groups.setdefault((type(row), frozenset(fields)), []).append(row)
-        for (_, names), rows in groups.items():
-            bulk.update(rows, sorted(names))
-
-
-def _insert(rows: Sequence[Any]) -> None:
-    if rows and isinstance(rows[0], models.Model) and rows[0].pk is None:
-        type(rows[0])._default_manager.bulk_create(rows)
-    else:
-        bulk.insert(rows)
+        bulk.store(keyed, [(rows, sorted(names)) for (_, names), rows in groups.items()])

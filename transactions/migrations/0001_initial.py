@@ -487,6 +487,14 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="transaction",
             index=models.Index(
+                condition=models.Q(("remote_start", None), _negated=True),
+                fields=["remote_start"],
+                name="transaction_remote_start",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="transaction",
+            index=models.Index(
                 condition=models.Q(("reservation", None), _negated=True),
                 fields=["reservation"],
                 name="transaction_reservation",

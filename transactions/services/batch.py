@@ -145,10 +145,9 @@ class SessionBatch(StationBatch):
         self._by_id.update(dict.fromkeys(ids))
         self._by_digest.update(dict.fromkeys(digests))
         self._open.update({pk: [] for pk in stations})
-        for where in wheres:
-            for found in bulk.load(Transaction, LIVE_FIELDS, where, lock=True, order_by="id"):
-                row = self._rows.setdefault(found.pk, found)
-                self._index(row, stations)
+        for found in bulk.load(Transaction, LIVE_FIELDS, *wheres, lock=True, order_by="id"):
+            row = self._rows.setdefault(found.pk, found)
+            self._index(row, stations)
 
     def _index(self, row: Transaction, stations: Iterable[int]) -> None:
         station = row.charge_point_id
@@ -245,14 +244,20 @@ class SessionBatch(StationBatch):
 
     def _load_remote_starts(self, charge_point_ids: set[int]) -> None:
         self._remote_starts.update({pk: [] for pk in charge_point_ids})
-        commands = Command.objects.filter(
-            charge_point_id__in=charge_point_ids,
-            created_at__gte=self.now - SESSION_WINDOW,
-            action__in=REMOTE_STARTS,
-            transactions=None,
-        )
-        for command in commands.order_by("-id"):
-            self._remote_starts[command.charge_point_id].append(command)
+        where: bulk.Where = {
+            "charge_point_id": charge_point_ids,
+            "created_at": bulk.From(self.now - SESSION_WINDOW),
+        }
+        names = ("id", "charge_point_id", "action", "payload")
+        recent = bulk.load(Command, names, where, order_by="id")
+        commands = [command for command in recent if command.action in REMOTE_STARTS]
+        if not commands:
+            return
+        keys: bulk.Where = {"remote_start_id": [command.pk for command in commands]}
+        used = {row[0] for row in bulk.fetch(Transaction, ("remote_start_id",), keys)}
+        for command in reversed(commands):
+            if command.pk not in used:
+                self._remote_starts[command.charge_point_id].append(command)
 
     def ended_at_time(self, charge_point_id: int, connector_number: int, at: datetime) -> Transaction | None:
         """The session that ran on a connector at this time and has ended since, maybe in this batch."""
@@ -322,7 +327,8 @@ class SessionBatch(StationBatch):
 
     def _find_free_ids(self, count: int) -> None:
         ids = {str(secrets.randbelow(MAX_OCPP16_ID) + 1) for _ in range(count)}
-        taken = set(Transaction.objects.filter(ocpp_id__in=ids).values_list("ocpp_id", flat=True))
+        where: bulk.Where = {"ocpp_id": bulk.Known(ids), "ocpp_version": bulk.Is("ocpp1.6")}
+        taken = {row[0] for row in bulk.fetch(Transaction, ("ocpp_id",), where)}
         taken |= {ocpp_id for _, ocpp_id in self._by_id}
         self._free_ids += ids - taken
 

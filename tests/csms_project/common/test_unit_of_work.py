@@ -9,6 +9,7 @@ from django.db.utils import IntegrityError
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import IdToken, Tenant
+from chargepoints.models import ChargePoint
 from csms_project.common.events import EventRow, event
 from csms_project.common.models import Event
 from csms_project.common.unit_of_work import UnitOfWork
@@ -162,14 +163,22 @@ def test_store_that_fails_leaves_nothing_behind(tenant: Tenant) -> None:
     assert not Event.objects.exists()
 
 
-def test_changes_of_the_same_fields_are_one_statement_those_of_others_another(tenant: Tenant) -> None:
-    rows = [factories.IdTokenFactory(tenant=tenant) for _ in range(4)]
+def test_all_that_is_few_is_one_statement_on_postgresql(tenant: Tenant, charge_point: ChargePoint) -> None:
+    rows = [factories.IdTokenFactory(tenant=tenant) for _ in range(2)]
+    rows[0].note, rows[1].status, charge_point.vendor = "new", "Blocked", "V"
     work = UnitOfWork()
-    for row in rows[:3]:
-        work.change(row, "note")
-    work.change(rows[3], "status")
+    work.change(rows[0], "note")
+    work.change(rows[1], "status")
+    work.change(charge_point, "vendor")
+    work.add(note(tenant, "a"))
 
     with CaptureQueriesContext(connection) as queries:
         work.store()
 
-    assert len(queries) == 2
+    assert len(queries) == (1 if connection.vendor == "postgresql" else 4)
+    assert list(IdToken.objects.order_by("pk").values_list("note", "status")) == [
+        ("new", "Accepted"),
+        ("", "Blocked"),
+    ]
+    charge_point.refresh_from_db()
+    assert (charge_point.vendor, Event.objects.get().kind) == ("V", "a")

@@ -1,0 +1,125 @@
+"""How the values of model fields travel to PostgreSQL as text, and running statements of our own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import psycopg
+from django.db import connection, models
+
+from csms_project.common.fields import dumps
+
+#: A row without an object of its own.
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """How the values of a field are written as text for PostgreSQL.
+
+    array   the type of the array that holds many of them; text and numeric without their limits, because a cast cuts
+            silently, while an assignment complains
+    """
+
+    name: str
+    quoted: str
+    array: str
+    encode: Callable[[Any], str]
+    is_text: bool
+    is_json: bool
+
+
+def _bool(value: Any) -> str:
+    return "t" if value else "f"
+
+
+def _column(field: Any) -> Column:
+    kind = str(field.rel_db_type(connection) if field.primary_key else field.db_type(connection))
+    kind = kind.split(" GENERATED")[0]
+    is_json = kind == "jsonb"
+    is_text = kind.startswith(("varchar", "text", "char", "inet"))
+    array = "text" if is_text else kind.split("(")[0]
+    encode: Callable[[Any], str] = dumps if is_json else _bool if kind == "boolean" else str
+    return Column(field.attname, f'"{field.column}"', array, encode, is_text, is_json)
+
+
+@cache
+def columns_of(model: type[models.Model], names: tuple[str, ...]) -> tuple[Column, ...]:
+    by_name = {field.attname: field for field in model._meta.concrete_fields}
+    return tuple(_column(by_name[name]) for name in names)
+
+
+@cache
+def attributes(model: type[models.Model]) -> tuple[str, ...]:
+    """The attributes of all columns of a model."""
+    return tuple(field.attname for field in model._meta.concrete_fields)
+
+
+# ---------------------------------------------------------------- text for COPY and arrays
+
+
+def _copy_text(text: str) -> str:
+    if "\\" in text:
+        text = text.replace("\\", "\\\\")
+    if "\n" in text:
+        text = text.replace("\n", "\\n")
+    if "\t" in text:
+        text = text.replace("\t", "\\t")
+    if "\r" in text:
+        text = text.replace("\r", "\\r")
+    return text
+
+
+def copy_encoder(column: Column) -> Callable[[Any], str]:
+    if column.is_json:
+        return lambda value: _copy_text(dumps(value))
+    # `str` of a member of a TextChoices is its value.
+    return (lambda value: _copy_text(str(value))) if column.is_text else column.encode
+
+
+def array_of(column: Column, values: Iterable[Any]) -> str:
+    """An array literal of PostgreSQL."""
+    if column.is_text or column.is_json:
+        encode = column.encode
+        parts = [
+            "NULL" if value is None else '"' + encode(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
+            for value in values
+        ]
+    elif column.array in ("bigint", "integer", "smallint", "boolean", "numeric"):
+        encode = column.encode
+        parts = ["NULL" if value is None else encode(value) for value in values]
+    else:
+        parts = ["NULL" if value is None else f'"{value}"' for value in values]
+    return "{" + ",".join(parts) + "}"
+
+
+# ---------------------------------------------------------------- statements on PostgreSQL
+
+
+@contextmanager
+def counted(sql: str) -> Iterator[psycopg.Cursor[Row]]:
+    """A cursor with server-side binding; the statement is seen by whoever counts queries, errors are Django's."""
+    connection.ensure_connection()
+    started = time.monotonic()
+    try:
+        with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+            yield cursor
+    finally:
+        if connection.queries_logged:
+            connection.queries_log.append({"sql": sql, "time": f"{time.monotonic() - started:.3f}"})
+
+
+def execute(sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+    """Run a statement of our own on PostgreSQL, prepared where the connection allows it; returns its rows, if any."""
+    with counted(sql) as cursor:
+        cursor.execute(sql, parameters, prepare=True, binary=True)
+        return cursor.fetchall() if cursor.description else []
+
+
+def is_postgresql() -> bool:
+    return connection.vendor == "postgresql"

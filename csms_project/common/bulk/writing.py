@@ -1,0 +1,240 @@
+"""Writing rows in sets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from typing import Any
+
+from django.db import connection, models
+
+from csms_project.common.bulk.columns import (
+    Column,
+    Row,
+    array_of,
+    attributes,
+    columns_of,
+    copy_encoder,
+    counted,
+    execute,
+    is_postgresql,
+)
+
+#: From this number of rows of a kind on they go in by COPY, which costs a statement of its own.
+COPY_FROM = 20
+
+_models: dict[type[Row], type[models.Model]] = {}
+
+
+def register(row: type[Row], model: type[models.Model]) -> None:
+    """Say which table the rows of a NamedTuple go to; its fields are named like the model's attributes."""
+    names = {field.attname for field in model._meta.concrete_fields}
+    unknown = set(row._fields) - names  # type: ignore[attr-defined]
+    if unknown:
+        raise TypeError(f"{row.__name__}: {model.__name__} has no {', '.join(sorted(unknown))}")
+    _models[row] = model
+
+
+def insert(rows: Sequence[Any]) -> None:
+    """Insert rows of one kind: model instances that have their keys, or tuples of a registered kind.
+
+    The database gives tuples their keys; nobody is told them.
+    """
+    store([rows], [])
+
+
+def update(rows: Sequence[Any], names: Iterable[str]) -> None:
+    """Write the named attributes of stored rows of one model in one statement.
+
+    Django's `bulk_update` builds a CASE per field and row, which costs ten times the CPU; an upsert would need every
+    column and can revive deleted rows.
+    """
+    store([], [(rows, names)])
+
+
+def store(new: Iterable[Sequence[Any]], changed: Iterable[tuple[Sequence[Any], Iterable[str]]]) -> None:
+    """Insert the rows of several kinds and change those of others.
+
+    On PostgreSQL many rows of a kind are copied; all the rest is one statement, for each costs both sides a good
+    50 µs. Its parts see none of each other's effects, so that no row may be in two of them.
+    """
+    parts = _Parts()
+    for rows in new:
+        if rows:
+            _insert(rows, parts)
+    for rows, names in changed:
+        if rows:
+            _update(rows, names, parts)
+    parts.run()
+
+
+class _Parts:
+    """Statements that are run as one."""
+
+    def __init__(self) -> None:
+        self._statements: list[str] = []
+        self._parameters: list[str] = []
+
+    def add(self, statement: str, parameters: Iterable[str]) -> None:
+        self._statements.append(statement)
+        self._parameters += parameters
+
+    def run(self) -> None:
+        if not self._statements:
+            return
+        *first, last = self._statements
+        named = ", ".join(f"p{number} AS ({statement})" for number, statement in enumerate(first))
+        execute(f"WITH {named} {last}" if first else last, self._parameters)
+
+
+# ---------------------------------------------------------------- new rows
+
+
+def _insert(rows: Sequence[Any], parts: _Parts) -> None:
+    kind: Any = type(rows[0])
+    model: type[models.Model] = _models.get(kind, kind)
+    names: tuple[str, ...] = kind._fields if kind in _models else attributes(model)
+    values = rows if kind in _models else [[getattr(row, name) for name in names] for row in rows]
+    if not is_postgresql():
+        _insert_on_sqlite(model, names, values)
+    elif len(rows) >= COPY_FROM:
+        _copy(model, names, values)
+    else:
+        statement, columns = _insert_statement(model, names)
+        lists = zip(*values, strict=True)
+        parts.add(statement, [array_of(column, items) for column, items in zip(columns, lists, strict=True)])
+    if kind not in _models:
+        for row in rows:
+            row._state.adding, row._state.db = False, connection.alias
+
+
+@cache
+def _insert_statement(model: type[models.Model], names: tuple[str, ...]) -> tuple[str, tuple[Column, ...]]:
+    columns = columns_of(model, names)
+    listed = ", ".join(column.quoted for column in columns)
+    arrays = ", ".join(f"%s::{column.array}[]" for column in columns)
+    # The names come from the models, the values are parameters.
+    return f'INSERT INTO "{model._meta.db_table}" ({listed}) SELECT * FROM unnest({arrays})', columns  # noqa: S608
+
+
+@cache
+def _copy_statement(
+    model: type[models.Model], names: tuple[str, ...]
+) -> tuple[str, list[Callable[[Any], str]]]:
+    columns = columns_of(model, names)
+    listed = ", ".join(column.quoted for column in columns)
+    statement = f'COPY "{model._meta.db_table}" ({listed}) FROM STDIN'
+    return statement, [copy_encoder(column) for column in columns]
+
+
+def _copy(model: type[models.Model], names: tuple[str, ...], rows: Iterable[Sequence[Any]]) -> None:
+    statement, encoders = _copy_statement(model, names)
+    lines = [
+        "\t".join(
+            ["\\N" if value is None else encode(value) for encode, value in zip(encoders, row, strict=True)]
+        )
+        for row in rows
+    ]
+    lines.append("")
+    with counted(statement) as cursor, cursor.copy(statement) as copy:
+        copy.write("\n".join(lines))
+
+
+def _insert_on_sqlite(
+    model: type[models.Model], names: tuple[str, ...], rows: Iterable[Sequence[Any]]
+) -> None:
+    by_name = {field.attname: field for field in model._meta.concrete_fields}
+    fields = [by_name[name] for name in names]
+    listed = ", ".join(f'"{field.column}"' for field in fields)
+    places = ", ".join(["%s"] * len(fields))
+    # The names come from the models, the values are parameters.
+    sql = f'INSERT INTO "{model._meta.db_table}" ({listed}) VALUES ({places})'  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            sql,
+            [
+                [field.get_db_prep_save(value, connection) for field, value in zip(fields, row, strict=True)]
+                for row in rows
+            ],
+        )
+
+
+class Keys:
+    """Primary keys for rows that others of the same transaction point to before they are inserted."""
+
+    def __init__(self, model: type[models.Model]) -> None:
+        self._model = model
+        self._taken: int | None = None
+
+    def take(self, count: int) -> list[int]:
+        """That many unused keys; those that are not used leave a gap."""
+        table, column = self._model._meta.db_table, self._model._meta.pk.column
+        if is_postgresql():
+            sql = "SELECT nextval(pg_get_serial_sequence(%s, %s)) FROM generate_series(1, %s)"
+            return [row[0] for row in execute(sql, [f'"{table}"', column, count])]
+        if self._taken is None:
+            # The transaction holds the only right to write.
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT seq FROM sqlite_sequence WHERE name = %s", [table])
+                self._taken = (cursor.fetchone() or (0,))[0]
+        first, self._taken = self._taken + 1, self._taken + count
+        return list(range(first, first + count))
+
+
+# ---------------------------------------------------------------- changed rows
+
+
+def _update(rows: Sequence[Any], names: Iterable[str], parts: _Parts) -> None:
+    model: Any = type(rows[0])
+    chosen = tuple(_attname(model, name) for name in names)
+    if is_postgresql():
+        statement, columns = _update_statement(model, chosen)
+        lists = [[getattr(row, column.name) for row in rows] for column in columns]
+        parts.add(statement, [array_of(column, items) for column, items in zip(columns, lists, strict=True)])
+    else:
+        _update_on_sqlite(model, rows, chosen)
+
+
+@cache
+def _attname(model: type[models.Model], name: str) -> str:
+    field: Any = model._meta.get_field(name)
+    return str(field.attname)
+
+
+@cache
+def _update_statement(model: type[models.Model], names: tuple[str, ...]) -> tuple[str, tuple[Column, ...]]:
+    assert model._meta.pk is not None
+    columns = columns_of(model, (model._meta.pk.attname, *names))
+    table, key = f'"{model._meta.db_table}"', columns[0].quoted
+    arrays = ", ".join(f"%s::{column.array}[]" for column in columns)
+    listed = ", ".join(f"c{number}" for number in range(len(columns)))
+    assignments = ", ".join(
+        f"{column.quoted} = v.c{number}" for number, column in enumerate(columns[1:], start=1)
+    )
+    # The names come from the models, the values are parameters.
+    source = f"unnest({arrays}) AS v({listed})"
+    return f"UPDATE {table} SET {assignments} FROM {source} WHERE {table}.{key} = v.c0", columns  # noqa: S608
+
+
+def _update_on_sqlite(model: type[models.Model], rows: Sequence[Any], names: tuple[str, ...]) -> None:
+    key = model._meta.pk
+    assert key is not None
+    by_name = {field.attname: field for field in model._meta.concrete_fields}
+    fields: list[Any] = [key, *(by_name[name] for name in names)]
+    quote = connection.ops.quote_name
+    table = quote(model._meta.db_table)
+    assignments = ", ".join(f"{quote(field.column)} = v.column{n}" for n, field in enumerate(fields[1:], 2))
+    limit = max(1, (connection.features.max_query_params or 999) // len(fields))
+    one = "(" + ", ".join(["%s"] * len(fields)) + ")"
+    with connection.cursor() as cursor:
+        for start in range(0, len(rows), limit):
+            part = rows[start : start + limit]
+            values = ", ".join([one] * len(part))
+            parameters = [
+                field.get_db_prep_save(getattr(row, field.attname), connection)
+                for row in part
+                for field in fields
+            ]
+            # The names come from the models, the values are parameters.
+            sql = f"UPDATE {table} SET {assignments} FROM (VALUES {values}) AS v"  # noqa: S608
+            cursor.execute(f"{sql} WHERE {table}.{quote(str(key.column))} = v.column1", parameters)
