@@ -26,6 +26,7 @@ from accounts.errors import AccountsError
 from accounts.models import User
 from accounts.services import tenants
 from csms_project import network
+from csms_project.common import migrating
 from csms_project.common.partitions import ensure_partitions
 
 Say = Callable[[str], None]
@@ -163,7 +164,7 @@ def migrate(*, say: Say) -> None:
         pending = check_migrations()
         if pending:
             say(f"Updating the database {database_name()}: {pending} migrations")
-            call_command("migrate", interactive=False, verbosity=0)
+            migrating.patiently(lambda: call_command("migrate", interactive=False, verbosity=0), say=say)
         # Before anything is written: rows in the default partition would forbid that of their month.
         ensure_partitions(timezone.now())
     except (DatabaseError, InconsistentMigrationHistory, CommandError) as error:
