@@ -99,6 +99,10 @@ class Charger(Wire):
         self._news.set()
         return planned
 
+    def take_back(self) -> None:
+        """Leave it to the test to send what is planned."""
+        self._queue.clear()
+
     @property
     def undelivered(self) -> int:
         """Messages that nobody has acknowledged yet."""
@@ -194,7 +198,7 @@ class Charger(Wire):
         session, message = batch[0]
         if message == START:
             await self.tell("Authorize", {"idTag": self.id_tag})
-        delivered = await asyncio.gather(*(self._deliver_one(*item) for item in batch))
+        delivered = await asyncio.gather(*(self.deliver_one(*item) for item in batch))
         for item, is_delivered in zip(batch, delivered, strict=True):
             if is_delivered:
                 self._queue.remove(item)
@@ -219,7 +223,7 @@ class Charger(Wire):
         payload = {"connectorId": connector, "errorCode": "NoError", "status": status, "timestamp": now}
         await self.tell("StatusNotification", payload)
 
-    async def _deliver_one(self, session: Session, message: int) -> bool:
+    async def deliver_one(self, session: Session, message: int) -> bool:
         """Send a message once, with what may happen to it on the way; false: it has to be sent again."""
         action, payload = session.payload(message)
         session.has_begun = True

@@ -41,18 +41,28 @@ class Fleet:
         self.numbers = site.take_numbers(chargers)
         midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         self.origin = midnight - timedelta(days=2 * next(_days))
-        self.chargers = [
-            Charger(
-                identity=seed.identity(number),
-                id_tag=seed.tag(number),
-                urls=urls or [gateway.url for gateway in site.gateways],
-                journal=self.journal,
-                habits=habits or Habits(),
-                origin=self.origin,
-            )
-            for number in self.numbers
-        ]
+        self._urls = urls or [gateway.url for gateway in site.gateways]
+        self._habits = habits or Habits()
+        self.chargers = [self._charger(number) for number in self.numbers]
+        self._doubles: list[Charger] = []
         self._tasks: list[asyncio.Task[None]] = []
+
+    def _charger(self, number: int) -> Charger:
+        return Charger(
+            identity=seed.identity(number),
+            id_tag=seed.tag(number),
+            urls=self._urls,
+            journal=self.journal,
+            habits=self._habits,
+            origin=self.origin,
+        )
+
+    def doubles(self, *, gateway: int) -> list[Charger]:
+        """Another device for each charger, with the same identity; the test drives them."""
+        self._doubles = [self._charger(number) for number in self.numbers]
+        for double in self._doubles:
+            double.gateway = gateway
+        return self._doubles
 
     async def __aenter__(self) -> Fleet:
         self._tasks = [asyncio.create_task(charger.run(endless=self.endless)) for charger in self.chargers]
@@ -66,6 +76,8 @@ class Fleet:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+            for charger in (*self.chargers, *self._doubles):
+                charger.drop()
 
     async def finish(self, timeout_s: float = 60.0) -> None:
         """Let all deliver what they have begun."""

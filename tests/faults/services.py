@@ -216,6 +216,16 @@ class Redis:
         except redis.RedisError:
             return False
 
+    def freeze(self) -> None:
+        """Let it stand still: connections stay, nobody answers."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        if self._process is not None and self.is_running:
+            self._process.send_signal(signal.SIGCONT)
+
     def stop(self) -> None:
         """Kill it."""
         if self._process is not None and self.is_running:

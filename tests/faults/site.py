@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from tests.e2e.product import ROOT, Product, environment
 from tests.faults.form import FORM
@@ -18,6 +19,7 @@ from tests.faults.seed import ADMIN
 from tests.faults.services import PostgreSQL, Redis
 
 STOP_S = 30
+WAIT_S = 20
 #: Lines of a log that say nothing about a fault.
 TOO_MANY = ("request_started", "request_finished", '"charger.connected"', '"charger.disconnected"')
 SETTINGS = {
@@ -151,6 +153,12 @@ class Site:
         """Whether the product says that a charger is online."""
         return bool(self.rest.get(f"charge-points/{identity}/")["online"])
 
+    def order(self, identity: str, **extra: object) -> dict[str, Any]:
+        """Give a charger a command and wait for its end; returns the command."""
+        body = {"action": "ClearCache", "payload": {}, **extra}
+        command: dict[str, Any] = self.rest.post(f"charge-points/{identity}/commands/?wait={WAIT_S}", body)
+        return command
+
     def gateways_say(self, word: str) -> list[int]:
         """How often each gateway has said this in its log so far."""
         return [gateway.log.count(word) for gateway in self.gateways]
@@ -168,6 +176,7 @@ class Site:
         """Start whatever does not run, thaw what is frozen."""
         if not self.postgresql.is_running:
             self.postgresql.start()
+        self.redis.thaw()
         if not self.redis.is_running:
             self.redis.start()
         own = [self.web, *self.gateways]

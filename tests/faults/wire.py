@@ -79,8 +79,9 @@ class Wire:
 
     def drop(self) -> None:
         """Lose the line without a word."""
-        if self.socket is not None:
-            self.socket.transport.abort()
+        for socket in (self.socket, *self.left):
+            if socket is not None:
+                socket.transport.abort()
 
     def leave(self) -> None:
         """Turn to the next gateway and forget the socket without closing it, as after a change of network."""
@@ -134,6 +135,8 @@ class Wire:
         began = time.monotonic()
         await self.send([2, message_id, action, payload])
         try:
+            if self.socket is None or self.socket.close_code is not None:
+                raise Unanswered("the socket is closed")
             frame = await asyncio.wait_for(answer, self.answer_s)
         except TimeoutError:
             raise Unanswered(f"{action}: no answer in time") from None
