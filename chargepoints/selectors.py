@@ -13,13 +13,18 @@ from accounts.models import Tenant
 from accounts.permissions import Actor
 from chargepoints.choices import CommandStatus
 from chargepoints.command_specs import REMOTE_STARTS, SESSION_WINDOW
-from chargepoints.models import ChargePoint, Command, Connection, RefusedConnection, Variable
+from chargepoints.models import ChargePoint, Command, Connection, GatewayNode, RefusedConnection, Variable
 
 
 def live_connections() -> QuerySet[Connection]:
     """Connections whose gateway process is alive, by the database's clock: online is nothing else."""
     rows: QuerySet[Connection] = Connection.objects.filter(node__lease_until__gt=Now())
     return rows
+
+
+def has_live_gateway() -> bool:
+    """Whether any process serves chargers."""
+    return GatewayNode.objects.filter(lease_until__gt=Now()).exists()
 
 
 def session_note(command: Command) -> str:

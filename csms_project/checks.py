@@ -19,6 +19,7 @@ from django.utils import timezone
 from csms_project.common import partitions
 
 MIN_SECRET = 32
+MIN_LEASE_S = 3
 #: Our own checks, for processes that have no use for those of Django's site.
 OURS = "csms"
 POSITIVE = (
@@ -63,6 +64,9 @@ def check_numbers(**_: Any) -> Sequence[CheckMessage]:
             )
     if settings.OCPP_WRITER_BATCH > settings.OCPP_WRITER_QUEUE:
         found.append(Error("OCPP_WRITER_BATCH is larger than OCPP_WRITER_QUEUE.", id="csms.E003"))
+    if 0 < settings.OCPP_NODE_LEASE_S < MIN_LEASE_S:
+        hint = "A process renews its lease once a second at most; 15 is a good value."
+        found.append(Error(f"OCPP_NODE_LEASE_S must be at least {MIN_LEASE_S}.", hint=hint, id="csms.E019"))
     return found
 
 

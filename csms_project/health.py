@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from http import HTTPStatus
 
 import redis
 from django.conf import settings
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -33,6 +34,7 @@ DEGRADED = "degraded"
 FAILING = "failing"
 TIMEOUT_S = 3.0
 REDIS_TIMEOUT_S = 1.0
+LOOK_S = 5.0
 
 _checks: dict[str, Check] = {}
 _liveness: dict[str, Check] = {}
@@ -76,6 +78,23 @@ def check_channel_layer() -> str | None:
     return None
 
 
+_layer_looked_at = 0.0  # by the monotonic clock
+_layer_is_away = False
+
+
+def layer_is_away() -> bool:
+    """Whether the channel layer failed when it was looked at last, some seconds ago at most; for pages."""
+    global _layer_looked_at, _layer_is_away
+    now = time.monotonic()
+    if now - _layer_looked_at > LOOK_S:
+        _layer_looked_at = now  # others take the known answer meanwhile
+        try:
+            _layer_is_away = check_channel_layer() is not None
+        except (redis.RedisError, OSError):
+            _layer_is_away = True
+    return _layer_is_away
+
+
 register_check("database", check_database)
 register_check("channel_layer", check_channel_layer)
 
@@ -106,7 +125,9 @@ def _result(name: str, future: Future[str | None]) -> str:
         logger.warning("health.timeout", extra={"check": name})
         return "does not answer"
     if (error := future.exception()) is not None:
-        logger.warning("health.failed", extra={"check": name}, exc_info=error)
+        is_away = isinstance(error, OSError | redis.RedisError | DatabaseError)
+        fields = {"check": name, "error": str(error)[:200]}
+        logger.warning("health.failed", extra=fields, exc_info=None if is_away else error)
         return f"fails ({type(error).__name__})"
     return future.result() or OK
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
+import time
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -52,6 +53,27 @@ def escape_texts(_logger: Any, _method: str, fields: Fields) -> Fields:
         if name not in {"exception", "stack"} and isinstance(value, str):
             fields[name] = escape(value)
     return fields
+
+
+class NowAndThen(logging.Filter):
+    """Turns errors that a library repeats each second into one line a minute, without the stack."""
+
+    PAUSE_S = 60.0
+
+    def __init__(self, event: str) -> None:
+        super().__init__()
+        self._event, self._next = event, 0.0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        now = time.monotonic()
+        if record.levelno < logging.ERROR or now < self._next:
+            return record.levelno < logging.ERROR
+        self._next = now + self.PAUSE_S
+        error = record.exc_info[1] if record.exc_info else None
+        record.error = f"{type(error).__name__}: {error}"[:200] if error else record.getMessage()
+        record.msg, record.args, record.exc_info = self._event, (), None
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        return True
 
 
 def pre_chain() -> list[Any]:
@@ -104,6 +126,7 @@ def configure(*, level: str, style: str) -> dict[str, Any]:
     return {
         "version": 1,
         "disable_existing_loggers": False,
+        "filters": {"layer_away": {"()": NowAndThen, "event": "channel_layer.away"}},
         "formatters": {
             "lines": {
                 "()": structlog.stdlib.ProcessorFormatter,
@@ -123,6 +146,8 @@ def configure(*, level: str, style: str) -> dict[str, Any]:
             "daphne": {"level": logging.WARNING},
             # Three lines for each of its runs; `csms_project.common.jobs` has one for those that did something.
             "procrastinate": {"level": logging.WARNING},
+            # A stack each second while Redis is away.
+            "channels_redis.pubsub": {"filters": ["layer_away"]},
             "asyncio": {"level": logging.WARNING},
         },
     }

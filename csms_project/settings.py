@@ -132,11 +132,18 @@ if SQLITE:
     }
 elif POSTGRESQL:
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-    DATABASES["default"]["OPTIONS"] = {"connect_timeout": 5}
+    # A server that has vanished without a word is found within half a minute.
+    DATABASES["default"]["OPTIONS"] = {
+        "connect_timeout": 5,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 20_000,
+    }
     # A pool for the web's many threads; CONN_MAX_AGE=0 without one reconnects for each request.
     if not TESTING:
         _pool_size = env.int("DATABASE_POOL", default=10)
-        DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": _pool_size}
+        DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": _pool_size, "timeout": 5}
     # Wakes the background jobs. Only here: its migrations know no SQLite, where the process ticks by itself.
     INSTALLED_APPS.insert(INSTALLED_APPS.index("csms_project"), "procrastinate.contrib.django")
     PROCRASTINATE_AUTODISCOVER_MODULE_NAME = ""
@@ -151,7 +158,10 @@ if REDIS_URL:
     # The pubsub layer: the core layer closes every charger's socket when Redis stops.
     CHANNEL_LAYERS["default"] = {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        "CONFIG": {"hosts": [REDIS_URL], "prefix": env.str("REDIS_PREFIX", default="csms")},
+        "CONFIG": {
+            "hosts": [{"address": REDIS_URL, "socket_connect_timeout": 2, "health_check_interval": 10}],
+            "prefix": env.str("REDIS_PREFIX", default="csms"),
+        },
     }
 
 # ---------------------------------------------------------------- people

@@ -33,7 +33,7 @@ TICK_S = 1.0
 LOOK_S = 3.0
 #: The loop ticks every second. After a longer standstill (SIGSTOP, a frozen machine) others may own our chargers.
 STILL_S = 3.0
-TELL_S = 1.0
+LAYER_RETRY_S = 2.0
 GHOST_AGE = timedelta(seconds=60)  # longer than any handshake takes
 CLOSE_REPLACED = 4000
 CLOSE_RESTART = 1012
@@ -58,6 +58,8 @@ class Node:
         self._lease_asked_at = 0.0
         self._looked_at = 0.0
         self._ticked_at = time.monotonic()
+        # What is left of the lease when it is about to be renewed is more than half of it.
+        self._still_s: float = min(STILL_S, settings.OCPP_NODE_LEASE_S / 2)
         self._catching_up: asyncio.Task[None] | None = None
         self._seen: dict[int, Socket] = {}
         self._newest: dict[int, uuid.UUID] = {}
@@ -195,7 +197,7 @@ class Node:
     @property
     def stood_still(self) -> bool:
         """This process did not run for a while: what it holds to be its own may belong to others by now."""
-        return time.monotonic() - self._ticked_at > STILL_S
+        return time.monotonic() - self._ticked_at > self._still_s
 
     async def catch_up(self) -> None:
         """Find out which chargers are still ours before anything of them is read, and let go of the others."""
@@ -293,21 +295,27 @@ class Node:
     # -- wake-ups from other processes
 
     async def _listen_forever(self) -> None:
+        is_away = False
         while True:
             layer = get_channel_layer()
             try:
                 channel = await layer.new_channel()
                 await layer.group_add(waking.group_name(self.id), channel)
+                if is_away:
+                    logger.info("node.layer_back")
+                is_away = False
                 while True:
                     self._hear(await layer.receive(channel))
             except asyncio.CancelledError:
                 raise
             except Exception as error:
                 # Without the layer commands still flow: the tick looks for them.
-                logger.warning("node.layer_away", extra={"error": str(error)})
+                if not is_away:
+                    logger.warning("node.layer_away", extra={"error": str(error)[:200]})
+                is_away = True
                 with suppress(Exception):
                     await layer.flush()  # else each attempt would leave a channel behind
-                await asyncio.sleep(2)
+                await asyncio.sleep(LAYER_RETRY_S)
 
     def wake(self, node_id: uuid.UUID, charge_point_id: int) -> bool:
         """Look for a charger's commands now; called from any thread of this process. False: not our node."""

@@ -19,8 +19,9 @@ from accounts.admin_base import actor_of, allowed
 from accounts.models import IdToken, Tenant
 from chargepoints.admin.shared import ago, charge_point_link, connector_chip, own_status_chip
 from chargepoints.models import ChargePoint, Connector, FrameAnomaly, Location
-from chargepoints.selectors import online_counts, refusals_for
+from chargepoints.selectors import has_live_gateway, online_counts, refusals_for
 from csms_project.common.charts import BarChart, bar_chart
+from csms_project.health import layer_is_away
 from transactions.admin.shared import kwh, money
 from transactions.choices import TransactionState
 from transactions.models import Transaction
@@ -79,6 +80,7 @@ def live_context(request: HttpRequest) -> dict[str, Any]:
     tenant = actor_of(request).tenant
     active = list(active_transactions(tenant).order_by("-started_at", "-id")[:_SHOWN])
     return {
+        "notices": notices(),
         "tiles": tiles(request),
         "active": rows_for(active),
         "faults": faults(tenant),
@@ -86,6 +88,19 @@ def live_context(request: HttpRequest) -> dict[str, Any]:
         "charge_points_url": _list("chargepoints_chargepoint"),
         "now": timezone.now(),
     }
+
+
+def notices() -> list[str]:
+    """What makes the figures below old or wrong."""
+    found = []
+    if layer_is_away():
+        found.append(
+            "Redis does not answer, so the processes cannot notify each other. What is shown may be some seconds old; "
+            "commands reach the chargers a second or two later."
+        )
+    if not has_live_gateway() and ChargePoint.objects.exists():
+        found.append("No gateway process is running: no charger can be online.")
+    return found
 
 
 def first_steps(request: HttpRequest) -> list[Step]:

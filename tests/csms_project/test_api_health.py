@@ -20,6 +20,7 @@ def checks(monkeypatch: pytest.MonkeyPatch) -> dict[str, health.Check]:
     """The registry, without what this process has registered."""
     registry: dict[str, health.Check] = {}
     monkeypatch.setattr(health, "_checks", registry)
+    monkeypatch.setattr(health, "_liveness", {})
     return registry
 
 
@@ -48,6 +49,48 @@ def test_health_with_failing_part_is_503(client: Client, checks: dict[str, healt
 
     assert response.status_code == 503
     assert response.json() == {"status": "failing", "checks": {"writer": "the queue is full"}}
+
+
+def test_health_without_the_channel_layer_is_degraded_and_answers_200(
+    client: Client, checks: dict[str, health.Check]
+) -> None:
+    checks.update(channel_layer=lambda: "does not answer", writer=lambda: None)
+
+    response = client.get("/health")
+
+    assert response.status_code == 200
+    assert response.json()["status"] == "degraded"
+
+    checks["writer"] = lambda: "cannot store"
+    assert client.get("/health").json()["status"] == "failing"
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/health/live/"])
+def test_liveness_fails_only_where_a_restart_helps(
+    client: Client, checks: dict[str, health.Check], path: str
+) -> None:
+    checks.update(database=lambda: "does not answer", writer=lambda: "cannot store")
+    health.register_liveness("writer", lambda: None)
+    assert client.get(path).json() == {"status": "ok", "checks": {"writer": "ok"}}
+
+    health.register_liveness("writer", lambda: "its thread has ended")
+    response = client.get(path)
+    assert response.status_code == 503
+    assert response.json()["status"] == "failing"
+
+
+def test_page_asks_for_the_channel_layer_once_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def check() -> str | None:
+        asked.append(1)
+        raise ConnectionError("no redis")
+
+    monkeypatch.setattr(health, "check_channel_layer", check)
+    monkeypatch.setattr(health, "_layer_looked_at", -health.LOOK_S - 1)
+    monkeypatch.setattr(health, "_layer_is_away", False)
+    assert [health.layer_is_away() for _ in range(3)] == [True] * 3
+    assert len(asked) == 1
 
 
 def test_health_with_raising_part_tells_no_details(client: Client, checks: dict[str, health.Check]) -> None:

@@ -170,5 +170,26 @@ def test_home_takes_a_fixed_number_of_queries(
         factories.TransactionFactory(connector=connector, started_at=datetime.now(UTC))
         connector.status = "Faulted"
         connector.save()
-    with django_assert_num_queries(20):
+    factories.GatewayNodeFactory()
+    with django_assert_num_queries(21):
         signed_in.get(reverse(HOME))
+
+
+# ---------------------------------------------------------------- what makes the figures old
+@pytest.mark.parametrize("view", [HOME, "admin:home_live"])
+def test_home_says_that_it_is_stale_while_redis_is_away(
+    signed_in: Client, charge_point: ChargePoint, monkeypatch: pytest.MonkeyPatch, view: str
+) -> None:
+    factories.GatewayNodeFactory()
+    assert "cs-notice" not in signed_in.get(reverse(view)).content.decode()
+    monkeypatch.setattr("csms_project.dashboard.home.layer_is_away", lambda: True)
+    page = signed_in.get(reverse(view)).content.decode()
+    assert "Redis does not answer" in page
+    assert "may be some seconds old" in page
+
+
+def test_home_says_when_nothing_serves_chargers(signed_in: Client, charge_point: ChargePoint) -> None:
+    factories.GatewayNodeFactory(lease_until=timezone.now() - timedelta(seconds=1))
+    assert home(signed_in)["notices"] == ["No gateway process is running: no charger can be online."]
+    factories.GatewayNodeFactory()
+    assert home(signed_in)["notices"] == []

@@ -71,3 +71,28 @@ def test_configuration_routes_everything_to_one_handler() -> None:
     config = logs.configure(level="WARNING", style="json")
     assert config["root"] == {"handlers": ["stderr"], "level": "WARNING"}
     assert config["loggers"]["django"]["handlers"] == []
+
+
+def test_error_that_a_library_repeats_is_one_line_now_and_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("csms_project.logs.time.monotonic", lambda: now[0])
+    thin = logs.NowAndThen("channel_layer.away")
+
+    def record(level: int = logging.ERROR) -> logging.LogRecord:
+        error = ConnectionError("refused")
+        return logging.LogRecord(
+            "channels_redis.pubsub", level, __file__, 1, "Unexpected", None, (ConnectionError, error, None)
+        )
+
+    first = record()
+    assert [thin.filter(first), thin.filter(record()), thin.filter(record(logging.INFO))] == [
+        True,
+        False,
+        True,
+    ]
+    assert (first.getMessage(), first.levelname, first.exc_info) == ("channel_layer.away", "WARNING", None)
+    assert first.__dict__["error"] == "ConnectionError: refused"
+    now[0] += logs.NowAndThen.PAUSE_S
+    assert thin.filter(record())

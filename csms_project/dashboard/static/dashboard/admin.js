@@ -42,3 +42,22 @@ document.addEventListener("alpine:initialized", () => {
     if (first && document.activeElement === document.body) first.focus();
   });
 });
+
+// A part that refreshes itself says so when it no longer does.
+document.addEventListener("htmx:afterRequest", (event) => {
+  const live = event.detail.elt;
+  if (live.id !== "live") return;
+  let notice = document.getElementById("live-outage");
+  live.classList.toggle("cs-stale", !event.detail.successful);
+  if (event.detail.successful) {
+    if (notice) notice.remove();
+  } else if (!notice) {
+    notice = document.createElement("p");
+    notice.id = "live-outage";
+    notice.className = "cs-notice";
+    notice.setAttribute("role", "status");
+    const time = new Date().toLocaleTimeString();
+    notice.textContent = `The server has not answered since ${time}: what is shown is from before.`;
+    live.before(notice);
+  }
+});
