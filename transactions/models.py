@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Upper
 
 from accounts.choices import AuthorizationStatus
 from accounts.models import CURRENCY, IdToken
@@ -141,9 +142,10 @@ class Transaction(TenantOwned):
         ordering = ["-started_at", "-id"]
         verbose_name = "session"
         constraints = [
-            # 2.x ids are unique per charger only; ours for 1.6 are unique over all chargers.
+            # 2.x ids are unique per charger only; ours for 1.6 are unique over all chargers. The id comes first,
+            # so that it is found without its charger too.
             models.UniqueConstraint(
-                fields=["charge_point", "ocpp_id"], name="transaction_ocpp_id", condition=~Q(ocpp_id="")
+                fields=["ocpp_id", "charge_point"], name="transaction_ocpp_id", condition=~Q(ocpp_id="")
             ),
             models.UniqueConstraint(
                 fields=["ocpp_id"],
@@ -168,8 +170,15 @@ class Transaction(TenantOwned):
                 name="transaction_active",
                 condition=Q(state="active"),
             ),
-            models.Index(fields=["tenant", "id_token_value"], name="transaction_token"),
+            models.Index("tenant", Upper("id_token_value"), name="transaction_token"),
+            # What the samples of a running session change is in no index, so that its row is updated in place.
+            models.Index(
+                fields=["tenant", "ended_at", "id"], name="transaction_ended", condition=~Q(ended_at=None)
+            ),
             # Few sessions have these; a whole index would cost every start.
+            models.Index(
+                fields=["tenant", "started_at", "id"], name="transaction_flagged", condition=~Q(flags=[])
+            ),
             models.Index(fields=["closed_by"], name="transaction_closed_by", condition=~Q(closed_by=None)),
             models.Index(
                 fields=["remote_start"], name="transaction_remote_start", condition=~Q(remote_start=None)

@@ -171,5 +171,5 @@ class EventViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, TenantViewS
     serializer_class = serializers.EventSerializer
     filterset_class = filters.EventFilter
     permission_area = "events"
-    ordering_fields = ["id", "created_at", "kind"]
-    ordering = ["-id"]
+    ordering_fields = ["id", "created_at"]
+    ordering = ["-created_at", "-id"]

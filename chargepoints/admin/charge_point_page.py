@@ -35,6 +35,7 @@ from chargepoints.models import (
     StatusEvent,
     StatusReport,
 )
+from chargepoints.models.events import LogRow
 from chargepoints.selectors import charge_points_with_status, variables_of
 from chargepoints.services import stations
 from csms_project.common import panels
@@ -138,16 +139,13 @@ class ChargePointPages(TenantModelAdmin):
             case "configuration":
                 return {"variables": list(variables_of(obj)[:500])}
             case "messages":
-                log = OcppMessage.objects.filter(charge_point=obj).order_by("-received_at", "-id")[:50]
-                return {"log": list(log)}
+                return {"log": _newest(OcppMessage, obj, 50)}
             case "events":
                 return {
-                    "status_events": list(StatusEvent.objects.filter(charge_point=obj).order_by("-id")[:50]),
-                    "security_events": list(
-                        SecurityEvent.objects.filter(charge_point=obj).order_by("-id")[:20]
-                    ),
-                    "reports": list(StatusReport.objects.filter(charge_point=obj).order_by("-id")[:20]),
-                    "transfers": list(DataTransfer.objects.filter(charge_point=obj).order_by("-id")[:20]),
+                    "status_events": _newest(StatusEvent, obj, 50),
+                    "security_events": _newest(SecurityEvent, obj, 20),
+                    "reports": _newest(StatusReport, obj, 20),
+                    "transfers": _newest(DataTransfer, obj, 20),
                 }
         return {}
 
@@ -307,6 +305,11 @@ def buttons(request: HttpRequest, obj: ChargePoint, *, everything: bool = False)
         for spec in specs
         if allowed(request, spec.permission, obj)
     ]
+
+
+def _newest(model: type[LogRow], obj: ChargePoint, count: int) -> list[Any]:
+    """The latest rows about a charge point."""
+    return list(model.objects.filter(charge_point=obj).order_by("-received_at", "-id")[:count])
 
 
 def _panels(request: HttpRequest, obj: ChargePoint, *, live: bool) -> list[dict[str, Any]]:

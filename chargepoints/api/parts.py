@@ -44,7 +44,7 @@ class StatusEventViewSet(mixins.ListModelMixin, ChargePointPartViewSet):
     filterset_class = filters.StatusEventFilter
     permission_area = "charge_points"
     ordering_fields = ["id", "at", "received_at"]
-    ordering = ["-id"]
+    ordering = ["-received_at", "-id"]
 
 
 @extend_schema(tags=["charge-points"])

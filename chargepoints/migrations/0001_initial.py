@@ -254,7 +254,7 @@ class Migration(migrations.Migration):
                 ("idempotency_key", models.CharField(blank=True, max_length=128)),
             ],
             options={
-                "ordering": ["-id"],
+                "ordering": ["-created_at", "-id"],
             },
         ),
         migrations.CreateModel(
@@ -360,7 +360,7 @@ class Migration(migrations.Migration):
                 ("answer", models.CharField(max_length=20)),
             ],
             options={
-                "ordering": ["-id"],
+                "ordering": ["-received_at", "-id"],
             },
         ),
         migrations.CreateModel(
@@ -403,7 +403,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "verbose_name_plural": "frame anomalies",
-                "ordering": ["-id"],
+                "ordering": ["-received_at", "-id"],
             },
         ),
         migrations.CreateModel(
@@ -587,7 +587,7 @@ class Migration(migrations.Migration):
                 ("at", models.DateTimeField(help_text="Charger's clock.")),
             ],
             options={
-                "ordering": ["-id"],
+                "ordering": ["-received_at", "-id"],
             },
         ),
         migrations.CreateModel(
@@ -610,7 +610,7 @@ class Migration(migrations.Migration):
                 ("at", models.DateTimeField(help_text="Charger's clock; arrival where it sent none.")),
             ],
             options={
-                "ordering": ["-id"],
+                "ordering": ["-received_at", "-id"],
             },
         ),
         migrations.CreateModel(
@@ -639,7 +639,7 @@ class Migration(migrations.Migration):
                 ("request_id", models.BigIntegerField(blank=True, null=True)),
             ],
             options={
-                "ordering": ["-id"],
+                "ordering": ["-received_at", "-id"],
             },
         ),
         migrations.CreateModel(

@@ -398,7 +398,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="command",
-            index=models.Index(fields=["tenant", "-id"], name="command_tenant"),
+            index=models.Index(fields=["tenant", "created_at", "id"], name="command_tenant"),
         ),
         migrations.AddIndex(
             model_name="command",
@@ -422,7 +422,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="datatransfer",
-            index=models.Index(fields=["charge_point", "-id"], name="transfer_charge_point"),
+            index=models.Index(fields=["charge_point", "received_at", "id"], name="transfer_charge_point"),
+        ),
+        migrations.AddIndex(
+            model_name="datatransfer",
+            index=models.Index(fields=["tenant", "received_at", "id"], name="transfer_tenant"),
         ),
         migrations.AddConstraint(
             model_name="evse",
@@ -440,7 +444,15 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="frameanomaly",
-            index=models.Index(fields=["tenant", "-id"], name="anomaly_tenant"),
+            index=models.Index(fields=["tenant", "received_at", "id"], name="anomaly_tenant"),
+        ),
+        migrations.AddIndex(
+            model_name="frameanomaly",
+            index=models.Index(
+                condition=models.Q(("resolved_at", None)),
+                fields=["tenant", "received_at", "id"],
+                name="anomaly_open",
+            ),
         ),
         migrations.AddIndex(
             model_name="connection",
@@ -467,6 +479,14 @@ class Migration(migrations.Migration):
             index=models.Index(fields=["tenant", "received_at", "id"], name="message_tenant"),
         ),
         migrations.AddIndex(
+            model_name="ocppmessage",
+            index=models.Index(
+                condition=models.Q(("error_code", ""), _negated=True),
+                fields=["tenant", "received_at", "id"],
+                name="message_error",
+            ),
+        ),
+        migrations.AddIndex(
             model_name="refusedconnection",
             index=models.Index(fields=["-last_at"], name="refused_last"),
         ),
@@ -486,19 +506,31 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="securityevent",
-            index=models.Index(fields=["charge_point", "-id"], name="security_event_charge_point"),
+            index=models.Index(
+                fields=["charge_point", "received_at", "id"], name="security_event_charge_point"
+            ),
         ),
         migrations.AddIndex(
             model_name="securityevent",
-            index=models.Index(fields=["tenant", "-id"], name="security_event_tenant"),
+            index=models.Index(fields=["tenant", "received_at", "id"], name="security_event_tenant"),
         ),
         migrations.AddIndex(
             model_name="statusevent",
-            index=models.Index(fields=["charge_point", "id"], name="status_event_charge_point"),
+            index=models.Index(
+                fields=["charge_point", "received_at", "id"], name="status_event_charge_point"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="statusevent",
+            index=models.Index(fields=["tenant", "received_at", "id"], name="status_event_tenant"),
         ),
         migrations.AddIndex(
             model_name="statusreport",
-            index=models.Index(fields=["charge_point", "-id"], name="report_charge_point"),
+            index=models.Index(fields=["charge_point", "received_at", "id"], name="report_charge_point"),
+        ),
+        migrations.AddIndex(
+            model_name="statusreport",
+            index=models.Index(fields=["tenant", "received_at", "id"], name="report_tenant"),
         ),
         migrations.AddConstraint(
             model_name="variable",

@@ -40,7 +40,7 @@ class Command(TenantOwned):
     idempotency_key = models.CharField(max_length=128, blank=True)
 
     class Meta:
-        ordering = ["-id"]
+        ordering = ["-created_at", "-id"]
         constraints = [
             models.UniqueConstraint(
                 fields=["tenant", "idempotency_key"],
@@ -50,7 +50,7 @@ class Command(TenantOwned):
         ]
         indexes = [
             models.Index(fields=["charge_point", "-id"], name="command_charge_point"),
-            models.Index(fields=["tenant", "-id"], name="command_tenant"),
+            models.Index(fields=["tenant", "created_at", "id"], name="command_tenant"),
             models.Index(fields=["charge_point", "created_at"], name="command_recent"),
             models.Index(
                 fields=["charge_point", "id"],

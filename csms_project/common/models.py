@@ -65,9 +65,12 @@ class Event(TenantOwned):
     dispatched_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        ordering = ["-id"]
+        ordering = ["-created_at", "-id"]
         indexes = [
-            models.Index(fields=["tenant", "id"], name="event_tenant"),
+            models.Index(fields=["tenant", "created_at", "id"], name="event_tenant"),
+            models.Index(fields=["tenant", "kind", "created_at", "id"], name="event_kind"),
+            models.Index(fields=["charge_point", "created_at", "id"], name="event_charge_point"),
+            models.Index(fields=["object_id", "object_type"], name="event_object"),
             models.Index(fields=["id"], name="event_undispatched", condition=models.Q(dispatched_at=None)),
         ]
 
@@ -95,10 +98,10 @@ class AuditEntry(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        ordering = ["-id"]
+        ordering = ["-created_at", "-id"]
         verbose_name_plural = "audit entries"
         indexes = [
-            models.Index(fields=["tenant", "-id"], name="audit_tenant"),
+            models.Index(fields=["tenant", "created_at", "id"], name="audit_tenant"),
             models.Index(fields=["object_type", "object_id", "-id"], name="audit_object"),
         ]
 

@@ -3,6 +3,7 @@
 import csms_project.common.fields
 import django.core.validators
 import django.db.models.deletion
+import django.db.models.functions.text
 from django.conf import settings
 from django.db import migrations, models
 
@@ -474,7 +475,27 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="transaction",
-            index=models.Index(fields=["tenant", "id_token_value"], name="transaction_token"),
+            index=models.Index(
+                models.F("tenant"),
+                django.db.models.functions.text.Upper("id_token_value"),
+                name="transaction_token",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="transaction",
+            index=models.Index(
+                condition=models.Q(("ended_at", None), _negated=True),
+                fields=["tenant", "ended_at", "id"],
+                name="transaction_ended",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="transaction",
+            index=models.Index(
+                condition=models.Q(("flags", []), _negated=True),
+                fields=["tenant", "started_at", "id"],
+                name="transaction_flagged",
+            ),
         ),
         migrations.AddIndex(
             model_name="transaction",
@@ -504,7 +525,7 @@ class Migration(migrations.Migration):
             model_name="transaction",
             constraint=models.UniqueConstraint(
                 condition=models.Q(("ocpp_id", ""), _negated=True),
-                fields=("charge_point", "ocpp_id"),
+                fields=("ocpp_id", "charge_point"),
                 name="transaction_ocpp_id",
             ),
         ),

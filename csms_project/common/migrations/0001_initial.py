@@ -61,9 +61,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 "verbose_name_plural": "audit entries",
-                "ordering": ["-id"],
+                "ordering": ["-created_at", "-id"],
                 "indexes": [
-                    models.Index(fields=["tenant", "-id"], name="audit_tenant"),
+                    models.Index(fields=["tenant", "created_at", "id"], name="audit_tenant"),
                     models.Index(fields=["object_type", "object_id", "-id"], name="audit_object"),
                 ],
             },
@@ -101,9 +101,12 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "ordering": ["-id"],
+                "ordering": ["-created_at", "-id"],
                 "indexes": [
-                    models.Index(fields=["tenant", "id"], name="event_tenant"),
+                    models.Index(fields=["tenant", "created_at", "id"], name="event_tenant"),
+                    models.Index(fields=["tenant", "kind", "created_at", "id"], name="event_kind"),
+                    models.Index(fields=["charge_point", "created_at", "id"], name="event_charge_point"),
+                    models.Index(fields=["object_id", "object_type"], name="event_object"),
                     models.Index(
                         condition=models.Q(("dispatched_at", None)), fields=["id"], name="event_undispatched"
                     ),
