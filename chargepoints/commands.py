@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from django.db import IntegrityError
-from django.db.models import BooleanField, F, Func, QuerySet
+from django.db.models import BooleanField, F, Func
 from django.db.transaction import atomic, on_commit
 from django.utils import timezone
 
@@ -36,9 +36,8 @@ __all__ = [
     "claim",
     "complete",
     "due_for",
+    "end_sent",
     "expire_due",
-    "fail_sent_on_closed",
-    "fail_sent_on_replaced",
     "payload_of",
     "queue",
     "register_raw_checker",
@@ -333,23 +332,24 @@ def complete(
     return _finish(command_id, status, source=_OPEN, response=response, error=error, effects=effects)
 
 
-def fail_sent_on_replaced(charge_point_id: int, connection_token: uuid.UUID) -> int:
-    """Fail what was sent on other sockets of this charger than its live one; returns how many."""
-    rows = Command.objects.filter(_IS_OPEN, charge_point_id=charge_point_id, status=CommandStatus.SENT)
-    return _fail(
-        rows.exclude(connection_token=connection_token), CONNECTION_REPLACED, "The charger connected anew."
-    )
+def end_sent(*, closed: Mapping[uuid.UUID, int], live: Mapping[int, uuid.UUID]) -> int:
+    """Fail what was sent on sockets that have ended or were replaced; returns how many.
 
-
-def fail_sent_on_closed(tokens: Mapping[int, uuid.UUID]) -> int:
-    """Fail what was sent on sockets that have ended, by charge point; returns how many."""
+    closed  tokens of sockets that have ended, and their charge points
+    live    charge points with a new socket, and its token
+    """
     rows = Command.objects.filter(
-        _IS_OPEN,
-        charge_point_id__in=tokens.keys(),
-        status=CommandStatus.SENT,
-        connection_token__in=tokens.values(),
+        _IS_OPEN, charge_point_id__in={*closed.values(), *live}, status=CommandStatus.SENT
     )
-    return _fail(rows, CONNECTION_LOST, "The connection ended before the charger answered.")
+    ended = 0
+    for pk, charge_point_id, token in rows.order_by("id").values_list(
+        "pk", "charge_point_id", "connection_token"
+    ):
+        if token in closed:
+            ended += _fail(pk, CONNECTION_LOST, "The connection ended before the charger answered.")
+        elif charge_point_id in live and token != live[charge_point_id]:
+            ended += _fail(pk, CONNECTION_REPLACED, "The charger connected anew.")
+    return ended
 
 
 def expire_due(now: datetime) -> int:
@@ -366,13 +366,9 @@ def expire_due(now: datetime) -> int:
     return sum(1 for command in ended if command is not None)
 
 
-def _fail(rows: QuerySet[Any], code: str, description: str) -> int:
+def _fail(command_id: int, code: str, description: str) -> bool:
     error = {"code": code, "description": description, "details": {}}
-    ended = [
-        _finish(pk, CommandStatus.FAILED, source=(CommandStatus.SENT,), error=error)
-        for pk in rows.order_by("id").values_list("pk", flat=True)
-    ]
-    return sum(1 for command in ended if command is not None)
+    return _finish(command_id, CommandStatus.FAILED, source=(CommandStatus.SENT,), error=error) is not None
 
 
 @atomic

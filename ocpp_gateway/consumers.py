@@ -119,11 +119,8 @@ class ChargerConsumer(AsyncWebsocketConsumer):
             if has_given_up:
                 self._forget(outcome.charge_point_id, outcome.token)
 
-        work = CallableWork(
-            lambda batch: connections.decide_connect(request, batch),
-            owner=("connect", request.identity),
-            then=settle,
-        )
+        owner = ("connect", request.identity)
+        work = CallableWork.of(connections.CONNECT, request, owner=owner, then=settle)
         try:
             outcome: Connected | Refused = await asyncio.wait_for(
                 self.node.writer.call(work), HANDSHAKE_HOLD_S
@@ -186,7 +183,7 @@ class ChargerConsumer(AsyncWebsocketConsumer):
             user_agent=calls.storable(headers.get(b"user-agent", b"").decode("latin-1")),
             subprotocols=calls.storable(", ".join(offered)),
         )
-        self.node.writer.submit(CallableWork(lambda batch: connections.decide_refusal(request, batch)))
+        self.node.writer.submit(CallableWork.of(connections.REFUSAL, request))
 
     async def _refuse_with(self, status: int, outcome: str | None) -> bool:
         """Answer the handshake with an HTTP status where the server can, else close (403)."""
@@ -257,9 +254,7 @@ class ChargerConsumer(AsyncWebsocketConsumer):
         request = connections.Disconnect(
             charge_point_id=charge_point_id, token=token, at=timezone.now(), close_code=code
         )
-        self.node.writer.submit(
-            CallableWork(lambda batch: connections.decide_disconnect(request, batch), owner=charge_point_id)
-        )
+        self.node.writer.submit(CallableWork.of(connections.DISCONNECT, request, owner=charge_point_id))
 
 
 _REASONS = {

@@ -254,7 +254,7 @@ class Node:
                 for pk, socket in seen.items()
             }
         )
-        self.writer.submit(CallableWork(lambda batch: connections.decide_seen(request, batch), owner="seen"))
+        self.writer.submit(CallableWork.of(connections.SEEN, request, owner="seen"))
 
     def _look_at_rows(self) -> None:
         """Whether our sockets still own their chargers, and what operators changed about them meanwhile."""

@@ -16,6 +16,7 @@ from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 
+from chargepoints.services.batch import Act
 from csms_project.common import metrics
 from csms_project.common.bulk import Row
 from ocpp_gateway.batcher import Batcher, StorageAway, Work
@@ -346,7 +347,11 @@ class RowsWork:
 
 
 class CallableWork:
-    """An act, or any function of the batch, whose result somebody awaits."""
+    """A function of the batch, whose result somebody awaits.
+
+    want   what it will read; without it the function reads and writes tables by itself, and finds there what was
+           decided before it
+    """
 
     def __init__(
         self,
@@ -364,6 +369,23 @@ class CallableWork:
         self.given_up: Callable[[], Any] | None = None
         self.future: asyncio.Future[Any] | None = None
 
+    @classmethod
+    def of(
+        cls,
+        act: Act[Any, Any],
+        request: Any,
+        *,
+        owner: object = None,
+        then: Callable[[Any], None] | None = None,
+    ) -> CallableWork:
+        """A domain act."""
+        return cls(
+            lambda batch: act.decide(request, batch),
+            want=lambda batch: act.want(request, batch),
+            owner=owner,
+            then=then,
+        )
+
     def want(self, batch: SessionBatch) -> None:
         """Say what will be read."""
         if self._want is not None:
@@ -371,6 +393,8 @@ class CallableWork:
 
     def run(self, batch: SessionBatch) -> None:
         """Run the function."""
+        if self._want is None:
+            batch.settle()
         self._result = self._run(batch)
 
     def deliver(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from django.conf import settings
 
@@ -61,6 +61,22 @@ CONNECTOR_FIELDS = (
 _shared = SharedRows()
 
 
+class Part(Protocol):
+    """What another module reads and writes in a batch.
+
+    load    read what was wanted
+    settle  write what was decided so far, and trust nothing that was read: somebody else changes the tables now
+    store   write what was decided
+    """
+
+    def load(self) -> None: ...
+    def settle(self) -> None: ...
+    def store(self) -> None: ...
+
+
+Kind = TypeVar("Kind", bound=Part)
+
+
 class StationBatch(UnitOfWork):
     """Charge points, connectors and tokens of one batch.
 
@@ -79,6 +95,26 @@ class StationBatch(UnitOfWork):
         self._charge_points: dict[int, ChargePoint | None] = {}
         self._connectors: dict[int, dict[int, Connector]] = {}
         self._tokens: dict[TokenKey, list[IdToken]] = {}
+        self._parts: dict[object, Any] = {}
+
+    # -- parts
+
+    def part(self, kind: Callable[[StationBatch], Kind]) -> Kind:
+        """What another module reads and writes in this batch: made on first use, loaded and stored with it."""
+        found: Kind | None = self._parts.get(kind)
+        if found is None:
+            found = self._parts[kind] = kind(self)
+        return found
+
+    def settle(self) -> None:
+        """Write what the parts have decided, for a work that reads and writes their tables by itself."""
+        for part in self._parts.values():
+            part.settle()
+
+    def store(self) -> None:
+        for part in self._parts.values():
+            part.store()
+        super().store()
 
     # -- wanting
 
@@ -111,6 +147,8 @@ class StationBatch(UnitOfWork):
         self._load_connectors(wanted & self._wanted_locked, lock=True)
         self._load_connectors(wanted - self._wanted_locked)
         self._tokens.update(load_tokens(self._wanted_tokens - self._tokens.keys()))
+        for part in self._parts.values():
+            part.load()
 
     def _load_charge_points(self, ids: Iterable[int]) -> None:
         ids = set(ids)

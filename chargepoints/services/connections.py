@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.conf import settings
-from django.db.models import F
-
 from accounts.choices import OnboardingMode
-from accounts.models import Tenant
 from chargepoints.choices import RefusalReason, RegistrationStatus, SecurityProfile
-from chargepoints.commands import fail_sent_on_closed, fail_sent_on_replaced
 from chargepoints.keys import hash_key, verify_key
-from chargepoints.models import ChargePoint, Connection, RefusedConnection
+from chargepoints.models import ChargePoint, Connection
 from chargepoints.services.batch import Act, StationBatch
+from chargepoints.services.presence import ConnectionRow, Presence, RefusedRow, Station
+from csms_project.common import bulk
 from csms_project.common.events import EventRow, event
 
 MAX_WAITING_CHARGE_POINTS = 500
-MAX_REFUSED_ROWS = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,35 +61,32 @@ class Refused:
     detail: str = ""
 
 
+def want_connect(request: Connect, batch: StationBatch) -> None:
+    """A handshake needs its charge point, and the socket that speaks for it now."""
+    batch.part(Presence).want_identity(request.identity)
+
+
 def decide_connect(request: Connect, batch: StationBatch) -> Connected | Refused:
     """Authenticate, then let the newest socket of an identity win, on any node.
 
     Spec: OCPP-J 1.6 §3.2, §6.2; OCPP 1.6 security whitepaper A00.
     """
-    station = _find(request.identity)
+    presence = batch.part(Presence)
+    station = presence.find(request.identity)
     if station is None:
         station = _onboard(request, batch)
     refused = _check(request, station)
     if refused is not None:
-        note_refusal(
-            identity=request.identity,
-            refused=refused,
-            charge_point=station,
-            at=request.received_at,
-            remote_address=request.remote_address,
-            user_agent=request.user_agent,
+        row = _refused_row(request.identity, refused, station, request.received_at)
+        presence.refuse(
+            row._replace(remote_address=request.remote_address[:64], user_agent=request.user_agent[:200])
         )
         return refused
     assert station is not None
-    _settle_key(request, station)
-    return _take_over(request, station, batch)
+    return _take_over(request, _settle_key(request, station, presence), batch)
 
 
-def _find(identity: str) -> ChargePoint | None:
-    return ChargePoint.objects.filter(identity_key=identity.casefold()).select_related("tenant").first()
-
-
-def _check(request: Connect, station: ChargePoint | None) -> Refused | None:
+def _check(request: Connect, station: Station | None) -> Refused | None:
     if station is None:
         return Refused(reason=RefusalReason.UNKNOWN_IDENTITY, http_status=404)
     if station.archived_at is not None:
@@ -112,7 +106,7 @@ def _check(request: Connect, station: ChargePoint | None) -> Refused | None:
     return _check_key(request, station)
 
 
-def _check_key(request: Connect, station: ChargePoint) -> Refused | None:
+def _check_key(request: Connect, station: Station) -> Refused | None:
     if request.password is None or request.username is None:
         return Refused(reason=RefusalReason.NO_CREDENTIALS, http_status=401)
     if not station.key_hash:
@@ -131,26 +125,30 @@ def _check_key(request: Connect, station: ChargePoint) -> Refused | None:
     return None
 
 
-def _settle_key(request: Connect, station: ChargePoint) -> None:
+def _settle_key(request: Connect, station: Station, presence: Presence) -> Station:
     """The first login after an unconfirmed key change decides which key stays (security whitepaper A01)."""
     if not station.pending_key_hash or request.password is None:
-        return
-    if verify_key(request.password, station.pending_key_hash):
-        station.key_hash = station.pending_key_hash
-    station.pending_key_hash = ""
-    station.save(update_fields=["key_hash", "pending_key_hash", "updated_at"])
+        return station
+    proven = verify_key(request.password, station.pending_key_hash)
+    key_hash = station.pending_key_hash if proven else station.key_hash
+    rows = ChargePoint.objects.filter(pk=station.id, pending_key_hash=station.pending_key_hash)
+    rows.update(key_hash=key_hash, pending_key_hash="", updated_at=request.received_at)
+    station = station._replace(key_hash=key_hash, pending_key_hash="")
+    presence.know(station)
+    return station
 
 
-def _onboard(request: Connect, batch: StationBatch) -> ChargePoint | None:
+def _onboard(request: Connect, batch: StationBatch) -> Station | None:
     """Register an unknown charger where the default tenant says so; its key is taken on first use."""
-    tenant = Tenant.objects.filter(slug=settings.DEFAULT_TENANT).first()
+    presence = batch.part(Presence)
+    tenant = presence.host()
     if tenant is None or tenant.onboarding_mode == OnboardingMode.CLOSED:
         return None
     waits = tenant.onboarding_mode == OnboardingMode.PENDING
     unknown = ChargePoint.objects.filter(tenant=tenant, registration_status=RegistrationStatus.PENDING)
     if waits and unknown.count() >= MAX_WAITING_CHARGE_POINTS:
         return None
-    station = ChargePoint.objects.create(
+    row = ChargePoint.objects.create(
         tenant=tenant,
         identity=request.identity,
         security_profile=SecurityProfile.BASIC if request.password else SecurityProfile.NONE,
@@ -158,41 +156,33 @@ def _onboard(request: Connect, batch: StationBatch) -> ChargePoint | None:
         registration_status=RegistrationStatus.PENDING if waits else RegistrationStatus.ACCEPTED,
         note=f"Registered itself from {request.remote_address}.",
     )
-    batch.add(
-        event(
-            "charge_point.onboarded",
-            tenant_id=tenant.pk,
-            object_type="charge_point",
-            object_id=station.pk,
-            charge_point=station.identity,
-            data={"mode": tenant.onboarding_mode, "address": request.remote_address},
-            at=request.received_at,
-        )
-    )
+    station = Station._make(getattr(row, name) for name in Station._fields)
+    presence.know(station)
+    data = {"mode": tenant.onboarding_mode, "address": request.remote_address}
+    batch.add(station_event("charge_point.onboarded", station, request.received_at, data))
     return station
 
 
-def _take_over(request: Connect, station: ChargePoint, batch: StationBatch) -> Connected:
+def _take_over(request: Connect, station: Station, batch: StationBatch) -> Connected:
     token = uuid.uuid4()
-    old = Connection.objects.select_for_update(no_key=True).filter(charge_point=station).first()
-    Connection.objects.update_or_create(
-        charge_point=station,
-        defaults={
-            "tenant_id": station.tenant_id,
-            "node_id": request.node_id,
-            "token": token,
-            "ocpp_version": request.ocpp_version,
-            "security_profile": station.security_profile,
-            "remote_address": request.remote_address[:64],
-            "connected_at": request.received_at,
-            "last_frame_at": request.received_at,
-        },
+    presence = batch.part(Presence)
+    old = presence.live(station.id)
+    presence.take(
+        ConnectionRow(
+            charge_point_id=station.id,
+            tenant_id=station.tenant_id,
+            node_id=request.node_id,
+            token=token,
+            ocpp_version=request.ocpp_version,
+            security_profile=station.security_profile,
+            remote_address=request.remote_address[:64],
+            connected_at=request.received_at,
+            last_frame_at=request.received_at,
+        )
     )
-    # Also without an old row: that of a dead node is removed, what was sent on it is still outstanding.
-    fail_sent_on_replaced(station.pk, token)
     batch.add(station_event("charge_point.connected", station, request.received_at))
     return Connected(
-        charge_point_id=station.pk,
+        charge_point_id=station.id,
         tenant_id=station.tenant_id,
         identity=station.identity,
         token=token,
@@ -213,67 +203,35 @@ class Disconnect:
     close_code: int | None = None
 
 
+def want_disconnect(request: Disconnect, batch: StationBatch) -> None:
+    """An end needs to know whose socket speaks for the charge point."""
+    batch.part(Presence).want_socket(request.charge_point_id)
+
+
 def decide_disconnect(request: Disconnect, batch: StationBatch) -> bool:
     """Forget a connection; false when a newer socket has taken its place."""
-    fail_sent_on_closed({request.charge_point_id: request.token})
-    rows = Connection.objects.filter(charge_point_id=request.charge_point_id, token=request.token)
-    if not rows.delete()[0]:
+    presence = batch.part(Presence)
+    if not presence.end(request.charge_point_id, request.token, request.at):
         return False
-    station = ChargePoint.objects.filter(pk=request.charge_point_id).first()
-    if station is None:
-        return True
-    ChargePoint.objects.filter(pk=station.pk).update(last_seen_at=request.at)
-    batch.add(station_event("charge_point.disconnected", station, request.at, {"code": request.close_code}))
+    station = presence.get(request.charge_point_id)
+    if station is not None:
+        data = {"code": request.close_code}
+        batch.add(station_event("charge_point.disconnected", station, request.at, data))
     return True
 
 
 def station_event(
-    kind: str, station: ChargePoint, at: datetime, data: dict[str, object] | None = None
+    kind: str, station: Station | ChargePoint, at: datetime, data: Mapping[str, object] | None = None
 ) -> EventRow:
     """A row for the outbox about a charge point."""
     return event(
         kind,
         tenant_id=station.tenant_id,
         object_type="charge_point",
-        object_id=station.pk,
+        object_id=station.id,
         charge_point=station.identity,
-        data=data,
+        data=dict(data or {}),
         at=at,
-    )
-
-
-def note_refusal(
-    *,
-    identity: str,
-    refused: Refused,
-    charge_point: ChargePoint | None,
-    at: datetime,
-    remote_address: str = "",
-    user_agent: str = "",
-    subprotocols: str = "",
-) -> None:
-    """Count a refused handshake per identity and reason; strangers cannot fill the table."""
-    identity = identity[:100]
-    text = {
-        "detail": refused.detail[:255],
-        "remote_address": remote_address[:64],
-        "user_agent": user_agent[:200],
-        "subprotocols": subprotocols[:200],
-        "last_at": at,
-    }
-    rows = RefusedConnection.objects.filter(identity=identity, reason=refused.reason)
-    if rows.update(count=F("count") + 1, **text):
-        return
-    if RefusedConnection.objects.count() >= MAX_REFUSED_ROWS:
-        oldest = RefusedConnection.objects.order_by("last_at").values("pk")[: MAX_REFUSED_ROWS // 10]
-        RefusedConnection.objects.filter(pk__in=list(oldest.values_list("pk", flat=True))).delete()
-    RefusedConnection.objects.create(
-        identity=identity,
-        reason=refused.reason,
-        charge_point=charge_point,
-        tenant_id=charge_point.tenant_id if charge_point is not None else None,
-        first_at=at,
-        **text,
     )
 
 
@@ -289,17 +247,39 @@ class Refusal:
     subprotocols: str = ""
 
 
+def want_refusal(request: Refusal, batch: StationBatch) -> None:
+    """Whose charger it may be."""
+    if request.identity:
+        batch.part(Presence).want_identity(request.identity)
+
+
 def decide_refusal(request: Refusal, batch: StationBatch) -> None:
     """List it for the operator."""
-    station = _find(request.identity) if request.identity else None
-    note_refusal(
-        identity=request.identity,
-        refused=request.refused,
-        charge_point=station,
-        at=request.at,
-        remote_address=request.remote_address,
-        user_agent=request.user_agent,
-        subprotocols=request.subprotocols,
+    presence = batch.part(Presence)
+    station = presence.find(request.identity) if request.identity else None
+    row = _refused_row(request.identity, request.refused, station, request.at)
+    presence.refuse(
+        row._replace(
+            remote_address=request.remote_address[:64],
+            user_agent=request.user_agent[:200],
+            subprotocols=request.subprotocols[:200],
+        )
+    )
+
+
+def _refused_row(identity: str, refused: Refused, station: Station | None, at: datetime) -> RefusedRow:
+    return RefusedRow(
+        identity=identity[:100],
+        reason=refused.reason,
+        charge_point_id=station.id if station is not None else None,
+        tenant_id=station.tenant_id if station is not None else None,
+        first_at=at,
+        last_at=at,
+        count=1,
+        detail=refused.detail[:255],
+        remote_address="",
+        user_agent="",
+        subprotocols="",
     )
 
 
@@ -311,21 +291,20 @@ class Seen:
 
 
 def decide_seen(request: Seen, batch: StationBatch) -> None:
-    """Write last-seen times with few statements for all chargers of a node."""
-    by_time: dict[datetime, list[int]] = {}
-    for charge_point_id, (_token, at, offset) in request.charge_points.items():
-        by_time.setdefault(at.replace(microsecond=0), []).append(charge_point_id)
-        if offset is not None:
-            ChargePoint.objects.filter(pk=charge_point_id).exclude(clock_offset_s=offset).update(
-                clock_offset_s=offset
-            )
-    for at, ids in by_time.items():
-        tokens = [request.charge_points[pk][0] for pk in ids]
-        Connection.objects.filter(charge_point_id__in=ids, token__in=tokens).update(last_frame_at=at)
-        ChargePoint.objects.filter(pk__in=ids).update(last_seen_at=at)
+    """Write last-seen times with three statements for all chargers of a node."""
+    seen = sorted(request.charge_points.items())
+    bulk.write(
+        Connection,
+        ("charge_point_id", "token"),
+        ("last_frame_at",),
+        [(pk, token, at) for pk, (token, at, _) in seen],
+    )
+    bulk.write(ChargePoint, ("id",), ("last_seen_at",), [(pk, at) for pk, (_, at, _) in seen])
+    offsets = [(pk, offset) for pk, (_, _, offset) in seen if offset is not None]
+    bulk.write(ChargePoint, ("id",), ("clock_offset_s",), offsets)
 
 
-CONNECT: Act[Connect, StationBatch] = Act(decide_connect)
-DISCONNECT: Act[Disconnect, StationBatch] = Act(decide_disconnect)
-REFUSAL: Act[Refusal, StationBatch] = Act(decide_refusal)
+CONNECT: Act[Connect, StationBatch] = Act(decide_connect, want_connect)
+DISCONNECT: Act[Disconnect, StationBatch] = Act(decide_disconnect, want_disconnect)
+REFUSAL: Act[Refusal, StationBatch] = Act(decide_refusal, want_refusal)
 SEEN: Act[Seen, StationBatch] = Act(decide_seen)

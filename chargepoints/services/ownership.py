@@ -18,7 +18,7 @@ from django.db.transaction import atomic
 from django.utils import timezone
 
 from chargepoints.choices import RegistrationStatus
-from chargepoints.commands import fail_sent_on_closed
+from chargepoints.commands import end_sent
 from chargepoints.models import ChargePoint, Connection, GatewayNode
 from chargepoints.services.connections import station_event
 from csms_project.common.events import record_all
@@ -168,7 +168,7 @@ def _drop(connections: QuerySet[Connection], *, limit: int | None = None) -> int
     gone = list(rows[:limit])
     if not gone:
         return 0
-    fail_sent_on_closed({row.charge_point_id: row.token for row in gone})
+    end_sent(closed={row.token: row.charge_point_id for row in gone}, live={})
     Connection.objects.filter(pk__in=[row.pk for row in gone]).delete()
     now = timezone.now()
     record_all(

@@ -19,7 +19,7 @@ from accounts.services.tokens import create_token, get_or_create_group
 from chargepoints.choices import RefusalReason
 from chargepoints.keys import hash_key, verify_key
 from chargepoints.models import ChargePoint, Location
-from chargepoints.services.connections import Refused, note_refusal
+from chargepoints.services.connections import Refusal, Refused, decide_refusal
 from chargepoints.services.registration import Boot, decide_boot
 from chargepoints.services.stations import register_charge_point
 from chargepoints.services.status import StatusChange, decide_status
@@ -267,14 +267,14 @@ def _report(stations: dict[str, ChargePoint], now: datetime) -> None:
                 ),
                 batch,
             )
-    batch.store()
     silent = next(spec for spec in catalog.CHARGERS if not spec.is_live)
-    note_refusal(
+    refusal = Refusal(
         identity=silent.identity,
         refused=Refused(reason=RefusalReason.WRONG_KEY, http_status=401),
-        charge_point=stations[silent.identity],
         at=now - timedelta(hours=5),
         remote_address="192.0.2.17",
         user_agent="Norwatt Wall 22",
         subprotocols="ocpp1.6",
     )
+    decide_refusal(refusal, batch)
+    batch.store()

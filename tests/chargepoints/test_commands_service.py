@@ -514,12 +514,13 @@ def test_due_for_charger_that_lost_its_acceptance_gets_no_start(charge_point: Ch
     assert commands.due_for([charge_point.pk]) == []
 
 
-def test_fail_sent_on_replaced_spares_the_live_socket(connection: Connection) -> None:
+def test_end_sent_on_replaced_spares_the_live_socket(connection: Connection) -> None:
     old = send(factories.CommandFactory(charge_point=connection.charge_point), connection)
     connection.token = uuid.uuid4()
     new = send(factories.CommandFactory(charge_point=connection.charge_point), connection)
 
-    assert commands.fail_sent_on_replaced(connection.charge_point_id, connection.token) == 1
+    live = {connection.charge_point_id: connection.token}
+    assert commands.end_sent(closed={}, live=live) == 1
 
     old.refresh_from_db()
     new.refresh_from_db()
@@ -528,16 +529,16 @@ def test_fail_sent_on_replaced_spares_the_live_socket(connection: Connection) ->
     assert old.error["code"] == commands.CONNECTION_REPLACED
 
 
-def test_fail_sent_on_closed_fails_only_that_socket(
+def test_end_sent_on_closed_fails_only_that_socket(
     connection: Connection, other_charge_point: ChargePoint
 ) -> None:
     foreign = factories.ConnectionFactory(charge_point=other_charge_point)
     other = send(factories.CommandFactory(charge_point=other_charge_point), foreign)
     mine = send(factories.CommandFactory(charge_point=connection.charge_point), connection)
 
-    closed = {connection.charge_point_id: connection.token}
-    assert commands.fail_sent_on_closed(closed) == 1
-    assert commands.fail_sent_on_closed(closed) == 0
+    closed = {connection.token: connection.charge_point_id}
+    assert commands.end_sent(closed=closed, live={}) == 1
+    assert commands.end_sent(closed=closed, live={}) == 0
 
     mine.refresh_from_db()
     other.refresh_from_db()

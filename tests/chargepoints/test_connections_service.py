@@ -19,7 +19,7 @@ from chargepoints.choices import CommandStatus, RefusalReason, RegistrationStatu
 from chargepoints.keys import hash_key
 from chargepoints.models import ChargePoint, Connection, GatewayNode, RefusedConnection
 from chargepoints.models.sites import validate_identity
-from chargepoints.services import connections, stations
+from chargepoints.services import connections, presence, stations
 from chargepoints.services.connections import Connected, Disconnect, Refused, Seen
 from csms_project.common.models import Event
 from tests import factories
@@ -286,7 +286,7 @@ def test_unknown_charger_is_counted_once_per_identity_and_reason(node: GatewayNo
 def test_strangers_cannot_fill_the_table(
     node: GatewayNode, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "MAX_REFUSED_ROWS", 20)
+    monkeypatch.setattr(presence, "MAX_REFUSED_ROWS", 20)
     for number in range(50):
         connect(node, f"S{number}", received_at=T0 + number * MINUTE)
 

@@ -28,6 +28,7 @@ from ocpp_gateway.writer import (
     Work,
     Writer,
 )
+from tests.factories import T0
 from transactions.services.batch import SessionBatch
 
 Settled = tuple[list[tuple[Work, Exception | None]], list[Work]]
@@ -409,7 +410,7 @@ def test_writer_batches_at_most_so_many_works(play: Callable[..., Writer]) -> No
 def test_writer_call_returns_the_result_or_says_that_storage_is_away(play: Callable[..., Writer]) -> None:
     def runs(works: Sequence[Work]) -> Settled:
         for work in works:
-            work.run(SessionBatch.__new__(SessionBatch))
+            work.run(SessionBatch(now=T0))
         return [(work, None) for work in works], []
 
     async def scenario(writer: Writer) -> None:

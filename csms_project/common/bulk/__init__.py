@@ -10,6 +10,7 @@ server-side binding 16 µs, `bulk_create` 60 µs. Reading: 3 µs a row where `Mo
 """
 
 from csms_project.common.bulk.columns import Row, attributes, execute
+from csms_project.common.bulk.merging import upsert, write
 from csms_project.common.bulk.reading import From, Is, Known, Where, complete, fetch, load
 from csms_project.common.bulk.writing import Keys, insert, register, store, update
 
@@ -29,4 +30,6 @@ __all__ = [
     "register",
     "store",
     "update",
+    "upsert",
+    "write",
 ]

@@ -35,6 +35,11 @@ def register(row: type[Row], model: type[models.Model]) -> None:
     _models[row] = model
 
 
+def model_of(kind: type[Row]) -> type[models.Model]:
+    """The model whose table the rows of a registered NamedTuple go to."""
+    return _models[kind]
+
+
 def insert(rows: Sequence[Any]) -> None:
     """Insert rows of one kind: model instances that have their keys, or tuples of a registered kind.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from django.db import connection, models
@@ -13,8 +13,10 @@ from django.db.utils import DataError, IntegrityError
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import IdToken, Tenant
+from chargepoints.choices import RefusalReason
 from chargepoints.log_rows import MessageRow
-from chargepoints.models import ChargePoint, Connector, OcppMessage
+from chargepoints.models import ChargePoint, Connection, Connector, OcppMessage, RefusedConnection
+from chargepoints.services.presence import RefusedRow
 from csms_project.common import bulk
 from csms_project.common.events import event
 from csms_project.common.models import Event
@@ -129,6 +131,48 @@ def test_kind_with_a_field_that_the_model_lacks_is_refused() -> None:
 
     with pytest.raises(TypeError, match="nonsense"):
         bulk.register(Wrong, Event)
+
+
+def test_write_finds_rows_by_several_attributes(charge_point: ChargePoint) -> None:
+    mine = factories.ConnectionFactory(charge_point=charge_point)
+    other = factories.ConnectionFactory(last_frame_at=T0)
+    later = T0 + timedelta(hours=1)
+    bulk.write(
+        Connection,
+        ("charge_point_id", "token"),
+        ("last_frame_at", "remote_address"),
+        [
+            (mine.charge_point_id, mine.token, later, ODD_TEXTS[-3]),
+            (other.charge_point_id, mine.token, later, "of nobody"),
+        ],
+    )
+
+    rows = Connection.objects.order_by("pk").values_list("last_frame_at", "remote_address")
+    assert list(rows) == [(later, ODD_TEXTS[-3]), (T0, other.remote_address)]
+
+
+def test_write_of_nothing_asks_nothing(django_assert_num_queries: Any, db: None) -> None:
+    with django_assert_num_queries(0):
+        bulk.write(ChargePoint, ("id",), ("last_seen_at",), [])
+        bulk.upsert([], unique=("identity", "reason"))
+
+
+# ------------------------------------------------------------------ new or changed rows
+
+
+def refused(identity: str, **fields: Any) -> RefusedRow:
+    row = RefusedRow(identity, RefusalReason.WRONG_KEY, None, None, T0, T0, 1, "", "192.0.2.1", "", "")
+    return row._replace(**fields)
+
+
+def test_upsert_inserts_new_rows_and_writes_over_the_others(db: None) -> None:
+    bulk.upsert([refused(text) for text in ODD_TEXTS], unique=("identity", "reason"))
+    changed = refused("", last_at=T0 + timedelta(hours=1), first_at=T0 + timedelta(hours=1), count=5)
+    bulk.upsert([changed, refused("new")], unique=("identity", "reason"), add=("count",), keep=("first_at",))
+
+    assert set(RefusedConnection.objects.values_list("identity", flat=True)) == {*ODD_TEXTS, "new"}
+    row = RefusedConnection.objects.get(identity="")
+    assert (row.count, row.first_at, row.last_at) == (6, T0, T0 + timedelta(hours=1))
 
 
 # ------------------------------------------------------------------ reading
