@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
+import orjson
+
+from csms_project.common.fields import dumps
 from transactions import pricing
 from transactions.energy import Reading
 from transactions.models import Transaction
@@ -22,6 +26,7 @@ def price_until(row: Transaction, readings: Sequence[Reading], until: datetime) 
     """
     if row.tariff_snapshot is None:
         raise pricing.TariffError("tariff", "The session has no tariff.")
+    tariff = parsed(row.tariff_snapshot)
     usage = pricing.Usage(
         started_at=row.started_at,
         # An end before the start is a clock that was set: no time was used.
@@ -29,12 +34,23 @@ def price_until(row: Transaction, readings: Sequence[Reading], until: datetime) 
         time_zone=row.time_zone,
         meter_start_wh=row.meter_start_wh,
         energy_wh=row.energy_wh,
-        readings=readings,
+        # Cutting the session at each of them is most of the work, and most tariffs do not look at them.
+        readings=readings if pricing.needs_readings(tariff) else (),
     )
-    priced = pricing.price(pricing.Tariff.parse(row.tariff_snapshot), usage)
+    priced = pricing.price(tariff, usage)
     if priced.total >= MAX_COST:
         raise pricing.TariffError("total", f"{priced.total} {priced.currency} is too large.")
     return priced
+
+
+def parsed(snapshot: dict[str, Any]) -> pricing.Tariff:
+    """The tariff of a snapshot; those that many sessions share are read once.  Raises TariffError."""
+    return _parsed(dumps(snapshot))
+
+
+@lru_cache(maxsize=500)
+def _parsed(snapshot: str) -> pricing.Tariff:
+    return pricing.Tariff.parse(orjson.loads(snapshot))
 
 
 def needs_readings(snapshot: dict[str, Any] | None) -> bool:
@@ -42,6 +58,6 @@ def needs_readings(snapshot: dict[str, Any] | None) -> bool:
     if snapshot is None:
         return False
     try:
-        return pricing.needs_readings(pricing.Tariff.parse(snapshot))
+        return pricing.needs_readings(parsed(snapshot))
     except pricing.TariffError:
         return False

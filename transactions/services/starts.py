@@ -11,8 +11,9 @@ from typing import Any
 from accounts.choices import AuthorizationStatus, TokenType
 from accounts.services.authorization import Authorization, token_key
 from chargepoints.choices import ConnectorStatus, ReservationStatus
-from chargepoints.models import Command, Reservation
+from chargepoints.models import Reservation
 from chargepoints.services.batch import Act, FromCharger
+from csms_project.common import bulk
 from transactions.choices import EndKind, Flag, LedgerKind, TransactionState
 from transactions.models import Transaction
 from transactions.services.batch import SessionBatch, digest_of
@@ -155,7 +156,8 @@ def _open(request: Start, authorization: Authorization, batch: SessionBatch) -> 
     zone = (station.location.time_zone if station.location else "") or station.tenant.time_zone
     duplicate = batch.transaction_by_digest(request.charge_point_id, request.digest)
     ocpp_id = batch.unused_ocpp16_id()
-    row = Transaction(
+    row = bulk.make(
+        Transaction,
         id=batch.unused_key(),
         tenant_id=station.tenant_id,
         charge_point_id=station.pk,
@@ -170,7 +172,7 @@ def _open(request: Start, authorization: Authorization, batch: SessionBatch) -> 
         group_name=authorization.group_name,
         authorization_status=authorization.status,
         reservation_number=request.reservation_number,
-        remote_start=_remote_start(request, batch),
+        remote_start_id=_remote_start(request, batch),
         started_at=request.started_at or request.received_at,
         start_received_at=request.received_at,
         meter_start_wh=request.meter_start_wh,
@@ -202,7 +204,7 @@ def _flag_start(row: Transaction, request: Start, authorization: Authorization, 
             row.add_flag(flag)
 
 
-def _remote_start(request: Start, batch: SessionBatch) -> Command | None:
+def _remote_start(request: Start, batch: SessionBatch) -> int | None:
     """The remote start that asked for this session: same token, same or any connector (OCPP 1.6 errata 3.32)."""
     commands = batch.remote_starts(request.charge_point_id)
     for command in commands:
@@ -211,7 +213,7 @@ def _remote_start(request: Start, batch: SessionBatch) -> Command | None:
         connector = data.get("connector") or data.get("connectorId")
         if token.casefold() == request.id_token.casefold() and connector in (None, request.connector_number):
             commands.remove(command)
-            return command
+            return command.pk
     return None
 
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 from accounts.choices import TokenType
 from accounts.services.authorization import Authorization, token_key
 from chargepoints.services.batch import Act, FromCharger
+from csms_project.common import bulk
 from transactions.choices import EndKind, Flag, LedgerKind, TransactionState
 from transactions.models import Transaction
 from transactions.services.batch import Moment, SessionBatch, digest_of
@@ -159,7 +160,8 @@ def _orphan(request: Stop, batch: SessionBatch) -> Transaction:
         return known
     station = batch.charge_point(request.charge_point_id)
     at = request.ended_at or request.received_at
-    row = Transaction(
+    row = bulk.make(
+        Transaction,
         id=batch.unused_key(),
         tenant_id=station.tenant_id,
         charge_point_id=station.pk,

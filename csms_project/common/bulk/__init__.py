@@ -12,7 +12,7 @@ server-side binding 16 µs, `bulk_create` 60 µs. Reading: 3 µs a row where `Mo
 from csms_project.common.bulk.columns import Row, attributes, execute
 from csms_project.common.bulk.merging import upsert, write
 from csms_project.common.bulk.reading import From, Is, Known, Where, complete, fetch, load
-from csms_project.common.bulk.writing import Keys, insert, register, store, update
+from csms_project.common.bulk.writing import Keys, insert, make, register, store, update
 
 __all__ = [
     "From",
@@ -27,6 +27,7 @@ __all__ = [
     "fetch",
     "insert",
     "load",
+    "make",
     "register",
     "store",
     "update",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import connection, models
+from django.db.models.base import ModelState
 
 from csms_project.common.bulk.columns import (
     Column,
@@ -24,6 +25,7 @@ from csms_project.common.bulk.columns import (
 COPY_FROM = 20
 
 _models: dict[type[Row], type[models.Model]] = {}
+Model = TypeVar("Model", bound=models.Model)
 
 
 def register(row: type[Row], model: type[models.Model]) -> None:
@@ -93,6 +95,35 @@ class _Parts:
 
 
 # ---------------------------------------------------------------- new rows
+
+
+def make(model: type[Model], **values: Any) -> Model:
+    """A new instance from the values of its attributes (`tariff_id`, not `tariff`), at a tenth of `Model(...)`'s cost.
+
+    Attributes that are not named get the defaults of their fields.
+    """
+    row = model.__new__(model)
+    state = ModelState()
+    row.__dict__["_state"] = state
+    constant, called = _defaults(model)
+    row.__dict__.update(constant)
+    for name, default in called:
+        row.__dict__[name] = default()
+    unknown = values.keys() - row.__dict__.keys()
+    if unknown:
+        raise TypeError(f"{model.__name__} has no {', '.join(sorted(unknown))}")
+    row.__dict__.update(values)
+    return row
+
+
+@cache
+def _defaults(
+    model: type[models.Model],
+) -> tuple[dict[str, Any], tuple[tuple[str, Callable[[], Any]], ...]]:
+    fields: Any = model._meta.concrete_fields
+    called = {field.attname: field.get_default for field in fields if callable(field.default)}
+    constant = {field.attname: field.get_default() for field in fields if field.attname not in called}
+    return constant, tuple(called.items())
 
 
 def _insert(rows: Sequence[Any], parts: _Parts) -> None:

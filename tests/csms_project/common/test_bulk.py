@@ -175,6 +175,19 @@ def test_upsert_inserts_new_rows_and_writes_over_the_others(db: None) -> None:
     assert (row.count, row.first_at, row.last_at) == (6, T0, T0 + timedelta(hours=1))
 
 
+def test_made_instance_equals_that_of_the_model(tenant: Tenant) -> None:
+    values = {"tenant_id": tenant.pk, "connector_number": 1, "flags": ["a"], "energy_wh": Decimal(5)}
+    made, ours = bulk.make(Transaction, **values), Transaction(**values)
+
+    assert made._state.adding
+    assert {field.attname: getattr(made, field.attname) for field in Transaction._meta.concrete_fields} == {
+        field.attname: getattr(ours, field.attname) for field in Transaction._meta.concrete_fields
+    }
+    assert bulk.make(Transaction).cost_lines is not bulk.make(Transaction).cost_lines
+    with pytest.raises(TypeError, match="nonsense"):
+        bulk.make(Transaction, nonsense=1)
+
+
 # ------------------------------------------------------------------ reading
 
 
