@@ -14,7 +14,8 @@ from functools import partial
 from typing import Any
 
 from django.db import IntegrityError
-from django.db.models import BooleanField, F, Func
+from django.db.models import BooleanField, F, Func, Q
+from django.db.models.functions import Now
 from django.db.transaction import atomic, on_commit
 from django.utils import timezone
 
@@ -58,6 +59,8 @@ CONNECTION_LOST = "ConnectionLost"
 _OPEN = (CommandStatus.QUEUED, CommandStatus.SENT)
 # As the index of open commands says it: SQLite uses a partial index only where its condition stands literally.
 _IS_OPEN = Func(F("status"), template="%(expressions)s IN ('queued', 'sent')", output_field=BooleanField())
+# By the database's clock, the one that all gateways share: that of a gateway may be wrong.
+_NOT_EXPIRED = Q(expires_at__gt=Now())
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{0,128}")
 
 RawChecker = Callable[[str, str, Mapping[str, Any]], str | None]
@@ -242,13 +245,12 @@ def due_for(charge_point_ids: Iterable[int]) -> list[Command]:
     Left out: what has expired, what a charger that is not accepted must not get, and commands of chargers
     that have one outstanding.
     """
-    now = timezone.now()
-    ids = _with_queued(charge_point_ids, now)
+    ids = _with_queued(charge_point_ids)
     if not ids:
         return []
     busy = Command.objects.filter(charge_point_id__in=ids, status=CommandStatus.SENT)
     rows = (
-        Command.objects.filter(charge_point_id__in=ids, status=CommandStatus.QUEUED, expires_at__gt=now)
+        Command.objects.filter(_NOT_EXPIRED, charge_point_id__in=ids, status=CommandStatus.QUEUED)
         .exclude(charge_point__in=busy.values("charge_point"))
         .exclude(charge_point__archived_at__isnull=False)
         .exclude(charge_point__registration_status=RegistrationStatus.REJECTED)
@@ -263,9 +265,9 @@ def due_for(charge_point_ids: Iterable[int]) -> list[Command]:
     ]
 
 
-def _with_queued(charge_point_ids: Iterable[int], now: datetime) -> list[int]:
+def _with_queued(charge_point_ids: Iterable[int]) -> list[int]:
     """Which of them anything waits for: thousands are asked about, few commands are open."""
-    queued = Command.objects.filter(_IS_OPEN, status=CommandStatus.QUEUED, expires_at__gt=now)
+    queued = Command.objects.filter(_IS_OPEN, _NOT_EXPIRED, status=CommandStatus.QUEUED)
     found = set(queued.order_by().values_list("charge_point_id", flat=True).distinct())
     return sorted(found.intersection(charge_point_ids)) if found else []
 
@@ -294,10 +296,9 @@ def claim(
 
     request  the CALL's payload, secrets included; stored without them
     """
-    now = timezone.now()
-    taken = Command.objects.filter(pk=command_id, status=CommandStatus.QUEUED, expires_at__gt=now).update(
+    taken = Command.objects.filter(_NOT_EXPIRED, pk=command_id, status=CommandStatus.QUEUED).update(
         status=CommandStatus.SENT,
-        sent_at=now,
+        sent_at=Now(),
         attempts=F("attempts") + 1,
         connection_token=connection_token,
         message_id=message_id,
