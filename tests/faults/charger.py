@@ -35,6 +35,8 @@ class Habits:
     hop         it takes any gateway each time it connects
     stay_s      it loses the line about so often, None: never
     beat_s      heartbeat interval, None: no heartbeats
+    leave_after messages without an answer, after which it takes the line for dead; None: never
+    gapless     each session begins when and where the one before has ended
     """
 
     answer_s: float = 10.0
@@ -49,6 +51,8 @@ class Habits:
     hop: bool = False
     stay_s: float | None = None
     beat_s: float | None = None
+    leave_after: int | None = None
+    gapless: bool = False
 
 
 class Charger(Wire):
@@ -73,6 +77,8 @@ class Charger(Wire):
         self._origin = origin
         self._planned = 0
         self._queue: deque[tuple[Session, int]] = deque()
+        self._unanswered = 0
+        self._last: Session | None = None
         self._finishing = False
         self._news = asyncio.Event()
 
@@ -88,7 +94,9 @@ class Charger(Wire):
                 number=number,
                 origin=self._origin,
                 samples=self.habits.samples,
+                after=self._last if self.habits.gapless else None,
             )
+            self._last = session
             later = [*range(1, len(session.samples) + 1), STOP]
             if self.habits.shuffle:
                 self.rng.shuffle(later)
@@ -198,15 +206,22 @@ class Charger(Wire):
         session, message = batch[0]
         if message == START:
             await self.tell("Authorize", {"idTag": self.id_tag})
-        delivered = await asyncio.gather(*(self.deliver_one(*item) for item in batch))
-        for item, is_delivered in zip(batch, delivered, strict=True):
-            if is_delivered:
-                self._queue.remove(item)
+        delivered = await asyncio.gather(*(self._deliver_item(item) for item in batch))
+        self._unanswered = 0 if any(delivered) else self._unanswered + 1
+        if self.habits.leave_after is not None and self._unanswered >= self.habits.leave_after:
+            self._unanswered = 0
+            self.leave()
         if not all(delivered):
             await self._pause(self.habits.retry_s)
         elif len(batch) == 1 and message in STATUS_AFTER:
             await self.report(session.connector, STATUS_AFTER[message])
         await self._pause(self.habits.think_s)
+
+    async def _deliver_item(self, item: tuple[Session, int]) -> bool:
+        is_delivered = await self.deliver_one(*item)
+        if is_delivered:
+            self._queue.remove(item)
+        return is_delivered
 
     def _head(self) -> list[tuple[Session, int]]:
         """The messages that are due: nothing of a session before its id is known."""
@@ -217,11 +232,11 @@ class Charger(Wire):
             batch.append((session, message))
         return batch
 
-    async def report(self, connector: int, status: str) -> None:
-        """Send the status of a connector."""
+    async def report(self, connector: int, status: str) -> dict[str, Any] | None:
+        """Send the status of a connector; None when no answer came."""
         now = format_timestamp(datetime.now(UTC))
         payload = {"connectorId": connector, "errorCode": "NoError", "status": status, "timestamp": now}
-        await self.tell("StatusNotification", payload)
+        return await self.tell("StatusNotification", payload)
 
     async def deliver_one(self, session: Session, message: int) -> bool:
         """Send a message once, with what may happen to it on the way; false: it has to be sent again."""

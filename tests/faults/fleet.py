@@ -101,6 +101,18 @@ class Fleet:
             assert time.monotonic() < deadline, f"not within {timeout_s} s: {what}; {self.tell()}"
             await asyncio.sleep(0.02)
 
+    async def wait_online(self, chargers: list[Charger], *, online: bool, timeout_s: float) -> None:
+        """Wait until the product says of all these chargers that they are online, or that they are not."""
+        deadline = time.monotonic() + timeout_s
+        names = {charger.identity for charger in chargers}
+        while names:
+            states = [await asyncio.to_thread(self.site.is_online, name) for name in names]
+            names = {name for name, state in zip(names, states, strict=True) if state is not online}
+            assert not names or time.monotonic() < deadline, (
+                f"online is not {online} of {names}; {self.tell()}"
+            )
+            await asyncio.sleep(0.1)
+
     async def advance(self, sessions: int = 1, timeout_s: float = 40.0) -> None:
         """Wait until every charger has ended so many sessions from now on."""
         began = time.monotonic()

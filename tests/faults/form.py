@@ -14,6 +14,7 @@ class Form:
     chargers, rounds                  of the tests that kill and restart
     away_s                            how long database and Redis stay away
     storm, crowd                      chargers that boot at once, that come back within a second
+    backlog                           sessions of a charger that was offline
     registered                        chargers that exist
     """
 
@@ -28,6 +29,7 @@ class Form:
     table_lock_s: float
     storm: int
     crowd: int
+    backlog: int
     registered: int
     timeout_s: int
 
@@ -44,7 +46,8 @@ SHORT = Form(
     table_lock_s=2.0,
     storm=300,
     crowd=200,
-    registered=600,
+    backlog=5,
+    registered=1500,
     timeout_s=90,
 )
 LONG = Form(
@@ -59,7 +62,8 @@ LONG = Form(
     table_lock_s=5.0,
     storm=2500,
     crowd=1000,
-    registered=4000,
+    backlog=20,
+    registered=6000,
     timeout_s=300,
 )
 

@@ -80,12 +80,22 @@ class Session:
 
 
 def plan_session(
-    *, identity: str, id_tag: str, number: int, origin: datetime, samples: int, connector: int = 1
+    *,
+    identity: str,
+    id_tag: str,
+    number: int,
+    origin: datetime,
+    samples: int,
+    connector: int = 1,
+    after: Session | None = None,
 ) -> Session:
-    """Session `number` of a charger: a quarter of an hour after the one before, its register going on from there."""
+    """Session `number` of a charger: a quarter of an hour after the one before, its register going on from there.
+
+    after   the session whose end is the beginning of this one
+    """
     assert samples <= MOST_SAMPLES
-    begin = origin + SESSION_EVERY * number
-    register = 100_000 + number * 3000
+    begin = origin + SESSION_EVERY * number if after is None else after.stopped_at
+    register = 100_000 + number * 3000 if after is None else after.meter_stop_wh
     readings = tuple(
         (begin + SAMPLE_EVERY * n, register + n * 150 + number % 7) for n in range(1, samples + 1)
     )

@@ -75,7 +75,6 @@ def test_gateway_frozen_under_load_goes_on_as_if_nothing_had_been(site: Site, se
     """For less than its lease, and for longer: then its chargers count as offline until it takes them again."""
     gateway = site.gateways[0]
     fleet = Fleet(site, urls=[gateway.url])
-    identity = fleet.chargers[0].identity
 
     async def scenario() -> None:
         async with fleet:
@@ -83,9 +82,7 @@ def test_gateway_frozen_under_load_goes_on_as_if_nothing_had_been(site: Site, se
             await frozen(gateway, seconds)
             assert await serves_again(fleet, time.monotonic()) < FIRST_ACKNOWLEDGEMENT_S
             await fleet.advance()
-            await fleet.wait(
-                lambda: site.is_online(identity), "the charger is online again", FORM.lease_s + 5
-            )
+            await fleet.wait_online(fleet.chargers[:3], online=True, timeout_s=FORM.lease_s + 5)
 
     asyncio.run(scenario())
     check(fleet)
