@@ -21,7 +21,7 @@ from pathlib import Path
 import psycopg
 
 from tests.bench.site import open_site
-from tests.bench.suite import MEASURES, Bench, Form, Line, as_markdown
+from tests.bench.suite import FLEET, MEASURES, Bench, Form, Line, as_markdown
 from tests.e2e.product import ROOT
 
 
@@ -36,13 +36,15 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--cluster-url", default="", help="PostgreSQL to use (default: a throw-away cluster)")
     parser.add_argument("--duration", type=float, default=10.0, metavar="S", help="of each load")
     parser.add_argument("--soak", type=float, default=180.0, metavar="S")
+    parser.add_argument("--fleet", type=int, default=FLEET, metavar="N", help="chargers where all are needed")
     options = parser.parse_args(argv)
     unknown = set(options.measures) - set(MEASURES)
     if unknown:
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
     lines: list[Line] = []
     with open_site(options.cluster_url) as site:
-        bench = Bench(site, Form(duration_s=options.duration, soak_s=options.soak))
+        form = Form(duration_s=options.duration, soak_s=options.soak)
+        bench = Bench(site, form, fleet=options.fleet)
         for name in options.measures or MEASURES:
             began = time.monotonic()
             new = MEASURES[name](bench)

@@ -90,6 +90,24 @@ def _trouble(title: str, row: Row) -> list[Line]:
     )
 
 
+def starts(bench: Bench) -> list[Line]:
+    """All start, all stop, in turn; each on its own."""
+    row = bench.run("starts")
+    lines = []
+    for action, budget_us in (("StartTransaction", 150.0), ("StopTransaction", None)):
+        cpu = row["phases"][action]
+        lines.append(
+            Line(
+                title=f"Gateway CPU, {action}",
+                measured=f"{cpu['server_cpu_us']:.0f} µs "
+                f"({cpu['server_cpu_us'] + cpu['postgres_cpu_us']:.0f} with PostgreSQL)",
+                budget="" if budget_us is None else f"≤ {budget_us:.0f} µs",
+                ok=None if budget_us is None else cpu["server_cpu_us"] <= budget_us,
+            )
+        )
+    return [*lines, *_trouble("StartTransaction and StopTransaction", row)]
+
+
 # ---------------------------------------------------------------- many kinds
 def sessions(bench: Bench) -> list[Line]:
     """100 chargers, closed loop."""
@@ -208,12 +226,16 @@ def _idle(title: str, budget_kb: float, **options: Any) -> Measure:
     def measure(bench: Bench) -> list[Line]:
         row = bench.run("idle", chargers=bench.fleet, concurrency=100, **options)
         size = row["rss_bytes_per_connection"] / 1000
+        # Those of the warm-up have closed; what the server did not agree to would be measured uncompressed.
+        is_as_asked = row["connected"] == bench.fleet and (
+            row["compressed_connections"] >= bench.fleet or not options.get("deflate")
+        )
         return [
             Line(
                 title=title,
                 measured=f"{size:.1f} kB at {row['connected']:,} connections",
                 budget=f"≤ {budget_kb:.0f} kB",
-                ok=size <= budget_kb and row["connected"] == bench.fleet,
+                ok=size <= budget_kb and is_as_asked,
             ),
             *_trouble(title, row),
         ]
@@ -250,7 +272,7 @@ MEASURES: dict[str, Measure] = {
     "heartbeats": _gateway_cpu("heartbeats", "Gateway CPU, Heartbeat", 60, chargers=200),
     "authorize": _gateway_cpu("authorize", "Gateway CPU, Authorize", None),
     "statuses": _gateway_cpu("statuses", "Gateway CPU, StatusNotification", None),
-    "starts": _gateway_cpu("starts", "Gateway CPU, StartTransaction and StopTransaction, mean", 150),
+    "starts": starts,
     "meter-values": _gateway_cpu("meter-values", "Gateway CPU, MeterValues of 10 samples", 200),
     "sessions": sessions,
     "plain": plain,

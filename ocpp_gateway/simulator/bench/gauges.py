@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ocpp_gateway.simulator.bench.database import Database, DatabaseUnusable
-from ocpp_gateway.simulator.bench.processes import Usage, open_files, usage
+from ocpp_gateway.simulator.bench.processes import Usage, exact_cpu_s, open_files, usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +49,11 @@ class Gauges:
     def server(self) -> Usage:
         """CPU and memory of the server's processes."""
         return usage(self._pids)
+
+    def exact_cpu_s(self) -> tuple[float, float]:
+        """CPU of the server and of PostgreSQL so far, fine enough for phases of milliseconds."""
+        postgres = 0.0 if self._postmaster is None else exact_cpu_s([self._postmaster])
+        return exact_cpu_s(self._pids), postgres
 
     def server_files(self) -> int:
         """File descriptors that the server's processes hold."""

@@ -54,7 +54,10 @@ class Growth:
 
 
 def measure_growth(samples: Sequence[Sample]) -> Growth | None:
-    """Compare medians of the second and the last quarter; None when there are too few samples."""
+    """Compare the second and the last quarter; None when there are too few samples.
+
+    Memory by its median; descriptors by their minimum, because sockets that the load has closed linger for a moment.
+    """
     if len(samples) < _ENOUGH:
         return None
     quarter = len(samples) // 4
@@ -65,6 +68,6 @@ def measure_growth(samples: Sequence[Sample]) -> Growth | None:
         rss_bytes=before,
         rss_growth_bytes=after - before,
         rss_growth_per_hour=int((after - before) * 3600 / seconds) if seconds > 0 else 0,
-        files=int(median(s.files for s in early)),
-        files_growth=int(median(s.files for s in late) - median(s.files for s in early)),
+        files=min(s.files for s in early),
+        files_growth=min(s.files for s in late) - min(s.files for s in early),
     )

@@ -15,6 +15,19 @@ from ocpp_gateway.simulator.bench.socket import Tally
 from ocpp_gateway.simulator.stats import Latencies
 
 
+@dataclass(slots=True)
+class Phase:
+    """All the times that one action alone was the load."""
+
+    messages: int = 0
+    server_cpu_s: float = 0.0
+    postgres_cpu_s: float = 0.0
+
+    def each_us(self, cpu_s: float) -> float | None:
+        """Microseconds of one message; None where there were none."""
+        return round(cpu_s * 1e6 / self.messages, 1) if self.messages else None
+
+
 @dataclass(frozen=True, kw_only=True)
 class BenchResult:
     """Counts and latencies of the measured time; readings at its beginning and end.
@@ -22,6 +35,7 @@ class BenchResult:
     connected   sockets that were open and registered when measuring began (in a storm or soak: boots done)
     unloaded    the server before the first socket, for the memory of a connection
     samples     of the server's size, in a soak
+    phases      CPU of server and PostgreSQL by action, where the load has phases
     commands    by outcome; None where none were sent
     sessions    what was acknowledged, by identity
     complaints  what `--verify` found missing; None where it did not look
@@ -35,6 +49,7 @@ class BenchResult:
     before: Reading
     after: Reading
     samples: Sequence[Sample] = ()
+    phases: Mapping[str, Phase] = field(default_factory=dict)
     commands: Counter[str] | None = None
     sessions: Mapping[str, Sequence[Booked]] = field(default_factory=dict)
     complaints: tuple[str, ...] | None = None
@@ -76,12 +91,14 @@ class BenchResult:
             "actions": {action: latencies[action].as_dict() for action in sorted(latencies)},
             "errors": dict(sorted(self.tally.errors.items())),
             **self._cpu(),
+            "phases": self._phases(),
             **self._boots(),
             "wal_bytes": self._wal(),
             "wal_bytes_per_message": _rounded(self._per_message(self._wal()), 1),
             "server_processes": server.found,
             "server_rss_bytes": server.rss_bytes or None,
             "rss_bytes_per_connection": None if rss is None else round(rss),
+            "compressed_connections": self.tally.compressed,
             "growth": None if self.growth is None else self.growth.as_dict(),
             "commands": None if self.commands is None else dict(sorted(self.commands.items())),
             "complaints": None if self.complaints is None else list(self.complaints),
@@ -126,6 +143,19 @@ class BenchResult:
             row[f"{part}cpu_s_per_1000_messages"] = _rounded(None if each is None else each * 1e3)
             row[f"{part}cpu_us_per_message"] = _rounded(None if each is None else each * 1e6, 1)
         return row
+
+    def _phases(self) -> dict[str, dict[str, float | None]] | None:
+        """Microseconds per message of each action on its own."""
+        if not self.phases:
+            return None
+        sees_server, sees_postgres = self.before.server.found > 0, self.before.postgres is not None
+        return {
+            action: {
+                "server_cpu_us": phase.each_us(phase.server_cpu_s) if sees_server else None,
+                "postgres_cpu_us": phase.each_us(phase.postgres_cpu_s) if sees_postgres else None,
+            }
+            for action, phase in self.phases.items()
+        }
 
     def _boots(self) -> dict[str, float | None]:
         """How many charge points came up, in a storm."""
@@ -173,6 +203,10 @@ def _cpu_lines(row: dict[str, Any]) -> list[str]:
         if seconds is not None:
             each = "" if per_1000 is None else f"{per_1000:>10.3f}{row[f'{part}cpu_us_per_message']:>10.0f}"
             lines.append(f"{title:<24}{seconds:>10.2f}{each}")
+    for action, values in (row["phases"] or {}).items():
+        shown = {"server": values["server_cpu_us"], "PostgreSQL": values["postgres_cpu_us"]}
+        known = [f"{name} {cpu:.0f} µs" for name, cpu in shown.items() if cpu is not None]
+        lines.append(f"{action} alone: {', '.join(known) or 'unknown'}")
     if row["server_cpu_s"] is None:
         lines.append("server: unknown (no process listens there on this machine; name one with --pid)")
     return lines

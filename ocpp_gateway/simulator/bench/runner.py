@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from urllib.parse import urlsplit
 
 from ocpp_gateway.simulator.bench.commander import Commander
@@ -13,9 +13,9 @@ from ocpp_gateway.simulator.bench.database import Database
 from ocpp_gateway.simulator.bench.gauges import Gauges, Reading
 from ocpp_gateway.simulator.bench.growth import Sample
 from ocpp_gateway.simulator.bench.processes import find_listeners
-from ocpp_gateway.simulator.bench.report import BenchResult
+from ocpp_gateway.simulator.bench.report import BenchResult, Phase
 from ocpp_gateway.simulator.bench.scenarios import SCENARIOS, Charger
-from ocpp_gateway.simulator.bench.socket import Failed, LoadSocket, Refused, Tally
+from ocpp_gateway.simulator.bench.socket import Failed, LoadSocket, Refused, Script, Tally
 from ocpp_gateway.simulator.register import register
 
 SETTLE_S = 1.0
@@ -93,6 +93,7 @@ class LoadTest:
         self._turn = asyncio.Semaphore(config.concurrency)
         self._booted = 0
         self._samples: list[Sample] = []
+        self._phases: dict[str, Phase] = {}
 
     async def run(self, stop: asyncio.Event) -> BenchResult:
         """Prepare, measure, finish."""
@@ -120,6 +121,7 @@ class LoadTest:
             before=before,
             after=after,
             samples=tuple(self._samples),
+            phases=self._phases,
             commands=self._commander.outcomes if self._commander is not None else None,
             sessions={charger.identity: charger.sessions for charger in self._chargers},
         )
@@ -127,7 +129,7 @@ class LoadTest:
     async def _measure(self, stop: asyncio.Event) -> tuple[Reading, Reading]:
         before = self._gauges.read()
         self._tally.measuring = True
-        work = [asyncio.create_task(self._live(charger)) for charger in self._steady]
+        work = [asyncio.create_task(act) for act in self._work()]
         storm = [asyncio.create_task(self._storm(charger)) for charger in self._storming]
         helpers = self._start_helpers()
         if self._config.duration_s > 0:
@@ -143,6 +145,35 @@ class LoadTest:
         await asyncio.gather(*work, *storm)
         await asyncio.gather(*helpers, return_exceptions=True)
         return before, after
+
+    def _work(self) -> list[Coroutine[None, None, None]]:
+        if self._scenario.phases:
+            return [self._in_phases()]
+        return [self._live(charger) for charger in self._steady]
+
+    async def _in_phases(self) -> None:
+        """All do the one thing, then all the other; what each costs is read off in between."""
+        while any(charger.running for charger in self._steady):
+            for name, act in self._scenario.phases:
+                before, answered = self._gauges.exact_cpu_s(), self._tally.answered[name]
+                await asyncio.gather(*(self._once(charger, act) for charger in self._steady))
+                server, postgres = self._gauges.exact_cpu_s()
+                if self._tally.measuring:
+                    phase = self._phases.setdefault(name, Phase())
+                    phase.messages += self._tally.answered[name] - answered
+                    phase.server_cpu_s += server - before[0]
+                    phase.postgres_cpu_s += postgres - before[1]
+
+    async def _once(self, charger: Charger, act: Callable[[Charger], Script]) -> None:
+        """Play one act; a socket that is lost (which has been counted) comes back for the next."""
+        socket = self._sockets.get(charger.identity)
+        if socket is None:
+            await self._connect(charger)
+            return
+        try:
+            await socket.play(act(charger), charger.pace)
+        except Failed:
+            self._disconnect(charger)
 
     def _end(self, chargers: Iterable[Charger]) -> None:
         for charger in chargers:
@@ -171,7 +202,7 @@ class LoadTest:
                 Sample(
                     at_s=asyncio.get_running_loop().time() - began,
                     rss_bytes=self._gauges.server().rss_bytes,
-                    files=self._gauges.server_files() - len(self._sockets),
+                    files=self._gauges.server_files() - self._tally.open,
                 )
             )
 

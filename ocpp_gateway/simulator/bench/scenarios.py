@@ -54,6 +54,8 @@ class Scenario:
     """prepare and finish are not measured.
 
     reconnect  connecting and preparing are the load, over and over
+    phases     in place of the load: all charge points do the one, then all do the other, over and over, and the
+               CPU of each is measured on its own
     weighs     the memory of a connection is measured
     soaks      the growth of the server is measured
     """
@@ -63,6 +65,7 @@ class Scenario:
     load: Callable[[Charger], Script]
     finish: Callable[[Charger], Script]
     reconnect: bool = False
+    phases: tuple[tuple[str, Callable[[Charger], Script]], ...] = ()
     weighs: bool = False
     soaks: bool = False
 
@@ -161,12 +164,6 @@ def _statuses(charger: Charger) -> Script:
         yield messages.status(1, state)
 
 
-def _start_and_stop(charger: Charger) -> Script:
-    yield from start(charger)
-    charger.register_wh += 7
-    yield from stop(charger)
-
-
 def _third_each(charger: Charger) -> Script:
     for state in STATUSES:
         yield messages.heartbeat()
@@ -189,6 +186,11 @@ def soak(charger: Charger) -> Script:
         yield from session(charger)
 
 
+def _stop_later(charger: Charger) -> Script:
+    charger.register_wh += 7
+    yield from stop(charger)
+
+
 def _measured(about: str, load: Callable[[Charger], Script], *, in_session: bool = False) -> Scenario:
     if in_session:
         return Scenario(about, boot_and_start, load, stop)
@@ -199,6 +201,13 @@ BOOT_STORM = Scenario("connect and boot, all at once", boot, nothing, nothing, r
 REPORTING_STORM = Scenario(BOOT_STORM.about, boot_and_report, nothing, nothing, reconnect=True)
 HEARTBEATS = _measured("Heartbeat without a pause", _each(messages.heartbeat))
 IDLE = Scenario("connected, and nothing else: memory of a connection", boot, nothing, nothing, weighs=True)
+STARTS = Scenario(
+    "StartTransaction by all, StopTransaction by all, in turn",
+    boot_and_report,
+    nothing,
+    stop,
+    phases=(("StartTransaction", start), ("StopTransaction", _stop_later)),
+)
 SOAK = Scenario(
     "lives in brief: boots, sessions, mistakes", soak, nothing, nothing, reconnect=True, soaks=True
 )
@@ -209,7 +218,7 @@ SCENARIOS = {
     "heartbeats": HEARTBEATS,
     "authorize": _measured("Authorize without a pause", _repeat(_authorize)),
     "statuses": _measured("StatusNotification, another state each time", _repeat(_statuses)),
-    "starts": _measured("StartTransaction and StopTransaction in turn", _repeat(_start_and_stop)),
+    "starts": STARTS,
     "meter-values": _measured("readings of a long session", _repeat(read_meter), in_session=True),
     "sessions": _measured("whole sessions, one after the other", _repeat(session)),
     "mixed": _measured("Heartbeat, status, reading: a third each", _repeat(_third_each), in_session=True),

@@ -41,6 +41,8 @@ class Tally:
 
     latencies  of the answers that came while `measuring`: these are the messages of the result
     sent, answered  all CALLs by action, for comparing with what is stored
+    compressed  sockets on which the server agreed to permessage-deflate
+    open  TCP connections at this moment, also those that are still being upgraded
     """
 
     measuring: bool = False
@@ -48,6 +50,8 @@ class Tally:
     sent: Counter[str] = field(default_factory=Counter)
     answered: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
+    compressed: int = 0
+    open: int = 0
 
     def record(self, action: str, seconds: float) -> None:
         """Count an answer or a handshake."""
@@ -206,9 +210,11 @@ class LoadSocket(asyncio.Protocol):
     # ---------------------------------------------------------------- asyncio.Protocol
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
+        self._tally.open += 1
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
+        self._tally.open -= 1
         if not self._upgraded.done():
             self._upgraded.set_exception(Refused("closed"))
         elif not self.closing:
@@ -245,7 +251,9 @@ class LoadSocket(asyncio.Protocol):
             return False
         self._buffer = bytearray(rest)
         extension = agreed(head)
-        self._deflate = None if extension is None else Deflate(extension)
+        if extension is not None:
+            self._deflate = Deflate(extension)
+            self._tally.compressed += 1
         self._upgraded.set_result(None)
         return True
 

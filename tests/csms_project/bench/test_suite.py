@@ -26,6 +26,11 @@ GOOD: dict[str, Any] = {
     "boots_per_s": 900.0,
     "cpu_ms_per_boot": 0.9,
     "rss_bytes_per_connection": 20_000,
+    "compressed_connections": 50,
+    "phases": {
+        "StartTransaction": {"server_cpu_us": 140.0, "postgres_cpu_us": 30.0},
+        "StopTransaction": {"server_cpu_us": 160.0, "postgres_cpu_us": 30.0},
+    },
     "actions": {
         "BootNotification": {"p99_ms": 1500.0},
         "StatusNotification": {"p99_ms": 900.0},
@@ -73,7 +78,7 @@ def test_measure_with_trouble_is_not_ok(name: str, trouble: dict[str, Any]) -> N
     [
         ("malformed", {"server_cpu_us_per_message": 46.0}),
         ("heartbeats", {"server_cpu_us_per_message": 61.0}),
-        ("starts", {"server_cpu_us_per_message": 151.0}),
+        ("starts", {"phases": {**GOOD["phases"], "StartTransaction": GOOD["phases"]["StopTransaction"]}}),
         ("meter-values", {"server_cpu_us_per_message": 201.0}),
         ("sessions", {"cpu_s_per_1000_messages": 0.21}),
         ("sessions", {"messages_per_s": 3999.0}),
@@ -86,6 +91,7 @@ def test_measure_with_trouble_is_not_ok(name: str, trouble: dict[str, Any]) -> N
         ("idle", {"rss_bytes_per_connection": 40_001}),
         ("idle", {"connected": 49}),
         ("idle-deflate", {"rss_bytes_per_connection": 60_001}),
+        ("idle-deflate", {"compressed_connections": 0}),
     ],
 )
 def test_measure_beyond_its_budget_is_missed(name: str, changes: dict[str, Any]) -> None:

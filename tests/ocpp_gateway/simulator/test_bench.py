@@ -106,6 +106,31 @@ def test_sessions_book_what_was_acknowledged() -> None:
     play(run())
 
 
+def test_starts_are_measured_in_phases() -> None:
+    async def run() -> None:
+        async with Csms() as csms:
+            result = await bench_until(csms, "starts", 100)
+            kinds = [name for name in csms.actions if name in ("StartTransaction", "StopTransaction")]
+            rounds = [kinds[at : at + 6] for at in range(0, len(kinds), 6)]
+            assert rounds == [["StartTransaction"] * 3 + ["StopTransaction"] * 3] * len(rounds)
+            assert 0 < result.phases["StartTransaction"].messages <= len(rounds) * 3
+            assert result.phases["StopTransaction"].server_cpu_s > 0
+            assert "StartTransaction alone: server" in result.as_text()
+
+    play(run())
+
+
+def test_phases_go_on_when_a_charger_is_lost() -> None:
+    async def run() -> None:
+        async with Csms(script={"StartTransaction": [("InternalError", "")]}) as csms:
+            result = await bench_until(csms, "starts", 100)
+            assert result.tally.errors == {"callerror:InternalError": 1}
+            assert csms.sockets == 4  # one came back
+            assert len(csms.named("StopTransaction")) == len(csms.named("StartTransaction")) - 1
+
+    play(run())
+
+
 def test_bench_deals_its_chargers_out_among_servers() -> None:
     async def run() -> None:
         async with Csms() as one, Csms() as two:
@@ -292,6 +317,12 @@ def test_growth_compares_the_last_quarter_with_the_second(
     assert growth is not None
     assert growth.rss_growth_bytes == late_rss - 200_000_000
     assert growth.is_steady is steady
+
+
+def test_growth_of_descriptors_does_not_count_sockets_that_linger() -> None:
+    growth = measure_growth(_samples([1] * 40, [9] * 30 + [80, 9] * 5))
+    assert growth is not None
+    assert growth.files_growth == 0
 
 
 def test_growth_of_a_short_run_is_not_judged() -> None:

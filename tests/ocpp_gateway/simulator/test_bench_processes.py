@@ -15,6 +15,7 @@ from ocpp_gateway.simulator.bench.database import Database, DatabaseUnusable, fi
 from ocpp_gateway.simulator.bench.processes import (
     Process,
     Usage,
+    exact_cpu_s,
     find_listeners,
     list_processes,
     open_files,
@@ -72,6 +73,17 @@ def test_usage_sums_a_family_and_skips_what_has_ended(tmp_path: Path) -> None:
     assert set(list_processes(tmp_path)) == {10, 11, 12}
     assert usage([10, 13], tmp_path).found == 2
     assert usage([], tmp_path) == Usage()
+
+
+def test_exact_cpu_adds_the_threads_of_a_family(tmp_path: Path) -> None:
+    for pid, parent, threads in ((10, 1, (10, 14)), (11, 10, (11,)), (12, 1, (12,))):
+        for thread in threads:
+            (tmp_path / str(pid) / "task" / str(thread)).mkdir(parents=True)
+            (tmp_path / str(pid) / "task" / str(thread) / "schedstat").write_text("1500000 77 3\n")
+        (tmp_path / str(pid) / "stat").write_text(_stat(pid, parent))
+    assert exact_cpu_s([10, 404], tmp_path) == 0.0045
+    (tmp_path / "10" / "task" / "14" / "schedstat").unlink()  # it has just ended
+    assert exact_cpu_s([10], tmp_path) == 0.003
 
 
 def test_open_files_counts_those_of_a_family(tmp_path: Path) -> None:

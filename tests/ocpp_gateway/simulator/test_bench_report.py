@@ -10,7 +10,7 @@ import pytest
 from ocpp_gateway.simulator.bench.gauges import Reading
 from ocpp_gateway.simulator.bench.growth import Sample
 from ocpp_gateway.simulator.bench.processes import Usage
-from ocpp_gateway.simulator.bench.report import BenchResult
+from ocpp_gateway.simulator.bench.report import BenchResult, Phase
 from ocpp_gateway.simulator.bench.socket import Tally
 
 
@@ -63,6 +63,18 @@ def test_result_says_the_wal_of_a_message() -> None:
     assert result.as_dict()["wal_bytes_per_message"] == 300.0
     assert "300 bytes per message" in result.as_text()
     assert _result().as_dict()["wal_bytes_per_message"] is None
+
+
+def test_result_shows_what_each_phase_costs() -> None:
+    phases = {"StartTransaction": Phase(100, 0.015, 0.004), "StopTransaction": Phase()}
+    result = _result({"postgres": Usage(1.0)}, {"postgres": Usage(2.0)}, phases=phases)
+    assert result.as_dict()["phases"] == {
+        "StartTransaction": {"server_cpu_us": 150.0, "postgres_cpu_us": 40.0},
+        "StopTransaction": {"server_cpu_us": None, "postgres_cpu_us": None},
+    }
+    assert "StartTransaction alone: server 150 µs, PostgreSQL 40 µs" in result.as_text()
+    assert "StopTransaction alone: unknown" in result.as_text()
+    assert _result().as_dict()["phases"] is None
 
 
 def test_result_without_messages_divides_nothing() -> None:

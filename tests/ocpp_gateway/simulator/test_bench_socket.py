@@ -197,8 +197,9 @@ def test_paced_message_waits_for_its_slot_and_is_not_sent_on_a_closed_socket(hur
 def test_load_with_compression_is_understood_both_ways() -> None:
     async def run() -> None:
         async with Csms() as csms:
+            tally = Tally()
             socket = await LoadSocket.open(
-                Tally(), url=csms.url, identity="CP", key="k", timeout_s=5, deflate=True
+                tally, url=csms.url, identity="CP", key="k", timeout_s=5, deflate=True
             )
             assert socket._deflate is not None
             answers: list[bytes] = []
@@ -210,6 +211,7 @@ def test_load_with_compression_is_understood_both_ways() -> None:
             await socket.play(script())
             assert [b"Accepted" in answer for answer in answers] == [True] * 3
             assert csms.violations == []
+            assert tally.compressed == 1
             socket.close()
 
     play(run())
