@@ -43,6 +43,7 @@ __all__ = [
     "queue",
     "register_raw_checker",
     "wake_node",
+    "with_queued",
 ]
 
 #: How long a command for an online charger may wait behind others.
@@ -245,7 +246,7 @@ def due_for(charge_point_ids: Iterable[int]) -> list[Command]:
     Left out: what has expired, what a charger that is not accepted must not get, and commands of chargers
     that have one outstanding.
     """
-    ids = _with_queued(charge_point_ids)
+    ids = sorted(with_queued().intersection(charge_point_ids))
     if not ids:
         return []
     busy = Command.objects.filter(charge_point_id__in=ids, status=CommandStatus.SENT)
@@ -265,11 +266,10 @@ def due_for(charge_point_ids: Iterable[int]) -> list[Command]:
     ]
 
 
-def _with_queued(charge_point_ids: Iterable[int]) -> list[int]:
-    """Which of them anything waits for: thousands are asked about, few commands are open."""
+def with_queued() -> set[int]:
+    """The charge points for which anything waits: thousands are asked about, few commands are open."""
     queued = Command.objects.filter(_IS_OPEN, _NOT_EXPIRED, status=CommandStatus.QUEUED)
-    found = set(queued.order_by().values_list("charge_point_id", flat=True).distinct())
-    return sorted(found.intersection(charge_point_ids)) if found else []
+    return set(queued.order_by().values_list("charge_point_id", flat=True).distinct())
 
 
 def payload_of(command: Command) -> dict[str, Any]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -70,10 +71,32 @@ class Dispatcher:
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
         self._claiming: set[int] = set()
+        self._new: list[Wire] = []
+        self._waiting: set[Wire] = set()  # for an answer
         self._unstored: list[CallableWork] = []  # ends of commands that the database did not take in time
 
+    def poll(self, wires: Mapping[int, Wire]) -> None:
+        """Look for queued commands of any of these chargers: wake-ups are only hints. Called every second."""
+        self._writer.submit(
+            CallableWork(
+                lambda batch: commands.with_queued(),
+                want=lambda batch: None,
+                then=lambda found: self.look([wires[pk] for pk in found if pk in wires]),
+            )
+        )
+
+    def look_soon(self, wire: Wire) -> None:
+        """Look for queued commands of a charger that has just connected, together with those that come with it."""
+        if not self._new:
+            asyncio.get_running_loop().call_soon(self._look_at_new)
+        self._new.append(wire)
+
+    def _look_at_new(self) -> None:
+        new, self._new = self._new, []
+        self.look(new)
+
     def look(self, wires: Iterable[Wire]) -> None:
-        """Look for queued commands of these chargers. A wake-up is only a hint: this is also called every second."""
+        """Look for queued commands of these chargers."""
         idle = {
             wire.charge_point_id: wire
             for wire in wires
@@ -143,6 +166,7 @@ class Dispatcher:
             except CallInProgress:
                 logger.error("dispatcher.call_in_progress", extra={"command": command.pk})
                 continue
+            self._waiting.add(wire)
             if wire.is_closed or wire.was_replaced:
                 # The socket has ended while the claim was being stored.
                 self.closed(wire, replaced=wire.was_replaced)
@@ -178,6 +202,12 @@ class Dispatcher:
             if violation is not None:
                 return _failed("InvalidAnswer", violation.description)
         return read_answer(outstanding.action, outstanding.token.request, frame.payload)
+
+    def time_out(self, now: float) -> None:
+        """End all our open CALLs whose deadline has come."""
+        for wire in list(self._waiting):
+            if wire.state.outstanding is None or self.timed_out(wire, now):
+                self._waiting.discard(wire)
 
     def timed_out(self, wire: Wire, now: float) -> bool:
         """End our open CALL when its deadline has come; a late answer will be ignored."""

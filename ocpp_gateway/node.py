@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import socket as sockets
 import time
@@ -31,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 TICK_S = 1.0
 LOOK_S = 3.0
+SEEN_GRAIN_S = 10.0
 #: The loop ticks every second. After a longer standstill (SIGSTOP, a frozen machine) others may own our chargers.
 STILL_S = 3.0
 LAYER_RETRY_S = 2.0
@@ -98,7 +100,7 @@ class Node:
         await asyncio.gather(
             *(socket.shut(CLOSE_RESTART, "server restarts") for socket in self.sockets.values())
         )
-        self._flush_seen()
+        self._flush_seen(math.inf)
         self.writer.submit(CallableWork(self._end_lease, owner="lease"))
         for task in self._tasks:
             task.cancel()
@@ -137,7 +139,7 @@ class Node:
         if old is not None and old is not socket:
             self.dispatcher.closed(old, replaced=True)
             old.replace()
-        self.dispatcher.look([socket])
+        self.dispatcher.look_soon(socket)
 
     def detach(self, socket: Socket) -> None:
         """A socket has ended; only its own traces go."""
@@ -180,17 +182,16 @@ class Node:
         self.writer.watch(TICK_S)
         # However much is queued: a process that is only busy must not be taken for dead.
         self._renew_lease_in_time(now)
-        for socket in list(self.sockets.values()):
-            self.dispatcher.timed_out(socket, now)
+        self.dispatcher.time_out(now)
         if self.writer.depth > settings.OCPP_WRITER_QUEUE // 2:
             return
-        self._flush_seen()
+        self._flush_seen(now)
         if now - self._looked_at >= LOOK_S:
             self._looked_at = now
             self._look_at_rows()
         if self.writer.storage_ok:
             self.dispatcher.store_again()
-        self.dispatcher.look(list(self.sockets.values()))
+        self.dispatcher.poll(self.sockets)
 
     # -- after a standstill
 
@@ -244,14 +245,18 @@ class Node:
 
         self.writer.submit(CallableWork(renew, owner="lease", then=renewed))
 
-    def _flush_seen(self) -> None:
-        seen, self._seen = self._seen, {}
-        if not seen:
+    def _flush_seen(self, now: float) -> None:
+        """Write signs of life, those of one charger at most every SEEN_GRAIN_S: it speaks every second at times."""
+        due = {pk: socket for pk, socket in self._seen.items() if now - socket.seen_at >= SEEN_GRAIN_S}
+        if not due:
             return
+        for pk, socket in due.items():
+            del self._seen[pk]
+            socket.seen_at = now
         request = connections.Seen(
             charge_points={
                 pk: (socket.token, socket.last_frame_at, socket.take_clock_offset())
-                for pk, socket in seen.items()
+                for pk, socket in due.items()
             }
         )
         self.writer.submit(CallableWork.of(connections.SEEN, request, owner="seen"))
@@ -263,20 +268,20 @@ class Node:
     def _standings_work(self) -> CallableWork:
         held = {pk: socket.token for pk, socket in self.sockets.items()}
 
-        def look(batch: SessionBatch) -> dict[int, ownership.Standing]:
-            # A disconnect that was given up while the database was away has left its row.
-            ownership.drop_ghosts(node_id=self.id, held=held, before=batch.now - GHOST_AGE)
+        def look(batch: SessionBatch) -> ownership.Review:
             # Nobody else may be there to do it.
             ownership.drop_dead()
-            return ownership.standings(held.keys()) if held else {}
+            return ownership.review(node_id=self.id, held=held, before=batch.now - GHOST_AGE)
 
-        return CallableWork(look, owner="standings", then=lambda standings: self._act(held, standings))
+        return CallableWork(look, owner="standings", then=lambda review: self._act(held, review))
 
-    def _act(self, held: dict[int, uuid.UUID], standings: dict[int, ownership.Standing]) -> None:
+    def _act(self, held: dict[int, uuid.UUID], review: ownership.Review) -> None:
         for pk, token in held.items():
             socket = self.sockets.get(pk)
-            if socket is not None and socket.token == token:
-                socket.update(standings.get(pk))
+            if socket is None or socket.token != token:
+                continue
+            if pk in review.lost or pk in review.unusual or not socket.is_usual:
+                socket.update(review.standing(pk, token))
 
     def reclaim(self, socket: Socket) -> None:
         """The row of a live socket is gone (our lease ran out while we were stopped): take it again."""

@@ -58,6 +58,7 @@ class Socket:
             clock=time.monotonic, rate=settings.OCPP_MESSAGE_RATE, burst=settings.OCPP_MESSAGE_BURST
         )
         self.last_frame_at: datetime = timezone.now()
+        self.seen_at = 0.0  # when a sign of life was written last
         self.is_closed = False
         self.was_replaced = False
         self._node, self._line = node, line
@@ -308,6 +309,13 @@ class Socket:
         """A newer socket of the same charger is authenticated: this one ends."""
         self.was_replaced = True
         self.close_soon(CLOSE_REPLACED, "replaced by a newer connection")
+
+    @property
+    def is_usual(self) -> bool:
+        """Accepted, now and before, and not strict: nothing that a look at its row could take back."""
+        return (
+            self.registration is RegistrationStatus.ACCEPTED and self.was_accepted and not self.strict_schema
+        )
 
     def update(self, standing: ownership.Standing | None) -> None:
         """Take over what the database says of this charger."""

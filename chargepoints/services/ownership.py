@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.db.transaction import atomic
 from django.utils import timezone
@@ -21,6 +21,7 @@ from chargepoints.choices import RegistrationStatus
 from chargepoints.commands import end_sent
 from chargepoints.models import ChargePoint, Connection, GatewayNode
 from chargepoints.services.connections import station_event
+from csms_project.common import bulk
 from csms_project.common.events import record_all
 
 DROP_AT_ONCE = 500
@@ -41,8 +42,12 @@ class Standing:
 
 def standings(charge_point_ids: Iterable[int]) -> dict[int, Standing]:
     """The standing of these chargers; deleted ones are missing."""
+    return _standings(ChargePoint.objects.filter(pk__in=list(charge_point_ids)))
+
+
+def _standings(rows: QuerySet[ChargePoint]) -> dict[int, Standing]:
     read_at = time.monotonic()
-    rows = ChargePoint.objects.filter(pk__in=list(charge_point_ids)).values_list(
+    values = rows.order_by().values_list(
         "pk", "connection__token", "registration_status", "accepted_at", "strict_schema", "archived_at"
     )
     return {
@@ -54,8 +59,69 @@ def standings(charge_point_ids: Iterable[int]) -> dict[int, Standing]:
             is_archived=archived_at is not None,
             read_at=read_at,
         )
-        for pk, token, status, accepted_at, strict, archived_at in rows
+        for pk, token, status, accepted_at, strict, archived_at in values
     }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """How the chargers of a node stand, as far as there is something to say.
+
+    lost     those whose row is not of the node's socket; None: deleted
+    unusual  those of the others that are not simply accepted
+    """
+
+    lost: Mapping[int, Standing | None]
+    unusual: Mapping[int, Standing]
+    read_at: float  # monotonic
+
+    def standing(self, charge_point_id: int, token: uuid.UUID) -> Standing | None:
+        """The standing of a charger that the node holds with this token; None: it was deleted."""
+        if charge_point_id in self.lost:
+            return self.lost[charge_point_id]
+        if charge_point_id in self.unusual:
+            return self.unusual[charge_point_id]
+        return Standing(
+            token=token,
+            registration=RegistrationStatus.ACCEPTED,
+            was_accepted=True,
+            strict_schema=False,
+            is_archived=False,
+            read_at=self.read_at,
+        )
+
+
+def review(*, node_id: uuid.UUID, held: Mapping[int, uuid.UUID], before: datetime) -> Review:
+    """Compare what a node holds with the rows, and remove its connections whose sockets it no longer holds.
+
+    Those stay behind where the database was away when the socket ended. Thousands of chargers are as usual: only
+    their tokens are read.
+
+    held    charge point → token of the node's live sockets
+    before  only connections made earlier go: old enough that none of them can be missing from `held` as too new
+    """
+    read_at = time.monotonic()
+    rows = bulk.fetch(Connection, ("charge_point_id", "token", "connected_at"), {"node_id": [node_id]})
+    ghosts = {pk: token for pk, token, at in rows if at < before and held.get(pk) != token}
+    if ghosts:
+        # By token as well: a charger that came back since has another row by now.
+        doomed = Connection.objects.filter(node_id=node_id, connected_at__lt=before)
+        _drop(doomed.filter(charge_point_id__in=ghosts.keys(), token__in=ghosts.values()))
+    if not held:
+        return Review(lost={}, unusual={}, read_at=read_at)
+    owned = {pk: token for pk, token, _ in rows}
+    lost = [pk for pk, token in held.items() if owned.get(pk) != token]
+    found = standings(lost) if lost else {}
+    mine = ChargePoint.objects.filter(connection__node_id=node_id)
+    usual = Q(
+        registration_status=RegistrationStatus.ACCEPTED,
+        accepted_at__isnull=False,
+        strict_schema=False,
+        archived_at__isnull=True,
+    )
+    return Review(
+        lost={pk: found.get(pk) for pk in lost}, unusual=_standings(mine.exclude(usual)), read_at=read_at
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,24 +203,6 @@ def drop_dead(*, limit: int = DROP_AT_ONCE) -> int:
 def forget_old_nodes() -> int:
     """Remove the rows of processes that ended a week ago; returns how many."""
     return GatewayNode.objects.filter(lease_until__lt=Now() - NODE_AGE).delete()[0]
-
-
-def drop_ghosts(*, node_id: uuid.UUID, held: Mapping[int, uuid.UUID], before: datetime) -> int:
-    """Remove a node's connections whose sockets it no longer holds; returns how many.
-
-    They stay behind where the database was away when the socket ended.
-
-    held    charge point → token of the node's live sockets
-    before  only connections made earlier: old enough that none of them can be missing from `held` as too new
-    """
-    rows = Connection.objects.filter(node_id=node_id, connected_at__lt=before).order_by()
-    ghosts = {
-        pk: token for pk, token in rows.values_list("charge_point_id", "token") if held.get(pk) != token
-    }
-    if not ghosts:
-        return 0
-    # By token as well: a charger that came back since has another row by now.
-    return _drop(rows.filter(charge_point_id__in=ghosts.keys(), token__in=ghosts.values()))
 
 
 @atomic

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -17,7 +18,7 @@ from chargepoints.choices import CommandStatus
 from chargepoints.models import ChargePoint, Connection, GatewayNode
 from chargepoints.selectors import find_live_connection, list_connections, live_connections, online_counts
 from chargepoints.services import connections, ownership
-from chargepoints.services.connections import Disconnect
+from chargepoints.services.connections import Connected, Disconnect
 from chargepoints.services.ownership import Reclaim
 from csms_project.common.models import Event
 from tests import factories
@@ -287,6 +288,82 @@ def test_reclaim_gives_way_to_a_newer_socket(
     assert Connection.objects.filter(token=request.token).exists() is outcome
 
 
+# ------------------------------------------------------------------ what a node must know
+
+
+def review(node: GatewayNode, *sockets: Connected) -> ownership.Review:
+    held = {socket.charge_point_id: socket.token for socket in sockets}
+    return ownership.review(node_id=node.pk, held=held, before=T0)
+
+
+def test_review_of_accepted_chargers_says_nothing_in_two_statements(
+    node: GatewayNode, charge_point: ChargePoint, django_assert_num_queries: Any
+) -> None:
+    ChargePoint.objects.update(accepted_at=T0)
+    socket = accepted(connect(node))
+
+    with django_assert_num_queries(2):
+        found = review(node, socket)
+
+    assert (found.lost, found.unusual) == ({}, {})
+    standing = found.standing(charge_point.pk, socket.token)
+    assert standing is not None
+    assert (standing.token, standing.registration, standing.was_accepted) == (socket.token, "Accepted", True)
+    assert (standing.strict_schema, standing.is_archived) == (False, False)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"registration_status": "Pending"},
+        {"registration_status": "Rejected"},
+        {"accepted_at": None},
+        {"strict_schema": True},
+        {"archived_at": T0},
+    ],
+)
+def test_review_tells_what_operators_changed(
+    node: GatewayNode, charge_point: ChargePoint, change: dict[str, Any]
+) -> None:
+    ChargePoint.objects.update(accepted_at=T0)
+    socket = accepted(connect(node))
+    ChargePoint.objects.update(**change)
+
+    found = review(node, socket)
+
+    standing = found.standing(charge_point.pk, socket.token)
+    assert standing == replace(
+        ownership.standings([charge_point.pk])[charge_point.pk],
+        read_at=found.unusual[charge_point.pk].read_at,
+    )
+    assert found.lost == {}
+
+
+def test_review_tells_which_chargers_are_lost(
+    node: GatewayNode, other_node: GatewayNode, charge_point: ChargePoint, other_charge_point: ChargePoint
+) -> None:
+    taken, deleted = accepted(connect(node)), accepted(connect(node, "CP-B"))
+    newer = accepted(connect(other_node))
+    other_charge_point.delete()
+
+    found = review(node, taken, deleted)
+
+    standing = found.standing(charge_point.pk, taken.token)
+    assert standing is not None
+    assert standing.token == newer.token
+    assert found.standing(deleted.charge_point_id, deleted.token) is None
+
+
+def test_review_tells_of_a_row_that_has_gone(node: GatewayNode, charge_point: ChargePoint) -> None:
+    socket = accepted(connect(node))
+    Connection.objects.all().delete()
+
+    standing = review(node, socket).standing(charge_point.pk, socket.token)
+
+    assert standing is not None
+    assert standing.token is None
+
+
 # ------------------------------------------------------------------ connections that nobody holds
 
 
@@ -298,11 +375,8 @@ def test_ghosts_of_a_node_are_dropped_and_told(
         factories.CommandFactory(charge_point=charge_point), Connection.objects.get(token=ghost.token)
     )
 
-    dropped = ownership.drop_ghosts(
-        node_id=node.pk, held={other_charge_point.pk: held.token}, before=T0 + MINUTE
-    )
+    ownership.review(node_id=node.pk, held={other_charge_point.pk: held.token}, before=T0 + MINUTE)
 
-    assert dropped == 1
     assert Connection.objects.get().token == held.token
     told = Event.objects.get(kind="charge_point.disconnected")
     assert (told.charge_point, told.object_id) == ("CP-A", str(charge_point.pk))
@@ -315,9 +389,9 @@ def test_ghost_whose_charger_came_back_by_another_socket_is_dropped_by_its_token
 ) -> None:
     connect(node)
 
-    assert (
-        ownership.drop_ghosts(node_id=node.pk, held={charge_point.pk: uuid.uuid4()}, before=T0 + MINUTE) == 1
-    )
+    ownership.review(node_id=node.pk, held={charge_point.pk: uuid.uuid4()}, before=T0 + MINUTE)
+
+    assert not Connection.objects.exists()
 
 
 @pytest.mark.usefixtures("charge_point", "other_charge_point")
@@ -328,7 +402,7 @@ def test_young_and_foreign_connections_are_no_ghosts(
     connect(factories.GatewayNodeFactory(), "CP-B")
 
     with django_assert_num_queries(1):
-        assert ownership.drop_ghosts(node_id=node.pk, held={}, before=T0 + MINUTE) == 0
+        ownership.review(node_id=node.pk, held={}, before=T0 + MINUTE)
 
     assert Connection.objects.count() == 2
 
@@ -339,6 +413,7 @@ def test_ghosts_in_any_number_take_the_same_statements(
     factories.ConnectionFactory.create_batch(30, node=node, connected_at=T0)
 
     with django_assert_max_num_queries(8):
-        assert ownership.drop_ghosts(node_id=node.pk, held={}, before=T0 + MINUTE) == 30
+        ownership.review(node_id=node.pk, held={}, before=T0 + MINUTE)
 
+    assert not Connection.objects.exists()
     assert Event.objects.filter(kind="charge_point.disconnected").count() == 30

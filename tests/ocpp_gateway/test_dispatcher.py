@@ -7,6 +7,8 @@ from typing import Any
 
 import orjson
 import pytest
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.test.utils import CaptureQueriesContext
 
 from chargepoints.choices import CommandStatus, RegistrationStatus
 from chargepoints.log_rows import MessageRow
@@ -321,6 +323,41 @@ def test_answer_whose_effect_fails_ends_the_command_all_the_same(
     dispatcher.look([wire])
     answer(dispatcher, wire, 3, {"configurationKey": []})
     assert state_of(command) == (CommandStatus.ACCEPTED, None)
+
+
+def test_poll_sends_what_is_due_to_those_that_are_here(
+    dispatcher: Dispatcher, wire: Wire, other_charge_point: ChargePoint
+) -> None:
+    elsewhere = CommandFactory(charge_point=other_charge_point, action="clear_cache")
+    command = queue(wire)
+    dispatcher.poll({wire.charge_point_id: wire})
+    assert [call[2] for call in wire.sent] == ["ClearCache"]
+    assert (state_of(command)[0], state_of(elsewhere)[0]) == (CommandStatus.SENT, CommandStatus.QUEUED)
+
+
+def test_poll_without_anything_due_asks_once(
+    dispatcher: Dispatcher, wire: Wire, writer: InlineWriter
+) -> None:
+    done = queue(wire, status=CommandStatus.ACCEPTED)
+    writer.use_connection()
+    with CaptureQueriesContext(connections[DEFAULT_DB_ALIAS]) as queries:
+        dispatcher.poll({wire.charge_point_id: wire})
+    assert sum("chargepoints_command" in query["sql"] for query in queries) == 1
+    assert (wire.sent, state_of(done)[0]) == ([], CommandStatus.ACCEPTED)
+
+
+def test_time_out_ends_only_what_is_due(
+    dispatcher: Dispatcher, wire: Wire, other_charge_point: ChargePoint
+) -> None:
+    other = Wire(ConnectionFactory(charge_point=other_charge_point))
+    short, long = queue(wire, timeout_s=10), queue(other, timeout_s=60)
+    dispatcher.look([wire, other])
+    wire.now = other.now = 20.0
+    dispatcher.time_out(20.0)
+    assert (state_of(short)[0], state_of(long)[0]) == (CommandStatus.TIMED_OUT, CommandStatus.SENT)
+    assert answer(dispatcher, other, 3, {"status": "Accepted"})
+    dispatcher.time_out(70.0)
+    assert state_of(long)[0] == CommandStatus.ACCEPTED
 
 
 def test_time_out_sends_the_next_command(dispatcher: Dispatcher, wire: Wire) -> None:
