@@ -2,7 +2,6 @@ from typing import Any
 
 import structlog
 from django.apps import AppConfig
-from django.conf import settings
 from django.http import HttpRequest
 
 
@@ -18,10 +17,6 @@ class ProjectConfig(AppConfig):
         from csms_project import checks  # noqa: F401  they register themselves
 
         autodiscover_modules("jobs")
-        if settings.POSTGRESQL:
-            from csms_project.common import queue
-
-            queue.register()
         bind_extra_request_metadata.connect(bind_address, dispatch_uid="bind_address")
 
 

@@ -1,6 +1,7 @@
 """The jobs on PostgreSQL: procrastinate wakes them, in as many worker processes as there are.
 
-Each job is a task with two locks of its own name: it waits in the queue once at most, and runs once at a time.
+Each job is a task with two locks of its own name: it waits in the queue once at most, and runs once at a time. Web
+and gateway put tasks into the queue within their transactions; only workers know what to do for them.
 What is to be done stands in our rows; a task that is lost, given up or removed costs no more than an interval.
 """
 
@@ -10,7 +11,6 @@ import asyncio
 import logging
 import time
 import zlib
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -20,11 +20,14 @@ from django.db import connection
 from django.db.transaction import atomic
 from django.utils import timezone
 from procrastinate import App, exceptions
+from procrastinate.connector import BaseAsyncConnector
+from procrastinate.contrib.django import DjangoApp
 from procrastinate.contrib.django import app as django_app
 from procrastinate.contrib.django.utils import connector_params
 from procrastinate.job_context import JobContext
 from procrastinate.jobs import DeleteJobCondition, Status
 from procrastinate.psycopg_connector import PsycopgConnector
+from psycopg_pool import AsyncConnectionPool
 
 from csms_project.common import jobs
 from csms_project.common.jobs import Job
@@ -38,6 +41,7 @@ BEAT_S = 5.0
 #: A worker that was not heard of for so long is dead; its jobs are given to others.
 DEAD_S = 20.0
 RETRY_S = 1.0
+POOL_S = 3.0
 #: A job that nobody fetches for so long shows that the workers are too few or stuck.
 WAIT_S = 120.0
 MAX_FAILURES = 3
@@ -66,21 +70,24 @@ def cron(item: Job) -> str:
     raise ValueError(f"{item.name}: every {every_s:g} s cannot be written as a cron line.")
 
 
-def register(app: App = django_app, items: Iterable[Job] | None = None) -> None:
-    """Make a periodic task of every job; called once all apps have registered theirs."""
-    for item in jobs.registered() if items is None else items:
-        task = app.task(name=item.name, queue=QUEUE, lock=item.name, queueing_lock=item.name)(
-            partial(_run, item.name)
-        )
+def make_app(connector: BaseAsyncConnector) -> App:
+    """The application of a worker: a periodic task of every job, with both locks."""
+    app = DjangoApp(connector=connector)
+    for item in jobs.registered():
+        name = item.name
+        task = app.task(name=name, queue=QUEUE, lock=name, queueing_lock=name)(partial(_run, name))
         app.periodic(cron=cron(item))(task)
     # Without a lock of its own: a worker that dies in it must not keep it from running.
     rescue = app.task(name=RESCUE, queue=QUEUE, queueing_lock=RESCUE, pass_context=True)(_rescue)
     app.periodic(cron="* * * * * */10")(rescue)
+    return app
 
 
 def defer(name: str, *, in_s: float = 0) -> None:
     """Put a job into the queue, in the caller's transaction; nothing where it waits there already."""
-    options: dict[str, Any] = {"schedule_in": {"seconds": in_s}} if in_s else {}
+    options: dict[str, Any] = {"queue": QUEUE, "lock": name, "queueing_lock": name}
+    if in_s:
+        options["schedule_in"] = {"seconds": in_s}
     try:
         with atomic():  # a savepoint: the refusal must not spoil what the caller does
             django_app.configure_task(name, **options).defer()
@@ -146,11 +153,20 @@ class Worker:
                     await asyncio.wait_for(stop.wait(), RETRY_S)
 
     async def _work(self, stop: asyncio.Event) -> None:
-        connector = PsycopgConnector(
-            kwargs=connector_params(), min_size=1, max_size=THREADS, timeout=5, reconnect_timeout=5
+        pool = AsyncConnectionPool(
+            kwargs=connector_params(),
+            min_size=1,
+            max_size=THREADS + 1,
+            timeout=POOL_S,
+            reconnect_timeout=POOL_S,
+            check=AsyncConnectionPool.check_connection,
+            open=False,
         )
-        app = django_app.with_connector(connector)
-        async with app.open_async():
+        # Not a copy of Django's: its tasks would go on using a connection of Django.
+        app = make_app(PsycopgConnector())
+        async with pool:
+            await pool.wait(POOL_S)  # the connector itself would wait for half a minute
+            await app.open_async(pool)
             work = asyncio.ensure_future(
                 app.run_worker_async(
                     queues=[QUEUE],

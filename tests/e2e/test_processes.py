@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -114,6 +116,20 @@ def test_second_signal_ends_a_process_at_once(make_product: MakeProduct) -> None
     assert "process.ended_at_once" in worker.log
 
 
+@pytest.mark.parametrize("command", [GATEWAY, WEB, WORKER], ids=["gateway", "web", "worker"])
+def test_service_manager_is_told_of_start_and_stop(
+    make_product: MakeProduct, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(20)
+        process = make_product(*command, NOTIFY_SOCKET=str(tmp_path / "notify"))
+        assert manager.recv(100) == b"READY=1"
+        process.terminate()
+        assert manager.recv(100) == b"STOPPING=1"
+    assert process.process.wait(30) == 0
+
+
 @pytest.mark.parametrize("command", ["gateway", "web", "worker"])
 def test_process_on_a_port_in_use_is_refused_in_one_sentence(make_product: MakeProduct, command: str) -> None:
     product = make_product(*WEB)
@@ -154,6 +170,12 @@ if POSTGRESQL_URL:  # several processes on one database: SQLite serves one
         web.kill()
         wait_until(lambda: not any(_is_running(pid) for pid in children), "the children have ended", 20)
 
+    def test_job_asked_for_by_hand_is_run_by_a_worker(make_product: MakeProduct) -> None:
+        worker = make_product(*WORKER)
+        name = "chargepoints.purge_nodes"  # once an hour otherwise
+        assert run(worker, "worker", "--soon", name).stdout == f"{name}: asked for\n"
+        wait_until(lambda: f'{{job="{name}",outcome="ok"}}' in get(worker, "/metrics")[1], name)
+
     def test_processes_share_a_database(make_product: MakeProduct) -> None:
         gateway, second = make_product(*GATEWAY), make_product(*GATEWAY)
         worker = make_product(*WORKER)
@@ -170,6 +192,10 @@ else:
             assert done.returncode == 1
             assert "SQLite serves one process: stop it first, or set DATABASE_URL" in done.stderr
             assert len(done.stderr.splitlines()) == 1
+
+    def test_job_cannot_be_asked_for_on_sqlite(make_product: MakeProduct) -> None:
+        done = run(make_product(*WEB), "worker", "--soon", "chargepoints.purge_nodes")
+        assert "SQLite has no workers" in done.stderr
 
     def test_web_workers_on_sqlite_are_refused(make_product: MakeProduct) -> None:
         web = make_product(*WEB)

@@ -16,13 +16,14 @@ from csms_project.common import jobs
 
 
 class Command(BaseCommand):
-    help = "Run the background jobs (`up` does this itself), or one of them once."
+    help = "Run the background jobs (`up` does this itself), or one of them by hand."
     requires_system_checks = ["csms"]
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--once", metavar="NAME", help="run this job now, print the rows it touched, and end"
         )
+        parser.add_argument("--soon", metavar="NAME", help="ask the running workers to run this job, and end")
         parser.add_argument("--list", action="store_true", help="print the names and intervals of all jobs")
         parser.add_argument(
             "--health-host", default="127.0.0.1", help="address of /health and /metrics (127.0.0.1)"
@@ -37,16 +38,22 @@ class Command(BaseCommand):
                 self.stdout.write(
                     f"{item.name:40} every {item.every_s:g} s  {(item.run.__doc__ or '').strip()}"
                 )
-        elif options["once"]:
-            self.run_once(options["once"])
+        elif name := options["once"] or options["soon"]:
+            self.run_by_hand(name, is_here=bool(options["once"]))
         else:
             self.work(up.Address(host=options["health_host"], port=options["health_port"]))
 
-    def run_once(self, name: str) -> None:
+    def run_by_hand(self, name: str, *, is_here: bool) -> None:
         try:
             item = jobs.get_job(name)
         except jobs.UnknownJob as error:
             raise CommandError(str(error)) from error
+        if not is_here:
+            if not settings.POSTGRESQL:
+                raise CommandError("SQLite has no workers: run the job here with --once.")
+            jobs.enqueue(name)
+            self.stdout.write(f"{name}: asked for")
+            return
         done = jobs.execute(item, timezone.now())
         if done.error:
             raise CommandError(f"{name} has failed: {done.error}; see the log.")

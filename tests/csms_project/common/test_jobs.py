@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
@@ -134,6 +135,49 @@ def test_stop_ends_a_round_between_two_jobs(clock: Clock) -> None:
 def test_unknown_job_is_named_with_the_known_ones() -> None:
     with pytest.raises(jobs.UnknownJob, match=r"no job 'x'.*chargepoints\.expire_commands"):
         jobs.get_job("x")
+
+
+def test_job_that_is_asked_for_runs_before_its_time_and_keeps_its_interval(clock: Clock) -> None:
+    work = Work()
+    runner = _runner(clock, work)
+    woken: list[str] = []
+    runner.on_wake = lambda: woken.append("yes")
+    runner.run_due(NOW)
+    clock.now += 4
+    runner.wake("test.work")
+    assert (woken, runner.seconds_to_next()) == (["yes"], 0)
+    runner.run_due(NOW)
+    assert (len(work.calls), runner.seconds_to_next()) == (2, 6)
+
+
+def test_job_that_is_asked_for_while_it_runs_runs_again(clock: Clock) -> None:
+    calls: list[datetime] = []
+
+    def work(now: datetime) -> int:
+        calls.append(now)
+        if len(calls) == 1:
+            runner.wake("test.work")
+        return 0
+
+    runner = Runner([Job("test.work", 10, work)], clock)
+    runner.run_due(NOW)
+    runner.run_due(NOW)
+    runner.run_due(NOW)
+    assert len(calls) == 2
+
+
+def test_ticker_is_woken_when_the_callers_transaction_has_committed(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
+) -> None:
+    item = Job("test.work", 10, Work())
+    runner = Runner([item], clock)
+    runner.run_due(NOW)
+    monkeypatch.setitem(jobs._registry, "test.work", item)
+    monkeypatch.setattr(jobs, "_runner", runner)
+    with django_capture_on_commit_callbacks(execute=True):
+        jobs.enqueue("test.work")
+        assert runner.seconds_to_next() == 10
+    assert runner.seconds_to_next() == 0
 
 
 @pytest.mark.server
