@@ -30,6 +30,8 @@ RETRY_S = 0.2
 MAX_RETRY_S = 2.0
 MAX_BATCH_SIZE = 2_000_000  # characters of the messages in one transaction
 MAX_ROWS = 1000  # log rows in one transaction
+SOON_ROWS = 500  # log rows that are stored without waiting for a work
+FULL_ROWS = 10_000  # log rows that wait before receiving is held back: heartbeats are answered without a work
 MAX_WAITING_ROWS = 20_000  # log rows kept in memory while the database is away
 
 
@@ -90,15 +92,21 @@ class Writer:
             self._wake.notify()
 
     def note(self, row: models.Model | Row) -> None:
-        """Store a log row with the next batch, or within a second; the oldest go when too many wait."""
-        if len(self._rows) == MAX_WAITING_ROWS:
+        """Store a log row with the next batch, or within a second; the oldest go when the database stays away."""
+        rows = self._rows
+        if len(rows) == MAX_WAITING_ROWS:
             self._rows_lost += 1
-        self._rows.append(row)
+        rows.append(row)
+        if len(rows) == SOON_ROWS:
+            with self._wake:
+                self._wake.notify()
+        elif len(rows) == FULL_ROWS and self.storage_ok and self._room is not None:
+            self._room.clear()
 
     @property
     def is_full(self) -> bool:
         """Receiving must wait."""
-        return len(self._queue) >= self._limit
+        return len(self._queue) >= self._limit or (len(self._rows) >= FULL_ROWS and self.storage_ok)
 
     async def wait_for_room(self) -> None:
         """Wait until the queue has room again."""
@@ -167,7 +175,8 @@ class Writer:
     def _take(self) -> list[tuple[float, Work]] | None:
         """The next batch: what waited for a lock and is due again, else what is queued."""
         with self._wake:
-            if not self._queue and (not self._stopping or self._waiting):
+            has_work = self._queue or len(self._rows) >= SOON_ROWS
+            if not has_work and (not self._stopping or self._waiting):
                 self._wake.wait(timeout=RETRY_S if self._waiting else 1.0)
             if self._stopping and not self._queue and not self._waiting and not self._rows:
                 return None
@@ -176,7 +185,7 @@ class Writer:
             else:
                 works = self._take_fresh()
             self._in_hand = len(works)
-        if len(self._queue) < self._limit // 2:
+        if len(self._queue) < self._limit // 2 and len(self._rows) < FULL_ROWS:
             self._tell(self._open_room)
         return works
 

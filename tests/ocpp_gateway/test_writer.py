@@ -13,14 +13,17 @@ from django.db import IntegrityError, OperationalError, ProgrammingError, connec
 from psycopg.errors import UniqueViolation
 
 from accounts.models import Tenant
+from chargepoints.log_rows import MessageRow
 from chargepoints.models import BatchReceipt
 from csms_project.common.bulk import Row
 from ocpp_gateway import writer as writer_module
 from ocpp_gateway.batcher import MAX_BLOCKED
 from ocpp_gateway.writer import (
+    FULL_ROWS,
     MAX_BATCH_SIZE,
     MAX_ROWS,
     MAX_WAITING_ROWS,
+    SOON_ROWS,
     Batcher,
     CallableWork,
     RowsWork,
@@ -546,6 +549,37 @@ def test_rows_of_the_log_beyond_the_bound_push_out_the_oldest() -> None:
     for number in range(MAX_WAITING_ROWS + 3):
         writer.note(Tenant(slug=str(number)))
     assert (len(writer._rows), writer._rows_lost) == (MAX_WAITING_ROWS, 3)
+
+
+def test_many_rows_of_the_log_wait_for_no_work(play: Callable[..., Writer]) -> None:
+    batcher = ScriptedBatcher()
+
+    async def scenario(writer: Writer) -> None:
+        began = asyncio.get_running_loop().time()
+        for _ in range(10 * SOON_ROWS):
+            writer.note(MessageRow(1, 1, T0, True, "1", "Heartbeat", "{}", "{}", "", "", None))
+        await until(lambda: len(writer._rows) < SOON_ROWS)
+        assert asyncio.get_running_loop().time() - began < 0.9
+
+    writer = play(scenario, batcher)
+    works = [work for batch in batcher.batches for work in batch]
+    assert sum(len(work.rows) for work in works if isinstance(work, RowsWork)) == 10 * SOON_ROWS
+    assert writer._rows_lost == 0
+
+
+def test_rows_of_the_log_hold_back_reading_while_the_database_is_there() -> None:
+    async def scenario() -> None:
+        writer = Writer(limit=10, batch=10, hold_s=1)
+        writer._room = asyncio.Event()
+        writer._room.set()
+        for number in range(FULL_ROWS):
+            assert not writer.is_full, number
+            writer.note(Tenant(slug="t"))
+        assert (writer.is_full, writer._room.is_set()) == (True, False)
+        writer.storage_ok = False
+        assert not writer.is_full
+
+    asyncio.run(scenario())
 
 
 def test_fresh_works_pass_the_one_that_waits_but_not_those_behind_it() -> None:
