@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import psycopg
-from django.db import connection, models
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 
 from csms_project.common.fields import dumps
 
@@ -102,24 +102,37 @@ def array_of(column: Column, values: Iterable[Any]) -> str:
 
 
 @contextmanager
-def counted(sql: str) -> Iterator[psycopg.Cursor[Row]]:
+def counted(sql: str) -> Iterator[psycopg.RawCursor[Row]]:
     """A cursor with server-side binding; the statement is seen by whoever counts queries, errors are Django's."""
-    connection.ensure_connection()
+    ours: Any = connections[DEFAULT_DB_ALIAS]  # the proxy `connection` looks for it at each attribute
+    ours.ensure_connection()
     started = time.monotonic()
     try:
-        with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        with ours.wrap_database_errors, psycopg.RawCursor(ours.connection) as cursor:
             yield cursor
     finally:
-        if connection.queries_logged:
-            connection.queries_log.append({"sql": sql, "time": f"{time.monotonic() - started:.3f}"})
+        if ours.queries_logged:
+            ours.queries_log.append({"sql": sql, "time": f"{time.monotonic() - started:.3f}"})
 
 
 def execute(sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
-    """Run a statement of our own on PostgreSQL, prepared where the connection allows it; returns its rows, if any."""
+    """Run a statement of our own on PostgreSQL, prepared where the connection allows it; returns its rows, if any.
+
+    Parameters are %s; a literal percent sign has no place in it.
+    """
     with counted(sql) as cursor:
-        cursor.execute(sql, parameters, prepare=True, binary=True)
-        return cursor.fetchall() if cursor.description else []
+        cursor.execute(_numbered(sql), parameters, prepare=True, binary=True)
+        # `description` would describe every column.
+        result = cursor.pgresult
+        return cursor.fetchall() if result is not None and result.nfields else []
+
+
+@lru_cache(maxsize=1000)
+def _numbered(sql: str) -> bytes:
+    """The statement with $1, $2 …: the driver searches long statements for %s at every call."""
+    first, *others = sql.split("%s")
+    return (first + "".join(f"${number}{part}" for number, part in enumerate(others, start=1))).encode()
 
 
 def is_postgresql() -> bool:
-    return connection.vendor == "postgresql"
+    return connections[DEFAULT_DB_ALIAS].vendor == "postgresql"
