@@ -288,6 +288,7 @@ OCPP_MAX_CONNECTORS = env.int("OCPP_MAX_CONNECTORS", default=100)
 OCPP_WRITER_QUEUE = env.int("OCPP_WRITER_QUEUE", default=5000)
 OCPP_WRITER_BATCH = env.int("OCPP_WRITER_BATCH", default=300)
 OCPP_WRITER_HOLD_S = env.int("OCPP_WRITER_HOLD_S", default=20)
+OCPP_PUT_ASIDE_AFTER_S = env.int("OCPP_PUT_ASIDE_AFTER_S", default=900)
 OCPP_NODE_LEASE_S = env.int("OCPP_NODE_LEASE_S", default=15)
 # Seconds for which the gateway remembers tenants, sites and tariffs: so long a change of theirs may take.
 SHARED_ROWS_S = env.float("SHARED_ROWS_S", default=0.0 if TESTING else 1.0)

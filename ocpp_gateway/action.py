@@ -8,6 +8,7 @@ from typing import Any
 
 from chargepoints.services.batch import Act
 from ocpp_gateway.link import Link
+from transactions.services.batch import SessionBatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +19,11 @@ class Action:
     act                what the domain does with it
     write              result → answer
     is_transactional   the charger repeats it until it is acknowledged and must never get a CALLERROR for our trouble
+    put_aside          the answer that does the least harm, for a message of these that we cannot process at all
     """
 
     read: Callable[[Link, dict[str, Any]], Any]
     act: Act[Any, Any]
     write: Callable[[Any], dict[str, Any]]
     is_transactional: bool = False
+    put_aside: Callable[[Link, dict[str, Any], SessionBatch], dict[str, Any]] = lambda link, payload, batch: {}

@@ -38,11 +38,11 @@ class CallWork:
     __slots__ = (
         "_answer",
         "_begun_at",
-        "_link",
         "_payload",
         "_result",
         "action",
         "arrived",
+        "link",
         "name",
         "owner",
         "size",
@@ -66,17 +66,17 @@ class CallWork:
         self.action = action
         self.name = arrived.call.action
         self._payload = payload
-        self._link = link
+        self.link = link
         self._answer = ""
         self._begun_at = time.monotonic()
         self._result: Any = None
 
     def __repr__(self) -> str:
-        return f"{self.name} {self.arrived.call.message_id} of charge point {self._link.charge_point_id}"
+        return f"{self.name} {self.arrived.call.message_id} of charge point {self.link.charge_point_id}"
 
     def want(self, batch: SessionBatch) -> None:
         """Read the payload and say what the act needs."""
-        request = self.action.read(self._link, self._payload)
+        request = self.action.read(self.link, self._payload)
         self.action.act.want(request, batch)
         self._result = request
 
@@ -85,21 +85,21 @@ class CallWork:
         done = self.action.act.decide(self._result, batch)
         payload = self.action.write(done)
         if settings.OCPP_CHECK_RESPONSES:
-            check_answer(self._link.ocpp_version, self.name, payload)
-        self._answer = frames.result(self._link.message_id, payload)
+            check_answer(self.link.ocpp_version, self.name, payload)
+        self._answer = frames.result(self.link.message_id, payload)
         self._result = done
         if settings.OCPP_STORE_MESSAGES:
             batch.add(
                 exchange(
-                    link=self._link, action=self.name, request=self.arrived.call.payload, response=payload
+                    link=self.link, action=self.name, request=self.arrived.call.payload, response=payload
                 )
             )
-        if self._link.repairs:
+        if self.link.repairs:
             batch.add(
                 anomaly(
-                    link=self._link,
+                    link=self.link,
                     call=self.arrived.call,
-                    problem="; ".join(self._link.repairs),
+                    problem="; ".join(self.link.repairs),
                     served=True,
                 )
             )
@@ -107,35 +107,40 @@ class CallWork:
     def deliver(self) -> None:
         """Send the answer: everything is durable."""
         duration = time.monotonic() - self._begun_at
-        metrics.count_message(self._link.ocpp_version, self.name)
+        metrics.count_message(self.link.ocpp_version, self.name)
         metrics.observe_handling(self.name, duration)
         if logger.isEnabledFor(logging.DEBUG):
             self._log(duration)
         self.socket.settled(self.name, self._result)
+        if self.action.is_transactional:
+            self.socket.served(self.arrived.call)
         self.socket.release(self.size)
         self.socket.answer(self.arrived, self._answer, keep=self.action.is_transactional)
 
     def _log(self, duration: float) -> None:
         fields = {
             "charge_point": self.socket.identity,
-            "message_id": self._link.message_id,
+            "message_id": self.link.message_id,
             "action": self.name,
             "duration_ms": round(duration * 1000, 1),
         }
         logger.debug("message.answered", extra=fields)
 
     def fail(self, error: Exception) -> None:
-        """Our own fault: say so, keep the frame for the operator."""
-        metrics.count_message(self._link.ocpp_version, self.name, "error")
+        """Our own fault: keep the frame; say so, unless the charger would drop what we cannot bill without."""
+        metrics.count_message(self.link.ocpp_version, self.name, "error")
         self.socket.release(self.size)
-        code = spell_code(ErrorCode.INTERNAL_ERROR, self._link.ocpp_version)
-        text = frames.error(self._link.message_id, code, "The message could not be processed; it was kept.")
-        row = anomaly(link=self._link, call=self.arrived.call, problem=type(error).__name__, served=False)
+        if self.action.is_transactional:
+            self.socket.failed(self, error)
+            return
+        code = spell_code(ErrorCode.INTERNAL_ERROR, self.link.ocpp_version)
+        text = frames.error(self.link.message_id, code, "The message could not be processed; it was kept.")
+        row = anomaly(link=self.link, call=self.arrived.call, problem=type(error).__name__, served=False)
         self.socket.submit(ReadyWork(socket=self.socket, arrived=self.arrived, text=text, row=row))
 
     def give_up(self) -> None:
         """Storage is away: no answer, so that the charger keeps the message; the socket closes."""
-        metrics.count_message(self._link.ocpp_version, self.name, "held")
+        metrics.count_message(self.link.ocpp_version, self.name, "held")
         self.socket.release(self.size)
         self.socket.abandon(self.arrived)
 
@@ -240,10 +245,15 @@ def anomaly(*, link: Link, call: frames.Call, problem: str, served: bool) -> Fra
         received_at=link.received_at,
         action=call.action[:64],
         message_id=call.message_id[:64],
-        frame=_text(call.action, call.payload),
+        frame=frame_text(call),
         problem=problem[:500],
         was_served=served,
     )
+
+
+def frame_text(call: frames.Call) -> str:
+    """The payload of a CALL as it is kept, without secrets."""
+    return _text(call.action, call.payload)
 
 
 def storable(text: str) -> str:

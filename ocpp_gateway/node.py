@@ -9,6 +9,7 @@ import os
 import socket as sockets
 import time
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -65,6 +66,8 @@ class Node:
         self._catching_up: asyncio.Task[None] | None = None
         self._seen: dict[int, Socket] = {}
         self._newest: dict[int, uuid.UUID] = {}
+        # Messages that have failed here, by charger, whose rows are to say when they succeed.
+        self.troubled: dict[int, set[str]] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._telling: set[asyncio.Task[bool]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -163,6 +166,11 @@ class Node:
         task = asyncio.get_running_loop().create_task(waking.send(node_id, message))
         self._telling.add(task)  # nobody waits for it: the channel layer may be away
         task.add_done_callback(self._telling.discard)
+
+    @staticmethod
+    def later(seconds: float, callback: Callable[[], Any]) -> None:
+        """Call back on the event loop."""
+        asyncio.get_running_loop().call_later(seconds, callback)
 
     # -- every second
 

@@ -14,12 +14,13 @@ from django.db import models
 from django.utils import timezone
 
 from chargepoints.choices import RegistrationStatus
-from chargepoints.services import ownership
+from chargepoints.services import anomalies, ownership
 from chargepoints.services.connections import Connected
 from csms_project.common import metrics
 from csms_project.common.bulk import Row
 from ocpp_gateway import calls
 from ocpp_gateway.action import Action
+from ocpp_gateway.aside import FailedWork
 from ocpp_gateway.connection import Arrival, Arrived, Connection
 from ocpp_gateway.lines import Line
 from ocpp_gateway.link import Link
@@ -29,12 +30,14 @@ from ocpp_gateway.wire import frames, schemas
 from ocpp_gateway.wire.errors import V16, ErrorCode, spell_code
 from ocpp_gateway.wire.repair import repair_request
 from ocpp_gateway.wire.timestamps import format_timestamp, parse_timestamp
+from ocpp_gateway.writer import CallableWork, Work
 
 logger = logging.getLogger(__name__)
 
 ACTIONS: dict[str, dict[str, Action]] = {V16: v16.ACTIONS}
 MAX_IN_PROGRESS = 200  # CALLs of one charger that may wait for the writer before we stop reading
 MAX_IN_PROGRESS_SIZE = 2_000_000  # and their characters
+MAX_TROUBLED = 1000  # chargers with failed messages that a process remembers
 CLOCK_WINDOW_S = 3600
 CLOCK_GRAIN_S = 5
 
@@ -233,8 +236,12 @@ class Socket:
         self._answered.set()
         self.push(text)
 
-    def submit(self, work: calls.ReadyWork) -> None:
-        """Queue an answer that stands for that of a work of this socket."""
+    def failed(self, work: calls.CallWork, error: Exception) -> None:
+        """A transaction message that our own code fails on: it is neither refused nor forgotten."""
+        self._node.writer.submit(FailedWork(work, error))
+
+    def submit(self, work: Work) -> None:
+        """Queue a work that stands for one of this socket."""
         self._node.writer.submit(work)
 
     @property
@@ -253,6 +260,29 @@ class Socket:
             self.state.drop_call(arrived)
         self._answered.set()
         self.close_soon(_CLOSE_STORAGE, "try again later")
+
+    def hold(self, arrived: Arrived) -> None:
+        """We fail to process a message: no answer, and after a while no socket; the charger comes again with it."""
+        self._node.later(settings.OCPP_WRITER_HOLD_S, lambda: self.abandon(arrived))
+
+    def note_trouble(self, digest: str) -> None:
+        """Remember a message that has failed: when it succeeds some day, its row shall say so."""
+        if len(self._node.troubled) > MAX_TROUBLED:
+            self._node.troubled.clear()
+        self._node.troubled.setdefault(self.charge_point_id, set()).add(digest)
+
+    def served(self, call: frames.Call) -> None:
+        """A transaction message was processed; see `note_trouble`."""
+        troubled = self._node.troubled.get(self.charge_point_id)
+        if troubled is None:
+            return
+        digest = anomalies.digest_of(call.action, calls.frame_text(call))
+        if digest in troubled:
+            troubled.discard(digest)
+            self.submit(CallableWork(lambda batch: self._note_served(digest, batch.now)))
+
+    def _note_served(self, digest: str, now: datetime) -> None:
+        anomalies.note_served(charge_point_id=self.charge_point_id, digest=digest, now=now)
 
     async def wait_for_answer(self) -> None:
         """Wait until one of the CALLs in progress is answered."""

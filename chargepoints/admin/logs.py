@@ -184,6 +184,7 @@ class FrameAnomalyAdmin(LogAdmin):
         "problem",
         "served",
         "frame_text",
+        "answer",
         "resolved_at",
     )
     readonly_fields = fields
@@ -197,6 +198,12 @@ class FrameAnomalyAdmin(LogAdmin):
 
     @display(description="What we did")
     def served(self, obj: FrameAnomaly) -> str:
+        if obj.answer:
+            return chip(f"put aside after {obj.attempts} attempts", "bad")
+        if obj.attempts and not obj.was_served:
+            return chip(f"held, failed {obj.attempts} times", "bad")
+        if obj.attempts:
+            return chip(f"failed {obj.attempts} times, then stored", "ok")
         return (
             chip("repaired and stored", "warn") if obj.was_served else chip("answered with an error", "bad")
         )

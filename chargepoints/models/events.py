@@ -90,7 +90,24 @@ class FrameAnomaly(LogRow):
     message_id = models.CharField(max_length=64, blank=True)
     frame = models.TextField(help_text="Secrets redacted.")
     problem = models.CharField(max_length=500)
-    was_served = models.BooleanField(help_text="Repaired and stored; otherwise answered with a CALLERROR.")
+    was_served = models.BooleanField(
+        help_text="Stored, after a repair or after failures; otherwise answered with an error, held or put aside."
+    )
+    # Defaults of the database: processes of the version before do not know these columns.
+    digest = models.CharField(
+        max_length=32,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Of a message that our own code fails on.",
+    )
+    attempts = models.PositiveIntegerField(default=0, db_default=0, help_text="How often it has failed.")
+    answer = models.TextField(
+        blank=True,
+        default="",
+        db_default="",
+        help_text="What it was acknowledged with when it was put aside.",
+    )
     resolved_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -102,6 +119,9 @@ class FrameAnomaly(LogRow):
                 fields=["tenant", "received_at", "id"],
                 name="anomaly_open",
                 condition=models.Q(resolved_at=None),
+            ),
+            models.Index(
+                fields=["charge_point", "digest"], name="anomaly_digest", condition=~models.Q(digest="")
             ),
         ]
 

@@ -24,7 +24,13 @@ ACTIONS: dict[str, Action] = {
     "SignedFirmwareStatusNotification": Action(
         maintenance.signed_firmware_in, reports.PROGRESS, core.nothing_out
     ),
-    "StartTransaction": Action(core.start_in, starts.START, core.start_out, is_transactional=True),
+    "StartTransaction": Action(
+        core.start_in,
+        starts.START,
+        core.start_out,
+        is_transactional=True,
+        put_aside=core.start_put_aside,
+    ),
     "StatusNotification": Action(core.status_in, status.STATUS, core.nothing_out),
     "StopTransaction": Action(core.stop_in, stops.STOP, core.stop_out, is_transactional=True),
 }

@@ -11,10 +11,12 @@ from chargepoints.services.status import StatusChange
 from ocpp_gateway.link import Link
 from ocpp_gateway.v16 import mapping
 from ocpp_gateway.wire.timestamps import format_timestamp
+from transactions.services.batch import SessionBatch
 from transactions.services.metering import Metered
 from transactions.services.sessions import Authorize
 from transactions.services.starts import Start, Started
 from transactions.services.stops import Stop, Stopped
+from transactions.services.unserved import start_unserved
 
 Payload = dict[str, Any]
 
@@ -68,6 +70,11 @@ def start_in(link: Link, payload: Payload) -> Start:
 
 def start_out(done: Started) -> Payload:
     return {"transactionId": int(done.ocpp_id), "idTagInfo": mapping.id_tag_info(done.authorization)}
+
+
+def start_put_aside(link: Link, payload: Payload, batch: SessionBatch) -> Payload:
+    request = Authorize(**link.facts(), id_token=mapping.text(payload, "idTag"))
+    return start_out(start_unserved(request, batch))
 
 
 def stop_in(link: Link, payload: Payload) -> Stop:

@@ -113,15 +113,18 @@ class Fleet:
             )
             await asyncio.sleep(0.1)
 
-    async def advance(self, sessions: int = 1, timeout_s: float = 40.0) -> None:
-        """Wait until every charger has ended so many sessions from now on."""
+    async def advance(
+        self, sessions: int = 1, *, timeout_s: float = 40.0, chargers: list[Charger] | None = None
+    ) -> None:
+        """Wait until every charger (or these) has ended so many sessions from now on."""
         began = time.monotonic()
+        wanted = self.chargers if chargers is None else chargers
 
         def have_advanced() -> bool:
             ended = [
                 name for at, name, message in self.journal.acknowledged if at > began and message == STOP
             ]
-            return all(ended.count(charger.identity) >= sessions for charger in self.chargers)
+            return all(ended.count(charger.identity) >= sessions for charger in wanted)
 
         await self.wait(have_advanced, f"every charger has ended {sessions} sessions", timeout_s)
 

@@ -270,6 +270,22 @@ def test_frame_while_storage_is_away_is_not_answered_and_closes_the_socket(
     assert sent[1]["code"] == 1013
 
 
+def test_transaction_message_that_we_fail_on_is_not_answered_and_closes_the_socket(
+    node: InlineNode, charge_point: ChargePoint, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    def explode(*args: object) -> object:
+        raise KeyError("a bug of ours")
+
+    monkeypatch.setitem(V16_ACTIONS, "StopTransaction", replace(V16_ACTIONS["StopTransaction"], read=explode))
+    settings.OCPP_WRITER_HOLD_S = 0
+    stop = {"transactionId": 7, "meterStop": 1, "timestamp": "2026-03-02T11:00:00Z"}
+    rest = [call("Heartbeat", {}, f"h{number}") for number in range(5)]
+    sent = talk(scope_of("CP-A"), call("BootNotification", BOOT), call("StopTransaction", stop, "s"), *rest)
+    assert sent[-1] == {"type": "websocket.close", "code": 1013, "reason": "try again later"}
+    assert "s" not in [answer[1] for answer in texts(sent)]
+    assert FrameAnomaly.objects.get().attempts == 1
+
+
 def test_frames_after_the_node_began_to_stop_stay_with_the_charger(
     node: InlineNode, charge_point: ChargePoint
 ) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -81,6 +81,12 @@ class InlineNode:
         self.writer = InlineWriter()
         self.dispatcher = QuietDispatcher()
         self.is_stopping = False
+        self.troubled: dict[int, set[str]] = {}
+        self.timers: list[tuple[float, Callable[[], Any]]] = []
+
+    def later(self, seconds: float, callback: Callable[[], Any]) -> None:
+        """Time does not pass by itself here."""
+        self.timers.append((seconds, callback))
 
     def saw(self, socket: Socket) -> None:
         """Liveness is not flushed here."""
@@ -88,11 +94,12 @@ class InlineNode:
 
 @dataclass
 class Answer:
-    """A CALLRESULT (`payload`) or a CALLERROR (`code`)."""
+    """A CALLRESULT (`payload`), a CALLERROR (`code`), or none: the message is held."""
 
     payload: Payload = field(default_factory=dict)
     code: str = ""
     description: str = ""
+    is_held: bool = False
 
 
 class Csms:
@@ -221,6 +228,8 @@ class Csms:
 
     def _answer_to(self, charge_point: ChargePoint, action: str, message_id: str, before: int) -> Answer:
         answers = [frame for frame in self._sent[charge_point.pk][before:] if frame[1] == message_id]
+        if not answers and self.node.timers:
+            return Answer(is_held=True)
         assert len(answers) == 1, f"{action} was answered {len(answers)} times"
         frame = answers[0]
         if frame[0] == 4:
@@ -231,6 +240,7 @@ class Csms:
 
 
 def _accepted(answer: Answer) -> Payload:
+    assert not answer.is_held, "no answer"
     assert not answer.code, f"CALLERROR {answer.code}: {answer.description}"
     return answer.payload
 
