@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import TypeVar
 
 from django.conf import settings
+from django.db import DatabaseError
 from django.db.models import Count
 
 from chargepoints.models import OcppMessage
@@ -38,7 +39,10 @@ def verify(
     began_at  before the load test, by the server's clock
     Returns   what is wrong, a sentence each; nothing when all is well
     """
-    complaints = [*_sessions(result, began_at), *_messages(result, began_at, sleep)]
+    try:
+        complaints = [*_sessions(result, began_at), *_messages(result, began_at, sleep)]
+    except DatabaseError as error:
+        return (f"the database cannot be asked: {str(error).strip()}",)
     more = len(complaints) - SHOWN
     return (*complaints[:SHOWN], *([f"and {more} more"] if more > 0 else []))
 

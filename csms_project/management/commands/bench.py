@@ -58,7 +58,7 @@ class Command(BaseCommand):
     def _load(self, options: argparse.Namespace) -> None:
         try:
             config = config_from(options)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise CommandError(str(error), returncode=2) from error
         began_at = timezone.now()
         sys.exit(

@@ -17,7 +17,7 @@ def main(argv: list[str]) -> int:
     options = parser.parse_args(argv)
     try:
         config = config_from(options)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 2
     return run_bench(config, as_json=options.json)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -43,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--duration", type=float, default=10.0, metavar="S", help="seconds to measure; 0: one boot each")
     add(
         "--rate",
-        type=float,
+        type=_rate,
         default=0.0,
         metavar="N",
         help="at most N messages per second (default: no limit)",
@@ -68,6 +69,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(statuses=False, heartbeats=0, commands=0.0)
 
 
+def _rate(text: str) -> float:
+    number = float(text)
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is no rate")
+    return number
+
+
 def _samples(text: str) -> int:
     number = positive(text)
     if number > MAX_SAMPLES:
@@ -79,7 +87,7 @@ def _add_storm_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--statuses", action="store_true", help="report the states of all connectors as well")
     parser.add_argument(
         "--heartbeats",
-        type=int,
+        type=positive,
         default=0,
         metavar="N",
         help="N more charge points, connected before, send one heartbeat a second during the storm",
@@ -89,7 +97,7 @@ def _add_storm_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_soak_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--commands",
-        type=float,
+        type=_rate,
         default=0.0,
         metavar="N",
         help="commands per second through the REST API (needs --register)",
@@ -97,7 +105,12 @@ def _add_soak_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def config_from(options: argparse.Namespace) -> BenchConfig:
-    """The configuration that parsed arguments stand for. Raises OSError for an unreadable keys file."""
+    """The configuration that parsed arguments stand for.
+
+    Raises OSError for an unreadable keys file, ValueError for arguments that do not go together.
+    """
+    if options.commands and options.register is None:
+        raise ValueError("--commands go through the REST API: --register is missing")
     keys = read_keys(options.keys) if options.keys is not None else {}
     chargers = options.chargers or 100
     if keys:

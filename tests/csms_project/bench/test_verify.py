@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from pytest_django import Settings
 
 from chargepoints.models import ChargePoint, Connector, OcppMessage
@@ -156,6 +157,16 @@ def test_verify_counts_odd_frames_as_the_log_names_them(
             charge_point=charge_point, message_id=f"{RUN}-a{number}", action=action, received_at=T0
         )
     assert check(booked(), more={"malformed": 1, "Authorize": 1, "invalid Authorize": 1}) == ()
+
+
+def test_verify_without_a_database_says_so(
+    charge_point: ChargePoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any) -> Any:
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(module, "_sessions", away)
+    assert check(booked()) == ("the database cannot be asked: connection refused",)
 
 
 def test_verify_many_complaints_are_cut_short(charge_point: ChargePoint) -> None:

@@ -76,7 +76,10 @@ def test_bench_command_passes_what_a_scenario_alone_has(monkeypatch: pytest.Monk
     seen: list[BenchConfig] = []
     monkeypatch.setattr(bench_command, "run_bench", lambda config, **_: seen.append(config))
     urls = ("ws://one/ocpp", "ws://two/ocpp")
-    for arguments in (("boot-storm", *urls, "--statuses", "--heartbeats", "5"), ("soak", "--commands", "2")):
+    for arguments in (
+        ("boot-storm", *urls, "--statuses", "--heartbeats", "5"),
+        ("soak", "--commands", "2", "--register", "http://127.0.0.1:9"),
+    ):
         with pytest.raises(SystemExit):
             call_command("bench", *arguments)
     storm, soak = seen
@@ -86,7 +89,16 @@ def test_bench_command_passes_what_a_scenario_alone_has(monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize(
     "arguments",
-    [("nonsense",), ("mixed", "--samples", "11"), ("mixed", "--samples", "0"), ("idle", "--statuses")],
+    [
+        ("nonsense",),
+        ("mixed", "--samples", "11"),
+        ("mixed", "--samples", "0"),
+        ("mixed", "--rate", "-1"),
+        ("mixed", "--rate", "inf"),
+        ("idle", "--statuses"),
+        ("boot-storm", "--heartbeats", "0"),
+        ("soak", "--commands", "2"),
+    ],
 )
 def test_bench_command_refuses_what_makes_no_sense(arguments: tuple[str, ...]) -> None:
     with pytest.raises(CommandError):
