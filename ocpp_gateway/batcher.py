@@ -17,7 +17,7 @@ from django.db.transaction import atomic
 from django.utils import timezone
 
 from chargepoints.models import BatchReceipt
-from ocpp_gateway.troubles import Trouble, is_repeat_of_other, is_stale_plan, trouble_of
+from ocpp_gateway.troubles import Trouble, is_repeat_of_other, trouble_of
 from transactions.services.batch import SessionBatch
 
 logger = logging.getLogger(__name__)
@@ -180,8 +180,6 @@ class Batcher:
             if trouble_of(error) is Trouble.AWAY:
                 connection.close()
                 raise StorageAway(str(error)) from error
-            if is_stale_plan(error):
-                connection.close()
             # The server has answered: the transaction did not take place.
             self._unsure = None
             raise

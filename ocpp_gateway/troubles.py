@@ -33,7 +33,7 @@ _BY_STATE = {
     "40": Trouble.PASSING,  # serialisation failure, deadlock
     "55P03": Trouble.PASSING,  # lock not available
     "55006": Trouble.PASSING,  # object in use
-    "0A000": Trouble.PASSING,  # a prepared statement whose table was changed by a migration
+    "0A000": Trouble.PASSING,  # a prepared statement whose table a migration changed: the rollback discards it
     "57014": Trouble.PASSING,  # statement time-out
     "53200": Trouble.OURS,  # out of memory, which may be due to one work only
     "53400": Trouble.OURS,  # a configured limit, such as that of temporary files
@@ -44,7 +44,6 @@ _BY_STATE = {
     "54": Trouble.MESSAGE,  # program limit exceeded, such as the size of an index entry
 }
 UNIQUE_VIOLATION = "23505"
-STALE_PLAN = "0A000"
 
 
 def trouble_of(error: Exception) -> Trouble:
@@ -68,11 +67,6 @@ def trouble_of(error: Exception) -> Trouble:
 def is_repeat_of_other(error: Exception) -> bool:
     """Somebody else has stored the row meanwhile: done again, the work finds it."""
     return sqlstate(error) == UNIQUE_VIOLATION
-
-
-def is_stale_plan(error: Exception) -> bool:
-    """A column has changed its type since the statement was prepared: a new connection prepares it anew."""
-    return sqlstate(error) == STALE_PLAN
 
 
 def sqlstate(error: Exception) -> str:
