@@ -56,7 +56,7 @@ def escape_texts(_logger: Any, _method: str, fields: Fields) -> Fields:
 
 
 class NowAndThen(logging.Filter):
-    """Turns errors that a library repeats each second into one line a minute, without the stack."""
+    """Turns what a library repeats each second of an outage into one line a minute, without the stack."""
 
     PAUSE_S = 60.0
 
@@ -66,8 +66,8 @@ class NowAndThen(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         now = time.monotonic()
-        if record.levelno < logging.ERROR or now < self._next:
-            return record.levelno < logging.ERROR
+        if record.levelno < logging.WARNING or now < self._next:
+            return record.levelno < logging.WARNING
         self._next = now + self.PAUSE_S
         error = record.exc_info[1] if record.exc_info else None
         record.error = f"{type(error).__name__}: {error}"[:200] if error else record.getMessage()
@@ -126,7 +126,14 @@ def configure(*, level: str, style: str) -> dict[str, Any]:
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "filters": {"layer_away": {"()": NowAndThen, "event": "channel_layer.away"}},
+        "filters": {
+            name: {"()": NowAndThen, "event": event}
+            for name, event in {
+                "layer_away": "channel_layer.away",
+                "pool_away": "database.away",
+                "listener_away": "queue.listener_away",
+            }.items()
+        },
         "formatters": {
             "lines": {
                 "()": structlog.stdlib.ProcessorFormatter,
@@ -148,6 +155,9 @@ def configure(*, level: str, style: str) -> dict[str, Any]:
             "procrastinate": {"level": logging.WARNING},
             # A stack each second while Redis is away.
             "channels_redis.pubsub": {"filters": ["layer_away"]},
+            # And while PostgreSQL is.
+            "psycopg.pool": {"filters": ["pool_away"]},
+            "procrastinate.utils": {"filters": ["listener_away"]},
             "asyncio": {"level": logging.WARNING},
         },
     }

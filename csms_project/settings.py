@@ -143,7 +143,9 @@ elif POSTGRESQL:
     # A pool for the web's many threads; CONN_MAX_AGE=0 without one reconnects for each request.
     if not TESTING:
         _pool_size = env.int("DATABASE_POOL", default=10)
-        DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": _pool_size, "timeout": 5}
+        # It tries ever more rarely to reach a server that is away; after the time-out the next request tries at once.
+        _patience = {"timeout": 5, "reconnect_timeout": 5}
+        DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": _pool_size, **_patience}
     # Wakes the background jobs. Only here: its migrations know no SQLite, where the process ticks by itself.
     INSTALLED_APPS.insert(INSTALLED_APPS.index("csms_project"), "procrastinate.contrib.django")
     PROCRASTINATE_AUTODISCOVER_MODULE_NAME = ""

@@ -147,7 +147,8 @@ class Worker:
                 await self._work(stop)
             except Exception as error:  # whatever it is, jobs have to go on
                 if self.error is None:
-                    logger.error("queue.away", extra={"error": f"{type(error).__name__}: {error}"[:300]})
+                    text = " ".join(str(error).split())
+                    logger.error("queue.away", extra={"error": f"{type(error).__name__}: {text}"[:300]})
                 self.error = f"fails ({type(error).__name__})"
                 with suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), RETRY_S)
