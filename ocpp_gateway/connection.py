@@ -6,13 +6,10 @@ Spec: OCPP-J 1.6 §4.1.1 (one open CALL per direction), 2.0.1 part 4 §4.1.4 (me
 """
 
 import uuid
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Final
-
-import orjson
+from typing import Any, Final, NamedTuple
 
 from ocpp_gateway.wire.frames import Call, CallError, CallResult, Frame, Malformed
 
@@ -53,8 +50,7 @@ class Arrival(Enum):
     REPEATED = "repeated"  # send the answer given before
 
 
-@dataclass(frozen=True, slots=True)
-class Arrived:
+class Arrived(NamedTuple):
     """A CALL as it arrived; hand it back to answer_call or drop_call. answer is set for REPEATED only."""
 
     arrival: Arrival
@@ -104,12 +100,6 @@ class TokenBucket:
         return max(0.0, -self._level / self.rate)
 
 
-@dataclass(slots=True)
-class _Kept:
-    answer: str
-    until: float
-
-
 class Connection:
     """State of one socket. Not thread-safe: belongs to the event loop that serves the socket."""
 
@@ -125,7 +115,7 @@ class Connection:
         self._new_id = new_id
         self._outstanding: Outstanding | None = None
         self._in_progress: set[tuple[str, int]] = set()
-        self._answered: OrderedDict[tuple[str, int], _Kept] = OrderedDict()
+        self._answered: dict[tuple[str, int], tuple[str, float]] = {}
         self.opened_at = clock()
         self.last_frame_at = self.opened_at
         self.counters = Counters()
@@ -191,20 +181,20 @@ class Connection:
 
     # --- the charger's CALLs
 
-    def take_call(self, call: Call) -> Arrived:
+    def take_call(self, call: Call, text: str) -> Arrived:
         """Say whether a CALL is new, being handled, or answered before.
 
-        The same message is the same id, action and payload: chargers repeat a CALL whose answer was lost,
-        and others use one id for everything, so an equal id alone says nothing.
+        The same message is the same id and text: chargers repeat a CALL whose answer was lost as it was, and
+        others use one id for everything, so an equal id alone says nothing.
         """
-        key = (call.message_id, hash(orjson.dumps((call.action, call.payload))))
+        key = (call.message_id, hash(text))
         if key in self._in_progress:
             self.counters.repeated += 1
             return Arrived(Arrival.IN_PROGRESS, call, key)
         kept = self._answered.get(key)
-        if kept is not None and self._clock() < kept.until:
+        if kept is not None and self._clock() < kept[1]:
             self.counters.repeated += 1
-            return Arrived(Arrival.REPEATED, call, key, kept.answer)
+            return Arrived(Arrival.REPEATED, call, key, kept[0])
         self._in_progress.add(key)
         return Arrived(Arrival.NEW, call, key)
 
@@ -213,10 +203,11 @@ class Connection:
         self._in_progress.discard(arrived.key)
         if arrived.call.action in _NEVER_KEPT or len(answer) > MAX_ANSWER_KEPT:
             return
-        self._answered[arrived.key] = _Kept(answer, self._clock() + ANSWER_KEPT_S)
-        self._answered.move_to_end(arrived.key)
-        if len(self._answered) > ANSWERS_KEPT:
-            self._answered.popitem(last=False)
+        kept = self._answered
+        kept.pop(arrived.key, None)
+        kept[arrived.key] = answer, self._clock() + ANSWER_KEPT_S
+        if len(kept) > ANSWERS_KEPT:
+            del kept[next(iter(kept))]
 
     def drop_call(self, arrived: Arrived) -> None:
         """Note that a new CALL stays without an answer; when it comes again it is new."""

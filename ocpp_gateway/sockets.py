@@ -90,7 +90,7 @@ class Socket:
         frame = frames.parse(text, version=self.version)
         wait = self.state.on_frame(frame, size=len(text))
         if isinstance(frame, frames.Call):
-            self._take_call(frame, len(text))
+            self._take_call(frame, text)
         elif isinstance(frame, frames.CallResult | frames.CallError):
             if not self._node.dispatcher.answered(self, frame):
                 metrics.count_message(self.version, "", "unsolicited")
@@ -107,8 +107,8 @@ class Socket:
         if frame.code is not None:
             self._answer_in_turn(None, frames.error(frame.message_id, frame.code, frame.description))
 
-    def _take_call(self, call: frames.Call, size: int) -> None:
-        arrived = self.state.take_call(call)
+    def _take_call(self, call: frames.Call, text: str) -> None:
+        arrived = self.state.take_call(call, text)
         if arrived.arrival is Arrival.IN_PROGRESS:
             return
         if arrived.arrival is Arrival.REPEATED:
@@ -120,7 +120,7 @@ class Socket:
         elif call.action == "Heartbeat":
             self._heartbeat(arrived)
         else:
-            self._serve(arrived, size)
+            self._serve(arrived, len(text))
 
     def _gate(self, action: str) -> tuple[ErrorCode, str] | None:
         """Why a CALL is not served at all: not known, not ours, or not registered (OCPP 1.6 §4.2, J errata 3.10)."""
@@ -151,6 +151,7 @@ class Socket:
                     action="Heartbeat",
                     request=call.payload,
                     response=answer,
+                    answered_at=self.last_frame_at,
                 )
             )
         self._answer_in_turn(arrived, frames.result(arrived.call.message_id, answer))

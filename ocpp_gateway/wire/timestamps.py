@@ -72,6 +72,9 @@ def _zone(sign: str, hours: str, minutes: str | None) -> timezone:
 
 def format_timestamp(moment: datetime) -> str:
     """RFC 3339 in UTC with milliseconds and Z; raises ValueError for a moment without a zone."""
-    if moment.tzinfo is None:
+    zone = moment.tzinfo
+    if zone is None:
         raise ValueError("a timestamp needs a time zone")
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if zone is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="milliseconds")[:-6] + "Z"

@@ -98,9 +98,19 @@ def _depth_within(message: object, depth: int) -> bool:
 
 
 def _may_have_long_number(text: str, limits: Limits) -> bool:
-    """Whether some run of number characters is too long; a harmless one in a string counts as well."""
-    runs = text.encode("utf-8", "replace").translate(_NUMBER_AS_ZERO)
-    return b"0" * (limits.digits + 1) in runs
+    """Whether some run of number characters is too long; a harmless one in a string counts as well.
+
+    A run that is too long covers at least four of the characters at every tenth place (for 40 digits), which are
+    looked at first: a fifth of the cost of looking at all.
+    """
+    step = max(1, (limits.digits + 1) // 4)
+    if b"0000" not in _runs(text[::step]):
+        return False
+    return b"0" * (limits.digits + 1) in _runs(text)
+
+
+def _runs(text: str) -> bytes:
+    return text.encode("utf-8", "replace").translate(_NUMBER_AS_ZERO)
 
 
 def find_excess(text: str, limits: Limits) -> str | None:

@@ -115,8 +115,12 @@ def test_abandon_call_gives_it_back_once(connection: Connection) -> None:
 AUTHORIZE = Call("7", "Authorize", {"idTag": "A"})
 
 
+def take(connection: Connection, call: Call) -> Arrived:
+    return connection.take_call(call, repr(call))
+
+
 def answered(connection: Connection, call: Call, answer: str) -> Arrived:
-    arrived = connection.take_call(call)
+    arrived = take(connection, call)
     assert arrived.arrival is Arrival.NEW
     connection.answer_call(arrived, answer)
     return arrived
@@ -124,14 +128,14 @@ def answered(connection: Connection, call: Call, answer: str) -> Arrived:
 
 def test_take_call_again_is_answered_from_memory(connection: Connection) -> None:
     answered(connection, AUTHORIZE, "the answer")
-    again = connection.take_call(Call("7", "Authorize", {"idTag": "A"}))
+    again = take(connection, Call("7", "Authorize", {"idTag": "A"}))
     assert (again.arrival, again.answer) == (Arrival.REPEATED, "the answer")
     assert connection.counters.repeated == 1
 
 
 def test_take_call_while_in_progress_is_answered_once(connection: Connection) -> None:
-    first = connection.take_call(AUTHORIZE)
-    assert connection.take_call(AUTHORIZE).arrival is Arrival.IN_PROGRESS
+    first = take(connection, AUTHORIZE)
+    assert take(connection, AUTHORIZE).arrival is Arrival.IN_PROGRESS
     assert connection.calls_in_progress == 1
     connection.answer_call(first, "the answer")
     assert connection.calls_in_progress == 0
@@ -147,15 +151,15 @@ def test_take_call_while_in_progress_is_answered_once(connection: Connection) ->
     ],
 )
 def test_take_call_of_another_message_is_new(connection: Connection, other: Call) -> None:
-    first = connection.take_call(AUTHORIZE)
-    assert connection.take_call(other).arrival is Arrival.NEW
+    first = take(connection, AUTHORIZE)
+    assert take(connection, other).arrival is Arrival.NEW
     connection.answer_call(first, "the answer")
-    assert connection.take_call(Call("7", "Authorize", {"idTag": "C"})).arrival is Arrival.NEW
+    assert take(connection, Call("7", "Authorize", {"idTag": "C"})).arrival is Arrival.NEW
 
 
 def test_take_call_after_drop_is_new(connection: Connection) -> None:
-    connection.drop_call(connection.take_call(AUTHORIZE))
-    assert connection.take_call(AUTHORIZE).arrival is Arrival.NEW
+    connection.drop_call(take(connection, AUTHORIZE))
+    assert take(connection, AUTHORIZE).arrival is Arrival.NEW
 
 
 @pytest.mark.parametrize("action", ["Heartbeat", "BootNotification"])
@@ -163,26 +167,26 @@ def test_take_call_whose_answer_tells_the_time_is_never_answered_from_memory(
     connection: Connection, action: str
 ) -> None:
     answered(connection, Call("1", action, {}), "old time")
-    assert connection.take_call(Call("1", action, {})).arrival is Arrival.NEW
+    assert take(connection, Call("1", action, {})).arrival is Arrival.NEW
 
 
 def test_take_call_after_a_while_is_new(connection: Connection, clock: Clock) -> None:
     answered(connection, AUTHORIZE, "the answer")
     clock.now += ANSWER_KEPT_S
-    assert connection.take_call(AUTHORIZE).arrival is Arrival.NEW
+    assert take(connection, AUTHORIZE).arrival is Arrival.NEW
 
 
 def test_answers_kept_are_the_last_ones(connection: Connection) -> None:
     calls = [Call(str(n), "Authorize", {"idTag": "A"}) for n in range(ANSWERS_KEPT + 1)]
     for call in calls:
         answered(connection, call, f"answer {call.message_id}")
-    assert connection.take_call(calls[1]).arrival is Arrival.REPEATED
-    assert connection.take_call(calls[0]).arrival is Arrival.NEW
+    assert take(connection, calls[1]).arrival is Arrival.REPEATED
+    assert take(connection, calls[0]).arrival is Arrival.NEW
 
 
 def test_answer_too_long_is_not_kept(connection: Connection) -> None:
     answered(connection, AUTHORIZE, "x" * (MAX_ANSWER_KEPT + 1))
-    assert connection.take_call(AUTHORIZE).arrival is Arrival.NEW
+    assert take(connection, AUTHORIZE).arrival is Arrival.NEW
 
 
 def test_on_frame_counts_and_notes_the_time(connection: Connection, clock: Clock) -> None:
