@@ -199,3 +199,21 @@ def test_forms_name_every_field(site: Site) -> None:
         page.goto(path)
         found[path] = page.evaluate(nameless)
     assert found == {path: [] for path in found}
+
+
+def test_live_part_says_that_it_is_old_while_the_server_does_not_answer(site: Site) -> None:
+    page = site.sign_in()
+    page.clock.install()
+    page.reload()
+    page.route("**/admin/home/live/", lambda route: route.abort())
+    page.clock.run_for(11_000)
+    notice = page.locator("#live-outage")
+    expect(notice).to_contain_text("The server has not answered since")
+    expect(page.locator("#live")).to_have_class("cs-stale")
+    page.unroute("**/admin/home/live/")
+    page.clock.run_for(11_000)
+    expect(notice).to_have_count(0)
+    expect(page.locator("#live")).not_to_have_class("cs-stale")
+    # Browser and htmx tell of the request that was cut.
+    expected = ("net::ERR_FAILED", "htmx:")
+    site.troubles[:] = [text for text in site.troubles if not any(word in text for word in expected)]

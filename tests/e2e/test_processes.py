@@ -163,6 +163,17 @@ if POSTGRESQL_URL:  # several processes on one database: SQLite serves one
         assert end(web) == 0
         assert "web.worker_died" in web.log
 
+    def test_second_signal_ends_web_workers_at_once(make_product: MakeProduct) -> None:
+        web = make_product(*WEB, "--workers", "2")
+        wait_until(lambda: "process.started" in web.log, "both serve", 30)
+        children = _children(web.process.pid)
+        os.kill(children[0], signal.SIGSTOP)  # it cannot end in good order
+        web.terminate()
+        wait_until(lambda: not _is_running(children[1]), "the other one has ended", 20)
+        web.terminate()
+        assert web.process.wait(10) == 128 + signal.SIGTERM
+        wait_until(lambda: not _is_running(children[0]), "it has been killed", 10)
+
     def test_web_workers_end_with_their_parent(make_product: MakeProduct) -> None:
         web = make_product(*WEB, "--workers", "2")
         wait_until(lambda: "process.started" in web.log, "both serve", 30)
