@@ -50,6 +50,15 @@ _DEFLATE: Final = ServerPerMessageDeflateFactory(
 _Waiting = bytes | str | int | None
 
 
+class _Nobody:
+    """In the place of a queue that nobody reads any more."""
+
+    def put_nowait(self, message: Any) -> None: ...
+
+
+_NOBODY: Final[Any] = _Nobody()
+
+
 class ChargerHttpProtocol(HttpToolsProtocol):
     """HTTP that cuts a client whose request header is not complete in time; uvicorn waits for ever."""
 
@@ -268,7 +277,9 @@ class ChargerWebSocketProtocol(WebSocketsSansIOProtocol):
                 self._hand_on(content)  # type: ignore[arg-type]
         if not self._is_held:
             self._waiting = None
-            if self.read_paused:
+            if self.disconnected:
+                self._let_go()
+            elif self.read_paused:
                 self.read_paused = False
                 if not self.transport.is_closing():
                     self.transport.resume_reading()
@@ -320,6 +331,16 @@ class ChargerWebSocketProtocol(WebSocketsSansIOProtocol):
             self.transport.abort()
 
     # -- life
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if not self._is_held:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Cut what holds itself: thousands of sockets end at once, and should not wait for the garbage collector."""
+        self.queue = _NOBODY
+        self.conn.parser = None  # type: ignore[assignment]
 
     def keepalive_timeout(self) -> None:
         if self.read_paused and not self.transport.is_closing():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -444,3 +446,30 @@ def test_line_keeps_nothing_of_the_handshake() -> None:
         assert not link.protocol.tasks
 
     play(main)
+
+
+@pytest.mark.parametrize("is_held", [False, True])
+def test_socket_that_has_ended_is_freed_without_the_garbage_collector(is_held: bool) -> None:
+    async def main() -> None:
+        gate = asyncio.Event()
+
+        async def wait() -> None:
+            await gate.wait()
+
+        taker = Taker(lambda text: wait() if is_held else None)
+        link = await Link(taker).open()
+        protocol = vars(link).pop("protocol")
+        ended = weakref.ref(protocol)
+        protocol.data_received(masked(TEXT, b"1") + masked(TEXT, b"2", fin=False))
+        protocol.connection_lost(None)
+        del protocol
+        gate.set()
+        await turns()
+        assert (taker.taken, taker.codes) == (["1"], [1005])
+        assert ended() is None
+
+    gc.disable()
+    try:
+        play(main)
+    finally:
+        gc.enable()
