@@ -52,6 +52,7 @@ def test_proper_production_settings_pass(production: Settings) -> None:
         ("RETENTION_MESSAGES_DAYS", -1, checks.check_numbers, "csms.E002"),
         ("TARIFF_PRICE_PER_KWH", Decimal("-0.01"), checks.check_numbers, "csms.E002"),
         ("OCPP_WRITER_BATCH", 100_000, checks.check_numbers, "csms.E003"),
+        ("OCPP_NODE_LEASE_S", 2, checks.check_numbers, "csms.E019"),
         ("TARIFF_CURRENCY", "euro", checks.check_tariff, "csms.E004"),
         ("TARIFF_VAT_PERCENT", Decimal(101), checks.check_tariff, "csms.E005"),
         ("FIELD_ENCRYPTION_KEYS", ["!" * 44], checks.check_secrets, "csms.E006"),
