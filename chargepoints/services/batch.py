@@ -91,6 +91,7 @@ class StationBatch(UnitOfWork):
         self._wanted_whole: set[int] = set()
         self._wanted_connectors: set[int] = set()
         self._wanted_locked: set[int] = set()
+        self._wanted_numbers: set[tuple[int, int]] = set()
         self._wanted_tokens: set[TokenKey] = set()
         self._charge_points: dict[int, ChargePoint | None] = {}
         self._connectors: dict[int, dict[int, Connector]] = {}
@@ -136,6 +137,11 @@ class StationBatch(UnitOfWork):
         if lock:
             self._wanted_locked.add(charge_point_id)
 
+    def want_connector(self, charge_point_id: int, number: int) -> None:
+        """This one will be changed; made where the charger names it for the first time."""
+        self._wanted_connectors.add(charge_point_id)
+        self._wanted_numbers.add((charge_point_id, number))
+
     def want_token(self, key: TokenKey) -> None:
         """A token will be decided about."""
         self._wanted_tokens.add(key)
@@ -146,6 +152,7 @@ class StationBatch(UnitOfWork):
         wanted = self._wanted_connectors - self._connectors.keys()
         self._load_connectors(wanted & self._wanted_locked, lock=True)
         self._load_connectors(wanted - self._wanted_locked)
+        self._make_connectors()
         self._tokens.update(load_tokens(self._wanted_tokens - self._tokens.keys()))
         for part in self._parts.values():
             part.load()
@@ -212,6 +219,36 @@ class StationBatch(UnitOfWork):
         return self._tokens[key]
 
     # -- 1.6 connectors appear when the charger first names them
+
+    def _make_connectors(self) -> None:
+        """Make those that are named for the first time, for all chargers at once: a new fleet boots in a storm."""
+        missing = sorted(
+            (pk, number)
+            for pk, number in self._wanted_numbers
+            if self._charge_points.get(pk) is not None
+            and 0 < number <= settings.OCPP_MAX_CONNECTORS
+            and number not in self._connectors[pk]
+        )
+        if not missing:
+            return
+        places = [
+            {"tenant_id": self.charge_point(pk).tenant_id, "charge_point_id": pk, "number": number}
+            for pk, number in missing
+        ]
+        Evse.objects.bulk_create([Evse(**place) for place in places], ignore_conflicts=True)
+        stations = {pk for pk, _ in missing}
+        found = bulk.fetch(Evse, ("id", "charge_point_id", "number"), {"charge_point_id": stations})
+        keys = {(pk, number): key for key, pk, number in found}
+        new = [
+            Connector(
+                **place | {"number": 1},
+                ocpp_number=place["number"],
+                evse_id=keys[place["charge_point_id"], place["number"]],
+            )
+            for place in places
+        ]
+        Connector.objects.bulk_create(new, ignore_conflicts=True)
+        self._load_connectors(stations)
 
     def connector(self, charge_point_id: int, number: int) -> Connector | None:
         """Connector `number` of a 1.6 charger, made on its first appearance.

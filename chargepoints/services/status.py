@@ -32,7 +32,7 @@ def want_status(request: StatusChange, batch: StationBatch) -> None:
     """A status changes the charge point or one of its connectors."""
     batch.want_charge_point(request.charge_point_id)
     if request.connector_number:
-        batch.want_connectors(request.charge_point_id)
+        batch.want_connector(request.charge_point_id, request.connector_number)
 
 
 def decide_status(request: StatusChange, batch: StationBatch) -> None:

@@ -131,6 +131,24 @@ def test_batch_of_all_kinds_costs_the_same_for_20_and_60_messages(
     assert large <= MAX_STATEMENTS
 
 
+def test_first_statuses_of_new_connectors_cost_the_same_for_20_and_60_chargers(
+    csms: Csms, stations: list[ChargePoint]
+) -> None:
+    """A new fleet boots in a storm: its connectors are made together."""
+    factories.EvseFactory(charge_point=stations[0], tenant=stations[0].tenant, number=7)
+
+    def first(rows: list[ChargePoint], *numbers: int) -> list[Call]:
+        return [(row, "StatusNotification", status(n, "Available")) for row in rows for n in numbers]
+
+    few = statements(csms, first(stations[:SMALL], 7, 8))
+    many = statements(csms, first(stations[SMALL:] + stations[:SMALL], 7, 8, 9))
+
+    assert max(few, many) <= MAX_STATEMENTS + 4
+    for row in stations:
+        numbers = row.connectors.filter(status="Available").values_list("ocpp_number", flat=True)
+        assert set(numbers) == {7, 8, 9}
+
+
 def test_many_samples_of_one_charger_cost_the_same(csms: Csms, stations: list[ChargePoint]) -> None:
     few = statements(csms, [make_meter(stations[0]) for _ in range(5)])
     many = statements(csms, [make_meter(stations[0]) for _ in range(50)])
