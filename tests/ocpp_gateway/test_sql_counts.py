@@ -146,7 +146,7 @@ def test_first_statuses_of_new_connectors_cost_the_same_for_20_and_60_chargers(
     assert max(few, many) <= MAX_STATEMENTS + 4
     for row in stations:
         numbers = row.connectors.filter(status="Available").values_list("ocpp_number", flat=True)
-        assert set(numbers) == {7, 8, 9}
+        assert set(numbers) >= {7, 8, 9}
 
 
 def test_many_samples_of_one_charger_cost_the_same(csms: Csms, stations: list[ChargePoint]) -> None:
