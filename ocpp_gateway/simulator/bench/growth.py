@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 from typing import Any
 
-ALLOWED_BYTES = 5_000_000
-ALLOWED_SHARE = 0.03
+ALLOWED_BYTES = 2_000_000
+ALLOWED_SHARE = 0.015
 ALLOWED_FILES = 8
 _ENOUGH = 12
 
@@ -24,9 +25,10 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Growth:
-    """The last quarter of a soak compared with the second; the first is warming up.
+    """The last quarter of a soak compared with the third; the first half is for caches to fill.
 
-    per_hour   what the growth would be in an hour at the same pace
+    rss_growth_per_hour   what the growth would be in an hour at the same pace
+    rss_by_tenth          the course of the memory, in bytes
     """
 
     rss_bytes: int
@@ -34,6 +36,7 @@ class Growth:
     rss_growth_per_hour: int
     files: int
     files_growth: int
+    rss_by_tenth: tuple[int, ...]
 
     @property
     def is_steady(self) -> bool:
@@ -47,6 +50,7 @@ class Growth:
             "rss_bytes": self.rss_bytes,
             "rss_growth_bytes": self.rss_growth_bytes,
             "rss_growth_bytes_per_hour": self.rss_growth_per_hour,
+            "rss_bytes_by_tenth": list(self.rss_by_tenth),
             "files": self.files,
             "files_growth": self.files_growth,
             "steady": self.is_steady,
@@ -54,14 +58,14 @@ class Growth:
 
 
 def measure_growth(samples: Sequence[Sample]) -> Growth | None:
-    """Compare the second and the last quarter; None when there are too few samples.
+    """Compare the third and the last quarter; None when there are too few samples.
 
     Memory by its median; descriptors by their minimum, because sockets that the load has closed linger for a moment.
     """
     if len(samples) < _ENOUGH:
         return None
     quarter = len(samples) // 4
-    early, late = samples[quarter : 2 * quarter], samples[-quarter:]
+    early, late = samples[-2 * quarter : -quarter], samples[-quarter:]
     seconds = median(s.at_s for s in late) - median(s.at_s for s in early)
     before, after = (int(median(s.rss_bytes for s in part)) for part in (early, late))
     return Growth(
@@ -70,4 +74,10 @@ def measure_growth(samples: Sequence[Sample]) -> Growth | None:
         rss_growth_per_hour=int((after - before) * 3600 / seconds) if seconds > 0 else 0,
         files=min(s.files for s in early),
         files_growth=min(s.files for s in late) - min(s.files for s in early),
+        rss_by_tenth=tuple(int(median(s.rss_bytes for s in part)) for part in _tenths(samples)),
     )
+
+
+def _tenths(samples: Sequence[Sample]) -> list[Sequence[Sample]]:
+    edges = [len(samples) * tenth // 10 for tenth in range(11)]
+    return [samples[start:end] for start, end in pairwise(edges)]

@@ -237,9 +237,10 @@ def _other_lines(row: dict[str, Any]) -> list[str]:
 
 def _growth_line(growth: dict[str, Any]) -> str:
     verdict = "steady" if growth["steady"] else "GROWING"
+    course = " ".join(f"{rss / 1e6:.0f}" for rss in growth["rss_bytes_by_tenth"])
     return (
         f"growth after warm-up: memory {growth['rss_growth_bytes'] / 1e6:+.1f} MB, "
-        f"file descriptors {growth['files_growth']:+d}: {verdict}"
+        f"file descriptors {growth['files_growth']:+d}: {verdict} (MB by tenth of the time: {course})"
     )
 
 

@@ -303,19 +303,21 @@ def _samples(rss: list[int], files: list[int]) -> list[Sample]:
     ("late_rss", "late_files", "steady"),
     [
         (200_000_000, 30, True),
-        (205_000_000, 38, True),
-        (210_000_000, 30, False),
+        (203_000_000, 38, True),
+        (203_000_001, 30, False),
         (200_000_000, 39, False),
     ],
 )
-def test_growth_compares_the_last_quarter_with_the_second(
+def test_growth_compares_the_last_quarter_with_the_third(
     late_rss: int, late_files: int, steady: bool
 ) -> None:
-    rss = [100_000_000] * 5 + [200_000_000] * 10 + [late_rss] * 5
-    files = [5] * 5 + [30] * 10 + [late_files] * 5
+    rss = [100_000_000] * 10 + [200_000_000] * 5 + [late_rss] * 5
+    files = [5] * 10 + [30] * 5 + [late_files] * 5
     growth = measure_growth(_samples(rss, files))
     assert growth is not None
     assert growth.rss_growth_bytes == late_rss - 200_000_000
+    assert growth.rss_by_tenth[:7] == (100_000_000,) * 5 + (200_000_000,) * 2
+    assert growth.rss_by_tenth[8:] == (late_rss,) * 2
     assert growth.is_steady is steady
 
 
