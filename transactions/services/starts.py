@@ -76,13 +76,14 @@ def decide_start(request: Start, batch: SessionBatch) -> Started:
     Spec: OCPP 1.6 §4.8, errata 3.54
     """
     authorization = authorize_token(request, request.id_token, request.token_type, batch)
-    known = _find_repeat(request, batch)
+    digest = request.digest
+    known = _find_repeat(request, digest, batch)
     if known is not None:
         status = AuthorizationStatus(known.authorization_status)
         return Started(ocpp_id=known.ocpp_id, authorization=_with_status(authorization, status))
     if authorization.is_accepted and _has_too_many(authorization, request, batch):
         authorization = _with_status(authorization, AuthorizationStatus.CONCURRENT_TX)
-    row = _open(request, authorization, batch)
+    row = _open(request, digest, authorization, batch)
     _supersede_older(row, request, batch)
     _connect_reservation(row, request, batch)
     batch.add_transaction(row)
@@ -90,25 +91,25 @@ def decide_start(request: Start, batch: SessionBatch) -> Started:
     return Started(ocpp_id=row.ocpp_id, authorization=authorization)
 
 
-def _find_repeat(request: Start, batch: SessionBatch) -> Transaction | None:
+def _find_repeat(request: Start, digest: str, batch: SessionBatch) -> Transaction | None:
     """The session that this very start has opened already.
 
     With a dead or unreadable clock every session starts at the same time and register: there only a session that is
     still open counts as the same, and of several the one that came last.
     """
-    known = batch.transaction_by_digest(request.charge_point_id, request.digest)
+    known = batch.transaction_by_digest(request.charge_point_id, digest)
     if known is not None and (known.is_active or is_plausible(request.started_at)):
         return known
-    later = _later_digest(request, "")
+    later = _later_digest(digest, "")
     same = [
         row for row in batch.open_transactions(request.charge_point_id) if row.start_digest.startswith(later)
     ]
     return max(same, key=lambda row: row.start_received_at, default=None)
 
 
-def _later_digest(request: Start, ocpp_id: str) -> str:
+def _later_digest(digest: str, ocpp_id: str) -> str:
     """The digest of a session whose start equals that of one that has ended: the same basis and its own id."""
-    return f"{request.digest[:28]}-{ocpp_id}"
+    return f"{digest[:28]}-{ocpp_id}"
 
 
 def _with_status(authorization: Authorization, status: AuthorizationStatus) -> Authorization:
@@ -147,14 +148,14 @@ def _has_too_many(authorization: Authorization, request: Start, batch: SessionBa
     return running + fresh >= limit
 
 
-def _open(request: Start, authorization: Authorization, batch: SessionBatch) -> Transaction:
+def _open(request: Start, digest: str, authorization: Authorization, batch: SessionBatch) -> Transaction:
     station = batch.charge_point(request.charge_point_id)
     connector = batch.connector(request.charge_point_id, request.connector_number)
     chosen = choose(
         tenant=station.tenant, charge_point=station, location=station.location, id_token=authorization.token
     )
     zone = (station.location.time_zone if station.location else "") or station.tenant.time_zone
-    duplicate = batch.transaction_by_digest(request.charge_point_id, request.digest)
+    duplicate = batch.transaction_by_digest(request.charge_point_id, digest)
     ocpp_id = batch.unused_ocpp16_id()
     row = bulk.make(
         Transaction,
@@ -166,7 +167,7 @@ def _open(request: Start, authorization: Authorization, batch: SessionBatch) -> 
         connector_number=request.connector_number,
         ocpp_version=request.ocpp_version,
         ocpp_id=ocpp_id,
-        start_digest=request.digest if duplicate is None else _later_digest(request, ocpp_id),
+        start_digest=digest if duplicate is None else _later_digest(digest, ocpp_id),
         id_token_id=authorization.token.pk if authorization.token else None,
         id_token_value=request.id_token,
         group_name=authorization.group_name,
@@ -268,7 +269,8 @@ def _explain_start(row: Transaction, request: Start, batch: SessionBatch) -> Non
         data={"meter_start": request.meter_start_raw, **times},
     )
     name = "free of charge" if row.is_free else (row.tariff_snapshot or {}).get("name", "")
-    note(LedgerKind.TARIFF, f"Tariff: {name}.", data={"tariff": row.tariff_snapshot})
+    # The prices stand in the session itself, and never change.
+    note(LedgerKind.TARIFF, f"Tariff: {name}.", data={"tariff": row.tariff_id})
     for repair in request.repairs:
         note(LedgerKind.ANOMALY, f"StartTransaction: {repair}")
     for value in row.flags:

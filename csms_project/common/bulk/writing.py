@@ -121,7 +121,12 @@ def _defaults(
     model: type[models.Model],
 ) -> tuple[dict[str, Any], tuple[tuple[str, Callable[[], Any]], ...]]:
     fields: Any = model._meta.concrete_fields
-    called = {field.attname: field.get_default for field in fields if callable(field.default)}
+    # "No default" is a class, and classes are callable.
+    called = {
+        field.attname: field.get_default
+        for field in fields
+        if field.has_default() and callable(field.default)
+    }
     constant = {field.attname: field.get_default() for field in fields if field.attname not in called}
     return constant, tuple(called.items())
 
