@@ -27,6 +27,7 @@ from ocpp_gateway.lines import CLOSE_WAIT_S, DIRECT, MAX_BACKLOG, Taker
 logger = logging.getLogger(__name__)
 
 FRAMES_AT_ONCE: Final = 32  # of one charger, before the others have their turn
+UPGRADES_AT_ONCE: Final = 64  # handshakes in one turn of the loop, 100 µs each
 COMPRESS_FROM: Final = 512  # bytes; a shorter answer only gets dearer
 
 _TOO_LARGE = (
@@ -59,6 +60,40 @@ class _Nobody:
 _NOBODY: Final[Any] = _Nobody()
 
 
+class _Turnstile:
+    """Lets few handshakes in at a time, so that a storm of them leaves the loop to the messages of others between."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[ChargerHttpProtocol] = deque()
+        self._room = UPGRADES_AT_ONCE
+        self._turning: asyncio.AbstractEventLoop | None = None
+
+    def lets_in(self, protocol: ChargerHttpProtocol) -> bool:
+        """Let a handshake go on, or keep it for a later turn of the loop."""
+        if self._turning is not protocol.loop:
+            self._waiting.clear()
+            self._room, self._turning = UPGRADES_AT_ONCE, protocol.loop
+            protocol.loop.call_soon(self._turn, protocol.loop)
+        if not self._room:
+            self._waiting.append(protocol)
+            return False
+        self._room -= 1
+        protocol.upgrade()
+        return True
+
+    def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
+        first = [self._waiting.popleft() for _ in range(min(UPGRADES_AT_ONCE, len(self._waiting)))]
+        self._room = UPGRADES_AT_ONCE - len(first)
+        self._turning = loop if first else None
+        if first:
+            loop.call_soon(self._turn, loop)
+        for protocol in first:
+            protocol.upgrade()
+
+
+_turnstile: Final = _Turnstile()
+
+
 class ChargerHttpProtocol(HttpToolsProtocol):
     """HTTP that cuts a client whose request header is not complete in time; uvicorn waits for ever."""
 
@@ -81,6 +116,14 @@ class ChargerHttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def handle_websocket_upgrade(self) -> None:
+        if not _turnstile.lets_in(self):
+            self.transport.pause_reading()
+
+    def upgrade(self) -> None:
+        """Go on as a WebSocket, now or after waiting."""
+        if self.transport.is_closing():
+            return
+        self.transport.resume_reading()
         super().handle_websocket_upgrade()
         # The parser and this object hold each other; 5,000 upgrades would wait for the garbage collector.
         self.parser = None  # type: ignore[assignment]

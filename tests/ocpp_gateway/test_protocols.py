@@ -20,8 +20,13 @@ from websockets.uri import parse_uri
 
 from ocpp_gateway import protocols
 from ocpp_gateway.lines import DIRECT, MAX_BACKLOG
-from ocpp_gateway.protocols import FRAMES_AT_ONCE, ChargerWebSocketProtocol
-from tests.e2e.sockets import BINARY, CLOSE, PING, TEXT, frame
+from ocpp_gateway.protocols import (
+    FRAMES_AT_ONCE,
+    UPGRADES_AT_ONCE,
+    ChargerHttpProtocol,
+    ChargerWebSocketProtocol,
+)
+from tests.e2e.sockets import BINARY, CLOSE, PING, TEXT, frame, upgrade_request
 
 LIMIT = 2_000
 
@@ -56,6 +61,15 @@ class Transport(asyncio.Transport):
 
     def resume_reading(self) -> None:
         self.reads = True
+
+
+class DoorTransport(Transport):
+    """One that is given the protocol of the WebSocket."""
+
+    is_open = False
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self.is_open = True
 
 
 class Taker:
@@ -144,6 +158,60 @@ def masked(opcode: int, payload: bytes, *, fin: bool = True, key: bytes = b"\x37
     plain = frame(opcode, payload, fin=fin)
     head = plain[: len(plain) - len(payload) - 4]
     return head + key + bytes(byte ^ key[n % 4] for n, byte in enumerate(payload))
+
+
+# ---------------------------------------------------------------- handshakes
+class Door:
+    """Chargers that ask for an upgrade over HTTP."""
+
+    def __init__(self) -> None:
+        self.config = uvicorn.Config(
+            self._application, interface="asgi3", proxy_headers=False, log_config=None, ws_ping_interval=None
+        )
+        self.config.load()
+        self.state = ServerState()
+
+    async def _application(self, scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+
+    def knock(self) -> tuple[ChargerHttpProtocol, DoorTransport]:
+        protocol, transport = ChargerHttpProtocol(self.config, self.state, {}), DoorTransport()
+        protocol.connection_made(transport)
+        protocol.data_received(upgrade_request("/ocpp/CP1", []))
+        return protocol, transport
+
+
+def test_handshakes_in_a_storm_take_turns() -> None:
+    async def main() -> None:
+        door = Door()
+        transports = [door.knock()[1] for _ in range(2 * UPGRADES_AT_ONCE + 1)]
+        assert [transport.is_open for transport in transports].count(True) == UPGRADES_AT_ONCE
+        assert all(transport.is_open == transport.reads for transport in transports)
+        await turns(1)
+        assert [transport.is_open for transport in transports] == [True] * 2 * UPGRADES_AT_ONCE + [False]
+        transports.append(door.knock()[1])
+        assert [transport.is_open for transport in transports[-2:]] == [False, False]
+        await turns()
+        assert all(transport.is_open and transport.reads for transport in transports)
+        assert door.knock()[1].is_open
+
+    play(main)
+
+
+def test_handshake_of_a_client_that_has_gone_while_it_waited_is_dropped() -> None:
+    async def main() -> None:
+        door = Door()
+        for _ in range(UPGRADES_AT_ONCE):
+            door.knock()
+        protocol, gone = door.knock()
+        gone.is_closed = True
+        protocol.connection_lost(None)
+        _, last = door.knock()
+        await turns()
+        assert (gone.is_open, last.is_open) == (False, True)
+
+    play(main)
 
 
 # ---------------------------------------------------------------- reading
