@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from accounts.actors import require
 from accounts.permissions import Actor
-from chargepoints import errors, key_changes, keys
+from chargepoints import command_numbers, errors, key_changes, keys, reserving
 from chargepoints.choices import CommandStatus, RegistrationStatus
 from chargepoints.command_specs import NEUTRAL, START_AND_STOP, clean, get_spec
 from chargepoints.models import ChargePoint, Command
@@ -41,6 +41,7 @@ __all__ = [
     "expire_due",
     "payload_of",
     "queue",
+    "register_neutral_checker",
     "register_raw_checker",
     "wake_node",
     "with_queued",
@@ -64,12 +65,19 @@ _IS_OPEN = Func(F("status"), template="%(expressions)s IN ('queued', 'sent')", o
 _NOT_EXPIRED = Q(expires_at__gt=Now())
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{0,128}")
 
-RawChecker = Callable[[str, str, Mapping[str, Any]], str | None]
+Checker = Callable[[str, str, Mapping[str, Any]], str | None]
 Effect = Callable[[Command], None]
-_raw_checker: RawChecker | None = None
+_raw_checker: Checker | None = None
+_neutral_checker: Checker | None = None
 
 
-def register_raw_checker(checker: RawChecker | None) -> None:
+def register_neutral_checker(checker: Checker | None) -> None:
+    """Take the gateway's check whether a neutral command can be said in a version, as for raw ones."""
+    global _neutral_checker
+    _neutral_checker = checker
+
+
+def register_raw_checker(checker: Checker | None) -> None:
     """Take the gateway's schema check: `checker(version, action, payload)` returns what is wrong, or None."""
     global _raw_checker
     _raw_checker = checker
@@ -103,13 +111,14 @@ def queue(
     require(actor, spec.permission, charge_point)
     cleaned = _checked(charge_point, action, payload)
     limits = _limits(expires_in, timeout_s, idempotency_key)
-    shown = redact(cleaned)
     if earlier := _find_earlier(charge_point, action, cleaned, idempotency_key):
         return earlier
     _check_state(charge_point, action, cleaned)
     connection = find_live_connection(charge_point)
     if connection is None and expires_in is None:
         raise errors.ChargePointOffline
+    cleaned = command_numbers.fill_in(charge_point, action, cleaned)
+    shown = redact(cleaned)
     now = timezone.now()
     command = Command(
         tenant_id=charge_point.tenant_id,
@@ -135,6 +144,7 @@ def queue(
         if found is None:
             raise
         return found
+    reserving.asked(charge_point, action, cleaned)
     audit.record(
         actor,
         spec.permission,
@@ -181,7 +191,8 @@ def _limits(expires_in: int | None, timeout_s: int | None, idempotency_key: str)
 
 def _checked(charge_point: ChargePoint, action: str, payload: Mapping[str, Any]) -> dict[str, Any]:
     """The payload as it will be sent; a new authorization key must be one that can be used."""
-    cleaned = clean(action, payload) if action in NEUTRAL else _checked_raw(charge_point, action, payload)
+    check = _checked_neutral if action in NEUTRAL else _checked_raw
+    cleaned = check(charge_point, action, payload)
     new_key = key_changes.find_new_key(action, cleaned)
     if new_key is not None:
         try:
@@ -191,12 +202,22 @@ def _checked(charge_point: ChargePoint, action: str, payload: Mapping[str, Any])
     return cleaned
 
 
+def _checked_neutral(charge_point: ChargePoint, action: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+    cleaned = clean(action, payload)
+    if _neutral_checker is not None and charge_point.ocpp_version:
+        given = command_numbers.stand_in(action, cleaned)
+        if problem := _neutral_checker(charge_point.ocpp_version, action, given):
+            raise errors.InvalidPayload({"payload": problem})
+    return cleaned
+
+
 def _checked_raw(charge_point: ChargePoint, action: str, payload: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(payload, Mapping):
         raise errors.InvalidPayload({"payload": "Must be an object."})
     if _raw_checker is None:
         raise errors.UnknownAction("OCPP messages cannot be sent: no gateway is installed.")
-    problem = _raw_checker(charge_point.ocpp_version or "ocpp1.6", action, payload)
+    given = command_numbers.stand_in(action, payload)
+    problem = _raw_checker(charge_point.ocpp_version or "ocpp1.6", action, given)
     if problem:
         raise errors.InvalidPayload({"payload": problem})
     return dict(payload)
@@ -231,7 +252,10 @@ def _find_earlier(
     if earlier is None:
         return None
     # Once a secret is wiped only what is shown of it can be compared.
-    same = payload_of(earlier) == payload if earlier.secret_payload else earlier.payload == redact(payload)
+    ours, theirs = (
+        (payload, payload_of(earlier)) if earlier.secret_payload else (redact(payload), earlier.payload)
+    )
+    same = command_numbers.same_order(action, ours, theirs)
     if not same or (earlier.charge_point_id, earlier.action) != (charge_point.pk, action):
         raise errors.IdempotencyConflict
     return earlier
@@ -321,16 +345,26 @@ def complete(
     *,
     status: CommandStatus,
     response: Any = None,
+    summary: str = "",
     error: Mapping[str, Any] | None = None,
     effects: Sequence[Effect] = (),
 ) -> Command | None:
     """Bring a command to its final state; None when it has one already (a late answer changes nothing).
 
     response  the charger's payload verbatim; secrets are replaced
+    summary   what the answer means, in words
     error     code, description, details
     effects   what the answer means to us, run with the final row in the same transaction
     """
-    return _finish(command_id, status, source=_OPEN, response=response, error=error, effects=effects)
+    return _finish(
+        command_id,
+        status,
+        source=_OPEN,
+        response=response,
+        summary=summary,
+        error=error,
+        effects=effects,
+    )
 
 
 def end_sent(*, closed: Mapping[uuid.UUID, int], live: Mapping[int, uuid.UUID]) -> int:
@@ -379,6 +413,7 @@ def _finish(
     *,
     source: Sequence[CommandStatus],
     response: Any = None,
+    summary: str = "",
     error: Mapping[str, Any] | None = None,
     effects: Sequence[Effect] = (),
 ) -> Command | None:
@@ -386,6 +421,7 @@ def _finish(
         status=status,
         completed_at=timezone.now(),
         response=redact(response),
+        summary=redact(summary),
         error=redact(dict(error)) if error is not None else None,
         secret_payload="",
     )
@@ -394,6 +430,7 @@ def _finish(
     command: Command = Command.objects.select_related("charge_point").get(pk=command_id)
     if command.sent_at is not None and key_changes.find_new_key(command.action, command.payload) is not None:
         key_changes.ended(command)
+    reserving.answered(command)
     for effect in effects:
         effect(command)
     events.record(

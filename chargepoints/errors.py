@@ -49,6 +49,10 @@ class CommandNotCancellable(ChargePointsError):
     """The command was sent already or has ended."""
 
 
+class ReservationEnded(ChargePointsError):
+    """The reservation has ended."""
+
+
 class IdentityTaken(Invalid):
     """This identity is taken."""
 

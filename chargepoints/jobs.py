@@ -17,7 +17,7 @@ from chargepoints.models import (
     StatusEvent,
     StatusReport,
 )
-from chargepoints.services import ownership
+from chargepoints.services import ownership, reservations
 from csms_project.common.jobs import job
 from csms_project.common.models import Event
 from csms_project.common.partitions import ensure_partitions
@@ -33,6 +33,12 @@ MESSAGES = MonthRule(model=OcppMessage, setting="RETENTION_MESSAGES_DAYS")
 def expire_commands(now: datetime) -> int:
     """End the commands that were not sent, or not answered, in time."""
     return commands.expire_due(now)
+
+
+@job(every_s=10)
+def expire_reservations(now: datetime) -> int:
+    """End the reservations whose time has come."""
+    return reservations.expire_due(now)
 
 
 @job(every_s=10, batch=ownership.DROP_AT_ONCE)

@@ -27,13 +27,14 @@ def has_live_gateway() -> bool:
     return GatewayNode.objects.filter(lease_until__gt=Now()).exists()
 
 
-def session_note(command: Command) -> str:
-    """What became of a remote start: accepted is not yet a session (OCPP 1.6 §5.11); "" for other commands.
+def command_note(command: Command) -> str:
+    """What the answer means, in words; "" where the status says it all.
 
+    Of an accepted remote start: what became of it, for accepted is not yet a session (OCPP 1.6 §5.11).
     Prefetch `transactions` for lists.
     """
     if command.action not in REMOTE_STARTS or command.status != CommandStatus.ACCEPTED:
-        return ""
+        return command.summary
     sessions = [str(row) for row in command.transactions.all()]
     if sessions:
         return f"{sessions[0]} has started."

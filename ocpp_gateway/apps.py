@@ -8,6 +8,7 @@ class OcppGatewayConfig(AppConfig):
 
     def ready(self) -> None:
         from chargepoints import commands
-        from ocpp_gateway.dispatcher import raw_problem
+        from ocpp_gateway.dispatcher import neutral_problem, raw_problem
 
         commands.register_raw_checker(raw_problem)
+        commands.register_neutral_checker(neutral_problem)

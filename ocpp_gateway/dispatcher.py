@@ -21,6 +21,7 @@ from ocpp_gateway import calls
 from ocpp_gateway.connection import CallInProgress, Connection, Outstanding
 from ocpp_gateway.link import Link
 from ocpp_gateway.outcome import CannotSend, Effect, Outcome, outcome_of_error
+from ocpp_gateway.v16 import answers as v16_answers
 from ocpp_gateway.v16 import commands as v16_commands
 from ocpp_gateway.wire import frames, schemas
 from ocpp_gateway.wire.errors import V16
@@ -29,14 +30,13 @@ from transactions.services.batch import SessionBatch
 
 logger = logging.getLogger(__name__)
 
-# version → (our command → CALL, CALLRESULT → outcome)
-VERSIONS: dict[str, tuple[Callable[..., Any], Callable[..., Outcome]]] = {
-    V16: (v16_commands.to_call, v16_commands.read_answer)
+# version → (our command → CALL, CALLRESULT → outcome, CALL → message that it asks for)
+VERSIONS: dict[str, tuple[Callable[..., Any], Callable[..., Outcome], Callable[..., str | None]]] = {
+    V16: (v16_commands.to_call, v16_answers.read_answer, v16_commands.asked_message)
 }
 
 
 ASKED_S = 120.0  # how long a charger that is not accepted may take to send what we asked for
-_TRIGGERS = frozenset({"TriggerMessage", "ExtendedTriggerMessage"})
 
 
 class Wire(Protocol):
@@ -129,7 +129,7 @@ class Dispatcher:
 
     @staticmethod
     def _claim(wire: Wire, command: Command) -> tuple[str, dict[str, Any], str] | None:
-        to_call, _ = VERSIONS[wire.version]
+        to_call, _, _ = VERSIONS[wire.version]
         try:
             action, payload = to_call(command.action, commands.payload_of(command))
         except Exception as error:
@@ -171,9 +171,9 @@ class Dispatcher:
                 # The socket has ended while the claim was being stored.
                 self.closed(wire, replaced=wire.was_replaced)
                 continue
-            if action in _TRIGGERS:
+            if (message := VERSIONS[wire.version][2](action, payload)) is not None:
                 # Before the answer: chargers exist that send the message first.
-                wire.asked(str(payload.get("requestedMessage", "")), time.monotonic() + ASKED_S)
+                wire.asked(message, time.monotonic() + ASKED_S)
             wire.push(frames.call(message_id, action, payload))
 
     # -- answers
@@ -196,7 +196,7 @@ class Dispatcher:
             )
         if isinstance(frame, frames.Malformed):
             return _failed("InvalidAnswer", frame.description)
-        _, read_answer = VERSIONS[wire.version]
+        _, read_answer, _ = VERSIONS[wire.version]
         if outstanding.action in schemas.actions(wire.version):
             violation = schemas.check_response(wire.version, outstanding.action, frame.payload)
             if violation is not None:
@@ -256,6 +256,7 @@ class Dispatcher:
                     sent.command_id,
                     status=outcome.status,
                     response=response,
+                    summary=outcome.summary,
                     error=outcome.error,
                     effects=effects,
                 ),
@@ -286,6 +287,15 @@ def _failed(code: str, description: str) -> Outcome:
     return Outcome(
         status=CommandStatus.FAILED, error={"code": code, "description": description[:1000], "details": {}}
     )
+
+
+def neutral_problem(version: str, action: str, payload: Any) -> str | None:
+    """Why a neutral command cannot be said in this version, before it is queued."""
+    try:
+        VERSIONS[version if version in VERSIONS else V16][0](action, dict(payload))
+    except CannotSend as error:
+        return str(error)
+    return None
 
 
 def raw_problem(version: str, action: str, payload: Any) -> str | None:

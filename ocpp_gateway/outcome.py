@@ -11,7 +11,7 @@ from chargepoints.models import Command
 
 Effect = Callable[[Command], None]
 
-_ACCEPTED = {None, "Accepted", "Scheduled", "RebootRequired", "Unlocked"}
+_ACCEPTED = {None, "Accepted", "AcceptedCanceled", "Scheduled", "RebootRequired", "Unlocked"}
 _NOT_SUPPORTED = {"NotSupported", "NotImplemented", "UnknownVendorId"}
 
 
@@ -21,9 +21,13 @@ class CannotSend(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """Final state of a command and what else its answer tells us."""
+    """Final state of a command and what else its answer tells us.
+
+    summary  the answer in words, for people; empty where the state says it all
+    """
 
     status: CommandStatus
+    summary: str = ""
     error: dict[str, Any] | None = None
     effects: Sequence[Effect] = ()
 

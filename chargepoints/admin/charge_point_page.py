@@ -24,7 +24,8 @@ from chargepoints.admin.shared import (
     own_status_chip,
 )
 from chargepoints.choices import RegistrationStatus
-from chargepoints.command_specs import NEUTRAL, SEND_DANGEROUS, CommandSpec
+from chargepoints.command_fields import SEND_DANGEROUS, CommandSpec
+from chargepoints.command_specs import NEUTRAL
 from chargepoints.errors import InvalidPayload
 from chargepoints.models import (
     ChargePoint,

@@ -40,7 +40,8 @@ from chargepoints.admin.shared import (
     own_status_chip,
 )
 from chargepoints.choices import ConnectorStatus, RegistrationStatus
-from chargepoints.command_specs import NEUTRAL, CommandSpec
+from chargepoints.command_fields import CommandSpec
+from chargepoints.command_specs import NEUTRAL
 from chargepoints.models import ChargePoint, Connector
 from chargepoints.selectors import charge_points_with_status
 from chargepoints.services import stations

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
 from django import forms
+from django.utils import timezone
 from unfold import widgets
 
-from chargepoints.command_specs import CommandSpec, FieldSpec
+from chargepoints.command_fields import CommandSpec, FieldSpec
 
 _TEXT_AREA_FROM = 500
+#: A line of an argument that is a table.
+_EXAMPLES = {"entries": "04A1B2C3, Accepted, 2030-12-31 23:59", "periods": "0, 16.0, 3"}
 _YES_NO = (("", "Choose"), ("yes", "Yes"), ("no", "No"))
 
 
@@ -61,8 +65,13 @@ class CommandForm(forms.Form):
                 return {"yes": True, "no": False}.get(str(value))
             case "strings":
                 return [line.strip() for line in str(value or "").splitlines() if line.strip()] or None
+            case "rows":
+                return read_rows(field, str(value or "")) or None
             case "datetime":
                 return value.isoformat() if value else None
+            case "string" if isinstance(value, str):
+                # Browsers send the lines of a text area in their own way.
+                value = value.replace("\r\n", "\n")
         if value == "" and field.name == "value":
             return ""
         return None if value in ("", None) else value
@@ -109,16 +118,29 @@ def make_field(spec: FieldSpec) -> forms.Field:
             return forms.IntegerField(
                 min_value=spec.minimum, widget=widgets.UnfoldAdminIntegerFieldWidget, **common
             )
+        case "decimal":
+            return forms.DecimalField(
+                min_value=spec.minimum,
+                decimal_places=1,
+                widget=widgets.UnfoldAdminDecimalFieldWidget,
+                **common,
+            )
         case "boolean":
             return forms.ChoiceField(choices=_YES_NO, widget=widgets.UnfoldAdminSelectWidget, **common)
         case "enum":
-            choices = [("", "Choose"), *((value, value) for value in spec.choices)]
+            labels = spec.choice_labels or spec.choices
+            choices = [("", "Choose"), *zip(spec.choices, labels, strict=True)]
             return forms.ChoiceField(choices=choices, widget=widgets.UnfoldAdminSelectWidget, **common)
         case "object":
             return forms.JSONField(widget=_area(4), encoder=json.JSONEncoder, **common)
         case "strings":
             common["help_text"] = f"{spec.help} One on each line.".strip()
             return forms.CharField(widget=_area(4), **common)
+        case "rows":
+            columns = ", ".join(column.label or column.name for column in spec.fields)
+            example = _EXAMPLES.get(spec.name, "")
+            common["help_text"] = f"{spec.help} One on each line: {columns}; for example {example}".strip()
+            return forms.CharField(widget=_area(6), **common)
         case "datetime":
             return forms.SplitDateTimeField(widget=widgets.UnfoldAdminSplitDateTimeWidget, **common)
     if spec.secret:
@@ -132,3 +154,31 @@ def make_field(spec: FieldSpec) -> forms.Field:
 
 def _area(rows: int) -> Any:
     return widgets.UnfoldAdminTextareaWidget(attrs={"rows": rows, "spellcheck": "false"})
+
+
+def read_rows(spec: FieldSpec, text: str) -> list[dict[str, Any]]:
+    """The lines of a table: values in the order of its columns, with commas between; the service checks them."""
+    return [_read_row(spec, line) for line in text.splitlines() if line.strip()]
+
+
+def _read_row(spec: FieldSpec, line: str) -> dict[str, Any]:
+    cells = [cell.strip() for cell in line.split(",")]
+    row = {
+        column.name: _read_cell(column, cell)
+        for column, cell in zip(spec.fields, cells, strict=False)
+        if cell
+    }
+    # What is too much is named by the service as an argument that there is not.
+    return row | {cell: cell for cell in cells[len(spec.fields) :] if cell}
+
+
+def _read_cell(column: FieldSpec, cell: str) -> Any:
+    try:
+        if column.type == "integer":
+            return int(cell)
+        if column.type == "datetime":
+            moment = datetime.fromisoformat(cell)
+            return (moment if moment.tzinfo is not None else timezone.make_aware(moment)).isoformat()
+    except (ValueError, OverflowError):
+        pass
+    return cell

@@ -13,7 +13,7 @@ from accounts.admin_base import ReadOnlyAdmin, ScopedAutocompleteFilter, actor_o
 from chargepoints import commands
 from chargepoints.admin.shared import ERRORS, charge_point_link, command_chip
 from chargepoints.models import Command, Reservation
-from chargepoints.selectors import session_note
+from chargepoints.selectors import command_note
 from csms_project.common.admin import BigTable, TimeFilter, chip
 
 
@@ -60,7 +60,7 @@ class CommandAdmin(BigTable, ReadOnlyAdmin):
 
     @display(description="Note", empty_value="–")
     def note(self, obj: Command) -> str | None:
-        return session_note(obj) or None
+        return command_note(obj) or None
 
     @display(description="Charge point")
     def where(self, obj: Command) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from chargepoints.command_specs import NEUTRAL, CommandSpec, FieldSpec
+from chargepoints.command_fields import CommandSpec, FieldSpec
+from chargepoints.command_specs import NEUTRAL
 from chargepoints.commands import MAX_EXPIRES_IN_S, MAX_TIMEOUT_S
 
 Schema = dict[str, Any]
@@ -12,11 +13,21 @@ Schema = dict[str, Any]
 _TYPES: dict[str, Schema] = {
     "string": {"type": "string"},
     "integer": {"type": "integer"},
+    "decimal": {"type": "number", "multipleOf": 0.1},
     "boolean": {"type": "boolean"},
     "enum": {"type": "string"},
     "object": {"type": "object", "additionalProperties": {}},
     "datetime": {"type": "string", "format": "date-time"},
     "strings": {"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 50}},
+    "rows": {"type": "array"},
+}
+
+_PEM = "-----BEGIN CERTIFICATE-----\n…\n-----END CERTIFICATE-----\n"
+_SPECIAL = {
+    "certificate": _PEM,
+    "certificate_chain": _PEM,
+    "signing_certificate": _PEM,
+    "location": "https://files.example.org/file",
 }
 
 _TIMES: Schema = {
@@ -47,23 +58,27 @@ def examples() -> dict[str, Schema]:
     return {
         spec.action: {
             "action": spec.action,
-            "payload": {field.name: _example(field) for field in spec.fields if field.required},
+            "payload": _examples(spec.fields),
         }
         for spec in NEUTRAL.values()
     }
 
 
 def _neutral(spec: CommandSpec) -> Schema:
-    payload: Schema = {
+    payload = _object(spec.fields)
+    action: Schema = {"type": "string", "enum": [spec.action]}
+    return _body(spec.action, spec.description, action, payload, needs_payload="required" in payload)
+
+
+def _object(fields: tuple[FieldSpec, ...]) -> Schema:
+    schema: Schema = {
         "type": "object",
-        "properties": {field.name: _argument(field) for field in spec.fields},
+        "properties": {field.name: _argument(field) for field in fields},
         "additionalProperties": False,
     }
-    required = [field.name for field in spec.fields if field.required]
-    if required:
-        payload["required"] = required
-    action: Schema = {"type": "string", "enum": [spec.action]}
-    return _body(spec.action, spec.description, action, payload, needs_payload=bool(required))
+    if required := [field.name for field in fields if field.required]:
+        schema["required"] = required
+    return schema
 
 
 def _raw() -> Schema:
@@ -88,7 +103,9 @@ def _argument(field: FieldSpec) -> Schema:
     if field.choices:
         schema["enum"] = list(field.choices)
     if field.max_length is not None:
-        schema["maxItems" if field.type == "strings" else "maxLength"] = field.max_length
+        schema["maxItems" if field.type in ("strings", "rows") else "maxLength"] = field.max_length
+    if field.fields:
+        schema["items"] = _object(field.fields)
     if field.minimum is not None:
         schema["minimum"] = field.minimum
     if field.default is not None:
@@ -98,7 +115,20 @@ def _argument(field: FieldSpec) -> Schema:
     return schema
 
 
+def _examples(fields: tuple[FieldSpec, ...]) -> dict[str, Any]:
+    return {field.name: _example(field) for field in fields if field.required}
+
+
 def _example(field: FieldSpec) -> Any:
     if field.choices:
         return field.choices[0]
-    return {"integer": field.minimum or 1, "boolean": True}.get(field.type, "text")
+    if field.name in _SPECIAL:
+        return _SPECIAL[field.name]
+    by_type: dict[str, Any] = {
+        "integer": 1 if field.minimum is None else field.minimum,
+        "decimal": 16.5,
+        "boolean": True,
+        "datetime": "2099-03-02T10:00:00Z",
+        "rows": [_examples(field.fields)],
+    }
+    return by_type.get(field.type, "text")

@@ -17,7 +17,7 @@ from chargepoints.api import command_docs, waiting
 from chargepoints.api.base import ChargePointPartViewSet
 from chargepoints.api.filters import CommandFilter
 from chargepoints.models import Command
-from chargepoints.selectors import session_note
+from chargepoints.selectors import command_note
 from csms_project.common.api.fields import AnyField, ObjectField
 from csms_project.common.api.idempotency import key_of
 
@@ -44,7 +44,9 @@ class CommandSerializer(serializers.ModelSerializer[Command]):
     requested_by = serializers.CharField(source="requested_by_name", read_only=True)
     timeout = serializers.IntegerField(source="timeout_s", read_only=True)
     charge_point = serializers.CharField(source="charge_point.identity", read_only=True)
-    note = serializers.SerializerMethodField(help_text="What became of an accepted remote start; else empty.")
+    note = serializers.SerializerMethodField(
+        help_text="What the answer means, in words; of a remote start, what became of it."
+    )
 
     class Meta:
         model = Command
@@ -71,7 +73,7 @@ class CommandSerializer(serializers.ModelSerializer[Command]):
         read_only_fields = fields
 
     def get_note(self, command: Command) -> str:
-        return session_note(command)
+        return command_note(command)
 
 
 class CommandRequestSerializer(serializers.Serializer[Any]):

@@ -13,6 +13,7 @@ translate(errors.ChargePointNotAccepted, HTTPStatus.CONFLICT, "charge_point_not_
 translate(errors.ChargePointArchived, HTTPStatus.CONFLICT, "charge_point_archived")
 translate(errors.IdempotencyConflict, HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency_conflict")
 translate(errors.CommandNotCancellable, HTTPStatus.CONFLICT, "command_not_cancellable")
+translate(errors.ReservationEnded, HTTPStatus.CONFLICT, "reservation_ended")
 translate(errors.IdentityTaken, HTTPStatus.CONFLICT, "identity_taken")
 translate(errors.HasSessions, HTTPStatus.CONFLICT, "has_sessions")
 translate(errors.AlreadyRegistered, HTTPStatus.CONFLICT, "already_registered")

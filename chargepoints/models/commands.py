@@ -22,6 +22,9 @@ class Command(TenantOwned):
     ocpp_action = models.CharField(max_length=64, blank=True)
     request = FastJSONField(null=True, blank=True, help_text="The CALL's payload as sent.")
     response = FastJSONField(null=True, blank=True, help_text="The charger's payload verbatim.")
+    summary = models.TextField(
+        blank=True, default="", db_default="", help_text="What the answer means, in words."
+    )
     error = FastJSONField(null=True, blank=True, help_text="code, description, details")
     message_id = models.UUIDField(null=True, blank=True, default=None)
     requested_by = models.ForeignKey(

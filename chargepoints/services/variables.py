@@ -65,14 +65,24 @@ def store_snapshot(
 
 
 def store_value(
-    charge_point_id: int, key: str, value: str, *, reboot_required: bool = False, at: datetime | None = None
+    charge_point_id: int,
+    key: str,
+    value: str,
+    *,
+    component: str = "",
+    is_readonly: bool = False,
+    reboot_required: bool = False,
+    at: datetime | None = None,
 ) -> None:
-    """Store a value that a charger has accepted; with `reboot_required` it applies after the next boot."""
+    """Store a value that a charger has accepted; with `reboot_required` it applies after the next boot.
+
+    component  of what is no configuration key of OCPP 1.6
+    """
     tenant_id = _tenant_id(charge_point_id)
     if tenant_id is None:
         return
     row = _row(charge_point_id, tenant_id, key, value, at or timezone.now())
-    row.reboot_required = reboot_required
+    row.component, row.is_readonly, row.reboot_required = component, is_readonly, reboot_required
     Variable.objects.bulk_create(
         [row],
         update_conflicts=True,

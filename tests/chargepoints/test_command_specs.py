@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -12,6 +14,10 @@ from hypothesis import strategies as st
 from accounts.permissions import PERMISSIONS
 from chargepoints.command_specs import NEUTRAL, clean, get_spec
 from chargepoints.errors import InvalidPayload, UnknownAction
+
+LATER = "2099-03-02T10:00:00Z"
+PEM = "-----BEGIN CERTIFICATE-----\nMII=\n-----END CERTIFICATE-----\n"
+KEY = "-----BEGIN EC PRIVATE KEY-----\nMII=\n-----END EC PRIVATE KEY-----\n"
 
 VALID: dict[str, dict[str, Any]] = {
     "remote_start": {"id_token": "04A1", "connector": 1, "charging_profile": {"chargingProfileId": 1}},
@@ -24,6 +30,96 @@ VALID: dict[str, dict[str, Any]] = {
     "change_configuration": {"key": "HeartbeatInterval", "value": "300"},
     "clear_cache": {},
     "data_transfer": {"vendor_id": "com.example", "message_id": "m", "data": "d"},
+    "get_local_list_version": {},
+    "send_local_list": {
+        "update_type": "Differential",
+        "version": 3,
+        "entries": [
+            {"id_token": "04A1", "status": "Accepted", "expires_at": LATER, "parent_id_token": "G"},
+            {"id_token": "04A2"},
+        ],
+    },
+    "reserve_now": {
+        "id_token": "04A1",
+        "expires_at": LATER,
+        "connector": 1,
+        "parent_id_token": "G",
+        "reservation_id": 7,
+    },
+    "cancel_reservation": {"reservation_id": 7},
+    "set_charging_profile": {
+        "connector": 1,
+        "profile_id": 5,
+        "purpose": "TxProfile",
+        "kind": "Recurring",
+        "periods": [
+            {"start_period": 0, "limit": 16.1, "number_phases": 3},
+            {"start_period": 3600, "limit": 8},
+        ],
+        "charging_rate_unit": "W",
+        "stack_level": 2,
+        "transaction_id": "17",
+        "recurrency_kind": "Daily",
+        "start_schedule": LATER,
+        "duration": 86_400,
+        "valid_from": LATER,
+        "valid_to": LATER,
+        "min_charging_rate": 6.5,
+    },
+    "clear_charging_profile": {
+        "profile_id": 5,
+        "connector": 1,
+        "purpose": "TxProfile",
+        "stack_level": 2,
+    },
+    "get_composite_schedule": {"connector": 1, "duration": 3600, "charging_rate_unit": "A"},
+    "update_firmware": {
+        "location": "https://files.example.org/f.bin",
+        "retrieve_at": LATER,
+        "retries": 3,
+        "retry_interval": 60,
+    },
+    "signed_update_firmware": {
+        "location": "https://files.example.org/f.bin",
+        "signing_certificate": PEM,
+        "signature": "c2ln",
+        "retrieve_at": LATER,
+        "install_at": LATER,
+        "retries": 3,
+        "retry_interval": 60,
+        "request_id": 9,
+    },
+    "get_diagnostics": {
+        "location": "ftp://files.example.org/",
+        "oldest_at": LATER,
+        "latest_at": LATER,
+        "retries": 3,
+        "retry_interval": 60,
+    },
+    "get_log": {
+        "log_type": "SecurityLog",
+        "location": "https://files.example.org/",
+        "oldest_at": LATER,
+        "latest_at": LATER,
+        "retries": 3,
+        "retry_interval": 60,
+        "request_id": 9,
+    },
+    "get_installed_certificate_ids": {"certificate_type": "CentralSystemRootCertificate"},
+    "install_certificate": {"certificate_type": "ManufacturerRootCertificate", "certificate": PEM},
+    "delete_certificate": {
+        "hash_algorithm": "SHA256",
+        "issuer_name_hash": "ab",
+        "issuer_key_hash": "cd",
+        "serial_number": "FFF",
+    },
+    "certificate_signed": {"certificate_chain": PEM},
+}
+#: The least that a profile needs.
+PROFILE: dict[str, Any] = {
+    "profile_id": 1,
+    "purpose": "TxDefaultProfile",
+    "periods": [{"start_period": 0, "limit": 16}],
 }
 
 
@@ -43,6 +139,25 @@ def test_clean_without_optional_arguments_leaves_them_out() -> None:
 
 def test_clean_with_default_fills_it_in() -> None:
     assert clean("change_availability", {"operative": True}) == {"connector": 0, "operative": True}
+
+
+def test_clean_profile_with_defaults_fills_them_in_and_keeps_the_digits_of_limits() -> None:
+    periods = [{"start_period": 0, "limit": "16.0"}, {"start_period": 60, "limit": Decimal("6.1")}]
+
+    cleaned = clean("set_charging_profile", {**PROFILE, "periods": periods})
+
+    defaults = {"connector": 0, "kind": "Relative", "charging_rate_unit": "A", "stack_level": 0}
+    assert cleaned.items() >= defaults.items()
+    assert json.dumps([period["limit"] for period in cleaned["periods"]]) == "[16, 6.1]"
+
+
+def test_clean_entry_that_is_wrong_is_named_by_its_number() -> None:
+    entries = [{"id_token": "A", "status": "Accepted"}, {"id_token": "B", "status": "accepted"}]
+
+    with pytest.raises(InvalidPayload) as caught:
+        clean("send_local_list", {"update_type": "Full", "entries": entries})
+
+    assert caught.value.errors["entries"].startswith("Entry 2, status: Must be one of")
 
 
 def test_clean_empty_configuration_value_is_kept() -> None:
@@ -73,6 +188,99 @@ def test_clean_empty_configuration_value_is_kept() -> None:
         ("get_configuration", {"keys": ["k"] * 201}, "keys"),
         ("change_configuration", {"key": "K"}, "value"),
         ("clear_cache", {"all": True}, "all"),
+        ("trigger_message", {"message": "Everything"}, "message"),
+        ("get_local_list_version", {"x": 1}, "x"),
+        ("send_local_list", {}, "update_type"),
+        ("send_local_list", {"update_type": "Partly"}, "update_type"),
+        ("send_local_list", {"update_type": "Full", "version": 0}, "version"),
+        ("send_local_list", {"update_type": "Full", "version": -1}, "version"),
+        ("send_local_list", {"update_type": "Full", "entries": {}}, "entries"),
+        ("send_local_list", {"update_type": "Full", "entries": ["04A1"]}, "entries"),
+        ("send_local_list", {"update_type": "Full", "entries": [{"status": "Accepted"}]}, "entries"),
+        ("send_local_list", {"update_type": "Full", "entries": [{"id_token": "A"}]}, "entries"),
+        (
+            "send_local_list",
+            {"update_type": "Full", "entries": [{"id_token": "A", "status": "ConcurrentTx"}]},
+            "entries",
+        ),
+        (
+            "send_local_list",
+            {"update_type": "Differential", "entries": [{"id_token": "ab"}, {"id_token": "AB"}]},
+            "entries",
+        ),
+        (
+            "send_local_list",
+            {"update_type": "Differential", "entries": [{"id_token": "A", "expires_at": LATER}]},
+            "entries",
+        ),
+        (
+            "send_local_list",
+            {"update_type": "Differential", "entries": [{"id_token": str(n)} for n in range(10_001)]},
+            "entries",
+        ),
+        ("reserve_now", {"expires_at": LATER}, "id_token"),
+        ("reserve_now", {"id_token": "A"}, "expires_at"),
+        ("reserve_now", {"id_token": "A", "expires_at": "2020-01-01T00:00:00Z"}, "expires_at"),
+        ("reserve_now", {"id_token": "A", "expires_at": "2099-01-01T00:00:00"}, "expires_at"),
+        ("reserve_now", {"id_token": "A", "expires_at": "0001-01-01T00:00:00+10:00"}, "expires_at"),
+        ("reserve_now", {"id_token": "A", "expires_at": LATER, "connector": -1}, "connector"),
+        ("reserve_now", {"id_token": "A", "expires_at": LATER, "reservation_id": 0}, "reservation_id"),
+        ("cancel_reservation", {}, "reservation_id"),
+        ("cancel_reservation", {"reservation_id": 2**31}, "reservation_id"),
+        ("set_charging_profile", {**PROFILE, "profile_id": None}, "profile_id"),
+        ("set_charging_profile", {**PROFILE, "purpose": "Other"}, "purpose"),
+        ("set_charging_profile", {**PROFILE, "kind": "Other"}, "kind"),
+        ("set_charging_profile", {**PROFILE, "periods": []}, "periods"),
+        ("set_charging_profile", {**PROFILE, "periods": [{"start_period": 60, "limit": 1}]}, "periods"),
+        ("set_charging_profile", {**PROFILE, "periods": [{"start_period": 0}]}, "periods"),
+        ("set_charging_profile", {**PROFILE, "periods": PROFILE["periods"] * 2}, "periods"),
+        ("set_charging_profile", {**PROFILE, "min_charging_rate": 6.55}, "min_charging_rate"),
+        ("set_charging_profile", {**PROFILE, "min_charging_rate": -1}, "min_charging_rate"),
+        ("set_charging_profile", {**PROFILE, "min_charging_rate": 1e10}, "min_charging_rate"),
+        ("set_charging_profile", {**PROFILE, "min_charging_rate": float("nan")}, "min_charging_rate"),
+        ("set_charging_profile", {**PROFILE, "min_charging_rate": "much"}, "min_charging_rate"),
+        ("set_charging_profile", {**PROFILE, "min_charging_rate": True}, "min_charging_rate"),
+        ("set_charging_profile", {**PROFILE, "purpose": "TxProfile"}, "connector"),
+        (
+            "set_charging_profile",
+            {**PROFILE, "purpose": "ChargePointMaxProfile", "connector": 1},
+            "connector",
+        ),
+        ("set_charging_profile", {**PROFILE, "transaction_id": "17"}, "transaction_id"),
+        ("set_charging_profile", {**PROFILE, "recurrency_kind": "Daily"}, "recurrency_kind"),
+        ("set_charging_profile", {**PROFILE, "valid_from": "tomorrow"}, "valid_from"),
+        ("clear_charging_profile", {"stack_level": -1}, "stack_level"),
+        ("get_composite_schedule", {"duration": 0}, "duration"),
+        ("get_composite_schedule", {"charging_rate_unit": "kW"}, "charging_rate_unit"),
+        ("update_firmware", {}, "location"),
+        ("update_firmware", {"location": "https://f", "retries": -1}, "retries"),
+        ("signed_update_firmware", {"location": "x", "signature": "s"}, "signing_certificate"),
+        ("signed_update_firmware", {"location": "x", "signing_certificate": PEM}, "signature"),
+        (
+            "signed_update_firmware",
+            {"location": "x" * 513, "signing_certificate": PEM, "signature": "s"},
+            "location",
+        ),
+        ("get_diagnostics", {"location": "x", "oldest_at": 5}, "oldest_at"),
+        ("get_log", {"location": "x"}, "log_type"),
+        ("get_log", {"log_type": "SecurityLog"}, "location"),
+        ("get_log", {"log_type": "SecurityLog", "location": "x", "request_id": -1}, "request_id"),
+        ("get_installed_certificate_ids", {"certificate_type": "V2GRootCertificate"}, "certificate_type"),
+        ("install_certificate", {"certificate": PEM}, "certificate_type"),
+        (
+            "install_certificate",
+            {"certificate_type": "ManufacturerRootCertificate", "certificate": "MII="},
+            "certificate",
+        ),
+        (
+            "install_certificate",
+            {"certificate_type": "ManufacturerRootCertificate", "certificate": PEM + KEY},
+            "certificate",
+        ),
+        ("delete_certificate", {**VALID["delete_certificate"], "hash_algorithm": "MD5"}, "hash_algorithm"),
+        ("delete_certificate", {**VALID["delete_certificate"], "serial_number": "F" * 41}, "serial_number"),
+        ("certificate_signed", {"certificate_chain": KEY}, "certificate_chain"),
+        ("certificate_signed", {"certificate_chain": PEM + "x" * 10_000}, "certificate_chain"),
     ],
 )
 def test_clean_wrong_argument_is_named(action: str, payload: dict[str, Any], field: str) -> None:

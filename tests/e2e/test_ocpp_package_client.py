@@ -17,7 +17,9 @@ from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
 from chargepoints.choices import CommandStatus
-from chargepoints.models import ChargePoint, Connector, Variable
+from chargepoints.command_specs import NEUTRAL
+from chargepoints.models import ChargePoint, Connector, Reservation, Variable
+from ocpp_gateway.wire import schemas
 from tests.e2e.conftest import MakeProduct, order, register, register_tag, wait_ended
 from tests.e2e.product import Product, wait_until
 from tests.e2e.sockets import VERSION, Charger, RawSocket, basic
@@ -27,6 +29,17 @@ from transactions.models import MeterValue as StoredMeterValue
 from transactions.models import Transaction
 
 pytestmark = pytest.mark.server
+
+HASHES = {
+    "hash_algorithm": "SHA256",
+    "issuer_name_hash": "ab",
+    "issuer_key_hash": "cd",
+    "serial_number": "FFF",
+}
+PEM = "-----BEGIN CERTIFICATE-----\nMII=\n-----END CERTIFICATE-----\n"
+UNTIL = "2099-03-02T10:00:00Z"
+FILES = "https://files.example.org/"
+PERIODS = [{"start_period": 0, "limit": 16.1, "number_phases": 3}, {"start_period": 3600, "limit": 8}]
 
 DAPHNE = ("-m", "daphne", "-b", "127.0.0.1", "-p", "{port}", "csms_project.asgi:application")
 
@@ -74,6 +87,79 @@ class Station(OcppChargePoint):
     @on(Action.data_transfer)
     def transfer(self, vendor_id: str, **kwargs: Any) -> Any:
         return call_result.DataTransfer(status="UnknownVendorId")
+
+    @on(Action.extended_trigger_message)
+    def extended_trigger(self, requested_message: str, **kwargs: Any) -> Any:
+        return call_result.ExtendedTriggerMessage(status="Accepted")
+
+    @on(Action.get_local_list_version)
+    def list_version(self) -> Any:
+        return call_result.GetLocalListVersion(list_version=4)
+
+    @on(Action.send_local_list)
+    def local_list(self, list_version: int, update_type: str, **kwargs: Any) -> Any:
+        return call_result.SendLocalList(status="Accepted")
+
+    @on(Action.reserve_now)
+    def reserve(self, connector_id: int, **kwargs: Any) -> Any:
+        return call_result.ReserveNow(status="Occupied" if connector_id == 2 else "Accepted")
+
+    @on(Action.cancel_reservation)
+    def cancel(self, reservation_id: int) -> Any:
+        return call_result.CancelReservation(status="Accepted")
+
+    @on(Action.set_charging_profile)
+    def set_profile(self, connector_id: int, cs_charging_profiles: dict[str, Any]) -> Any:
+        periods = cs_charging_profiles["charging_schedule"]["charging_schedule_period"]
+        assert [period["limit"] for period in periods] == [Decimal("16.1"), 8]
+        return call_result.SetChargingProfile(status="Accepted")
+
+    @on(Action.clear_charging_profile)
+    def clear_profile(self, **kwargs: Any) -> Any:
+        return call_result.ClearChargingProfile(status="Unknown")
+
+    @on(Action.get_composite_schedule)
+    def composite(self, connector_id: int, duration: int, **kwargs: Any) -> Any:
+        schedule = {
+            "duration": duration,
+            "charging_rate_unit": "A",
+            "charging_schedule_period": PERIODS,
+        }
+        return call_result.GetCompositeSchedule(
+            status="Accepted", connector_id=connector_id, charging_schedule=schedule
+        )
+
+    @on(Action.get_diagnostics)
+    def diagnostics(self, location: str, **kwargs: Any) -> Any:
+        return call_result.GetDiagnostics(file_name="diagnostics.zip")
+
+    @on(Action.update_firmware)
+    def update(self, location: str, retrieve_date: str, **kwargs: Any) -> Any:
+        return call_result.UpdateFirmware()
+
+    @on(Action.get_log)
+    def log(self, request_id: int, **kwargs: Any) -> Any:
+        return call_result.GetLog(status="AcceptedCanceled", filename="security.log")
+
+    @on(Action.signed_update_firmware)
+    def signed_update(self, request_id: int, firmware: dict[str, Any], **kwargs: Any) -> Any:
+        return call_result.SignedUpdateFirmware(status="InvalidCertificate")
+
+    @on(Action.get_installed_certificate_ids)
+    def certificates(self, certificate_type: str) -> Any:
+        return call_result.GetInstalledCertificateIds(status="Accepted", certificate_hash_data=[HASHES])
+
+    @on(Action.install_certificate)
+    def install(self, certificate_type: str, certificate: str) -> Any:
+        return call_result.InstallCertificate(status="Accepted")
+
+    @on(Action.delete_certificate)
+    def delete(self, certificate_hash_data: dict[str, Any]) -> Any:
+        return call_result.DeleteCertificate(status="NotFound")
+
+    @on(Action.certificate_signed)
+    def signed(self, certificate_chain: str) -> Any:
+        return call_result.CertificateSigned(status="Rejected")
 
 
 async def charge(station: Station) -> int:
@@ -223,3 +309,125 @@ def test_package_client_answers_every_command(product: Product) -> None:
     assert ended == {action: status for action, _, status in COMMANDS}
     snapshot = wait_until(Variable.objects.filter(charge_point__identity="OBEDIENT").first, "the variables")
     assert (snapshot.name, snapshot.value) == ("HeartbeatInterval", "60")
+
+
+# neutral command, arguments, OCPP action, outcome, a part of the answer in words
+MORE: list[tuple[str, dict[str, Any], str, CommandStatus, str]] = [
+    (
+        "trigger_message",
+        {"message": "LogStatusNotification"},
+        "ExtendedTriggerMessage",
+        CommandStatus.ACCEPTED,
+        "",
+    ),
+    ("get_local_list_version", {}, "GetLocalListVersion", CommandStatus.ACCEPTED, "version 4"),
+    (
+        "send_local_list",
+        {
+            "update_type": "Full",
+            "entries": [{"id_token": "A", "status": "Accepted", "expires_at": UNTIL, "parent_id_token": "G"}],
+        },
+        "SendLocalList",
+        CommandStatus.ACCEPTED,
+        "",
+    ),
+    (
+        "reserve_now",
+        {"id_token": "A", "expires_at": UNTIL, "parent_id_token": "G"},
+        "ReserveNow",
+        CommandStatus.ACCEPTED,
+        "",
+    ),
+    (
+        "reserve_now",
+        {"id_token": "A", "expires_at": UNTIL, "connector": 2},
+        "ReserveNow",
+        CommandStatus.REJECTED,
+        "in use or reserved",
+    ),
+    ("cancel_reservation", {"reservation_id": 1}, "CancelReservation", CommandStatus.ACCEPTED, ""),
+    (
+        "set_charging_profile",
+        {"profile_id": 5, "purpose": "TxDefaultProfile", "periods": PERIODS, "valid_to": UNTIL},
+        "SetChargingProfile",
+        CommandStatus.ACCEPTED,
+        "",
+    ),
+    (
+        "get_composite_schedule",
+        {"connector": 1},
+        "GetCompositeSchedule",
+        CommandStatus.ACCEPTED,
+        "16.1 A on 3 phases; after 1:00:00 8 A",
+    ),
+    (
+        "clear_charging_profile",
+        {"profile_id": 5},
+        "ClearChargingProfile",
+        CommandStatus.REJECTED,
+        "no such profile",
+    ),
+    ("update_firmware", {"location": FILES}, "UpdateFirmware", CommandStatus.ACCEPTED, ""),
+    (
+        "signed_update_firmware",
+        {"location": FILES, "signing_certificate": PEM, "signature": "c2ln"},
+        "SignedUpdateFirmware",
+        CommandStatus.REJECTED,
+        "does not trust",
+    ),
+    ("get_diagnostics", {"location": FILES}, "GetDiagnostics", CommandStatus.ACCEPTED, "“diagnostics.zip”"),
+    (
+        "get_log",
+        {"log_type": "SecurityLog", "location": FILES},
+        "GetLog",
+        CommandStatus.ACCEPTED,
+        "“security.log”",
+    ),
+    (
+        "install_certificate",
+        {"certificate_type": "ManufacturerRootCertificate", "certificate": PEM},
+        "InstallCertificate",
+        CommandStatus.ACCEPTED,
+        "",
+    ),
+    (
+        "get_installed_certificate_ids",
+        {"certificate_type": "ManufacturerRootCertificate"},
+        "GetInstalledCertificateIds",
+        CommandStatus.ACCEPTED,
+        "Serial number FFF",
+    ),
+    ("delete_certificate", HASHES, "DeleteCertificate", CommandStatus.REJECTED, "no such certificate"),
+    (
+        "certificate_signed",
+        {"certificate_chain": PEM},
+        "CertificateSigned",
+        CommandStatus.REJECTED,
+        "finds the certificate wrong",
+    ),
+]
+
+
+def test_package_client_answers_the_commands_of_every_other_profile(product: Product) -> None:
+    charge_point = register("VERSATILE")
+    orders = [order("VERSATILE", action, **payload) for action, payload, *_ in MORE]
+    with ConnectedStation(product, "VERSATILE"):
+        ended = [wait_ended(command) for command in orders]
+    assert [
+        (command.ocpp_action, command.status, words in command.summary)
+        for command, (*_, words) in zip(ended, MORE, strict=True)
+    ] == [(action, status, True) for _, _, action, status, _ in MORE]
+    for command in ended:
+        assert schemas.check_request("ocpp1.6", command.ocpp_action, command.request, strict=True) is None
+        assert schemas.check_response("ocpp1.6", command.ocpp_action, command.response, strict=True) is None
+    rows = Reservation.objects.filter(charge_point=charge_point).order_by("reservation_id")
+    assert list(rows.values_list("status", "end_reason")) == [
+        ("cancelled", "cancelled by tests"),
+        ("rejected", "The connector is in use or reserved already."),
+    ]
+    held = Variable.objects.get(charge_point=charge_point, name="ListVersion")
+    assert held.value == "1"
+
+
+def test_every_neutral_command_is_answered_by_the_package_client() -> None:
+    assert {action for action, *_ in COMMANDS} | {action for action, *_ in MORE} == NEUTRAL.keys()

@@ -3,13 +3,19 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from chargepoints.command_specs import NEUTRAL
 from ocpp_gateway.v16.actions import ACTIONS, IN_MEMORY
 from ocpp_gateway.v16.commands import CALLS
 from ocpp_gateway.wire import schemas
 
-TEXT = (Path(__file__).parents[2] / "docs" / "conformance-ocpp16.md").read_text()
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs" / "conformance-ocpp16.md").read_text()
 FROM_CHARGER, TO_CHARGER = TEXT.split("## To the charger")
+SENT = {action: neutral for neutral, (action, _) in CALLS.items()} | {
+    "ExtendedTriggerMessage": "trigger_message"
+}
 
 
 def actions_in(text: str) -> set[str]:
@@ -22,14 +28,24 @@ def test_messages_from_the_charger_are_those_that_are_served() -> None:
 
 def test_messages_to_the_charger_are_those_with_a_neutral_command() -> None:
     listed = dict(re.findall(r"^\| `([A-Z]\w+)` \| `(\w+)`", TO_CHARGER, re.MULTILINE))
-    assert listed == {action: neutral for neutral, (action, _) in CALLS.items()}
+    assert listed == SENT
 
 
 def test_every_neutral_command_can_be_said_in_ocpp16() -> None:
     assert CALLS.keys() == NEUTRAL.keys()
 
 
-def test_every_action_of_the_version_is_served_or_can_be_sent() -> None:
-    known = schemas.actions("ocpp1.6")
-    assert ACTIONS.keys() | IN_MEMORY <= known
-    assert {action for action, _ in CALLS.values()} <= known
+def test_every_action_of_the_version_is_served_or_sent() -> None:
+    assert ACTIONS.keys() | IN_MEMORY | SENT.keys() == schemas.actions("ocpp1.6")
+
+
+def test_every_message_from_the_charger_names_its_test() -> None:
+    rows = [line for line in FROM_CHARGER.splitlines() if line.startswith("| `")]
+    assert all(re.search(r"\| `test_\w+\.py::test_\w+` \|$", line) for line in rows)
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"`([\w/]+\.py::test_\w+)`", TEXT))))
+def test_tests_that_are_named_exist(name: str) -> None:
+    path, _, function = name.partition("::")
+    folder = ROOT if path.startswith("tests/") else Path(__file__).parent / "v16"
+    assert f"\ndef {function}(" in (folder / path).read_text()

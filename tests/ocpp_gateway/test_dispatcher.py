@@ -12,12 +12,14 @@ from django.test.utils import CaptureQueriesContext
 
 from chargepoints.choices import CommandStatus, RegistrationStatus
 from chargepoints.log_rows import MessageRow
-from chargepoints.models import ChargePoint, Command, Connection
+from chargepoints.models import ChargePoint, Command, Connection, Variable
 from csms_project.common import crypto
 from ocpp_gateway.connection import Connection as ConnectionState
 from ocpp_gateway.dispatcher import Dispatcher, raw_problem
+from ocpp_gateway.v16 import answers as v16_answers
 from ocpp_gateway.v16 import commands as v16_commands
 from ocpp_gateway.wire import frames
+from tests.chargepoints.test_command_specs import VALID
 from tests.factories import CommandFactory, ConnectionFactory
 from tests.ocpp_gateway.inline import InlineWriter
 
@@ -318,7 +320,7 @@ def test_answer_whose_effect_fails_ends_the_command_all_the_same(
     def explode(*args: object, **kwargs: object) -> None:
         raise ValueError("unusable")
 
-    monkeypatch.setattr(v16_commands, "store_snapshot", explode)
+    monkeypatch.setattr(v16_answers, "store_snapshot", explode)
     command = queue(wire, "get_configuration")
     dispatcher.look([wire])
     answer(dispatcher, wire, 3, {"configurationKey": []})
@@ -413,3 +415,82 @@ def test_raw_command_is_checked_before_it_is_queued(
     action: str, payload: dict[str, Any], is_fine: bool
 ) -> None:
     assert (raw_problem("ocpp1.6", action, payload) is None) == is_fine
+
+
+# ---------------------------------------------------------------- every command
+@pytest.mark.parametrize("action", sorted(VALID))
+def test_every_command_is_sent_and_a_callerror_is_its_outcome(
+    dispatcher: Dispatcher, wire: Wire, action: str
+) -> None:
+    payload = {**VALID[action], "charging_profile": None} if action == "remote_start" else VALID[action]
+    unsupported, failed = queue(wire, action, payload), queue(wire, action, payload)
+
+    dispatcher.look([wire])
+    answer(dispatcher, wire, 4, "NotImplemented", "no", {})
+    answer(dispatcher, wire, 4, "InternalError", "broken", {})
+
+    assert [call[2] for call in wire.sent] == [v16_commands.CALLS[action][0]] * 2
+    assert state_of(unsupported) == (CommandStatus.NOT_SUPPORTED, "NotImplemented")
+    assert state_of(failed) == (CommandStatus.FAILED, "InternalError")
+
+
+@pytest.mark.parametrize("action", sorted(VALID))
+def test_every_command_with_an_invalid_answer_has_failed(
+    dispatcher: Dispatcher, wire: Wire, action: str
+) -> None:
+    payload = {**VALID[action], "charging_profile": None} if action == "remote_start" else VALID[action]
+    command = queue(wire, action, payload)
+    dispatcher.look([wire])
+
+    invalid = {"status": 5, "listVersion": "x", "fileName": 5, "configurationKey": "x"}
+    answer(dispatcher, wire, 3, [] if action == "update_firmware" else invalid)
+
+    assert state_of(command) == (CommandStatus.FAILED, "InvalidAnswer")
+
+
+@pytest.mark.parametrize(
+    ("action", "payload", "response", "known"),
+    [
+        ("get_local_list_version", {}, {"listVersion": 4}, "4"),
+        ("get_local_list_version", {}, {"listVersion": -1}, "-1"),
+        ("send_local_list", {"update_type": "Full", "version": 9}, {"status": "Accepted"}, "9"),
+        ("send_local_list", {"update_type": "Full", "version": 9}, {"status": "VersionMismatch"}, None),
+    ],
+)
+def test_answer_about_the_local_list_keeps_the_version_that_the_charger_holds(
+    dispatcher: Dispatcher,
+    wire: Wire,
+    action: str,
+    payload: dict[str, Any],
+    response: dict[str, Any],
+    known: str | None,
+) -> None:
+    queue(wire, action, payload)
+    dispatcher.look([wire])
+    answer(dispatcher, wire, 3, response)
+
+    held = Variable.objects.filter(charge_point_id=wire.charge_point_id, name="ListVersion").first()
+    assert (held.value if held is not None else None) == known
+
+
+def test_answer_in_words_is_kept_beside_the_payload(dispatcher: Dispatcher, wire: Wire) -> None:
+    command = queue(wire, "get_diagnostics", {"location": "ftp://files.example.org/"})
+    dispatcher.look([wire])
+    answer(dispatcher, wire, 3, {"fileName": "d.zip"})
+
+    command.refresh_from_db()
+    assert command.response == {"fileName": "d.zip"}
+    assert command.summary == "The charger uploads “d.zip”."
+
+
+def test_extended_trigger_lets_a_pending_charger_send_what_was_asked_for(
+    dispatcher: Dispatcher, wire: Wire
+) -> None:
+    queue(wire, "trigger_message", {"message": "SignCertificate"})
+    dispatcher.look([wire])
+
+    assert wire.sent[0][2:] == [
+        "ExtendedTriggerMessage",
+        {"requestedMessage": "SignChargePointCertificate"},
+    ]
+    assert wire.asked_for == ["SignCertificate"]

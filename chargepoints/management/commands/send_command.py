@@ -62,7 +62,7 @@ class Command(BaseCommand):
         if as_json:
             shown = {
                 name: getattr(command, name)
-                for name in ("id", "action", "status", "request", "response", "error")
+                for name in ("id", "action", "status", "request", "response", "summary", "error")
             }
             self.stdout.write(json.dumps(shown))
         else:
@@ -70,6 +70,8 @@ class Command(BaseCommand):
             for name in ("request", "response", "error"):
                 if getattr(command, name) is not None:
                     self.stdout.write(f"  {name}: {json.dumps(getattr(command, name))}")
+            if command.summary:
+                self.stdout.write(f"  {command.summary}")
         if command.is_final and command.status != CommandStatus.ACCEPTED:
             raise CommandError(f"The command ended as “{CommandStatus(command.status).label}”.", returncode=2)
 

@@ -1,0 +1,156 @@
+"""Starting, stopping, restarting, settings (profile Core)."""
+
+from __future__ import annotations
+
+from chargepoints.command_fields import CONNECTOR_HELP, SEND_DANGEROUS, CommandSpec, FieldSpec
+
+CORE = (
+    CommandSpec(
+        action="remote_start",
+        label="Start a session",
+        description="Ask the charger to start charging for a tag. Accepted is not yet a session.",
+        fields=(
+            FieldSpec(
+                name="id_token",
+                type="string",
+                label="Tag",
+                required=True,
+                max_length=36,
+                help="Value of the tag that is charged for; 20 characters in OCPP 1.6.",
+            ),
+            FieldSpec(
+                name="connector",
+                type="integer",
+                label="Connector",
+                minimum=1,
+                help=f"{CONNECTOR_HELP} Empty: the charger chooses.",
+            ),
+            FieldSpec(
+                name="charging_profile",
+                type="object",
+                label="Charging profile",
+                help="TxProfile in the form of the version spoken.",
+            ),
+        ),
+    ),
+    CommandSpec(
+        action="remote_stop",
+        label="Stop a session",
+        description="Ask the charger to end a session.",
+        fields=(
+            FieldSpec(
+                name="transaction_id",
+                type="string",
+                label="Transaction id",
+                required=True,
+                max_length=36,
+                help="The id used on the wire (ocpp_id of the session).",
+            ),
+        ),
+        confirm="Stop this session?",
+    ),
+    CommandSpec(
+        action="reset",
+        label="Reset",
+        description="Restart the charger; running sessions are ended first.",
+        fields=(
+            FieldSpec(
+                name="kind",
+                type="enum",
+                label="Kind",
+                required=True,
+                choices=("Soft", "Hard"),
+                help="Soft ends sessions and restarts in good order; Hard restarts at once.",
+            ),
+        ),
+        dangerous=True,
+        permission=SEND_DANGEROUS,
+        confirm="Restart the charger? Running sessions will end.",
+    ),
+    CommandSpec(
+        action="unlock_connector",
+        label="Unlock connector",
+        description="Release a stuck cable. A running session is ended.",
+        fields=(
+            FieldSpec(
+                name="connector",
+                type="integer",
+                label="Connector",
+                required=True,
+                minimum=1,
+                help=CONNECTOR_HELP,
+            ),
+        ),
+        confirm="Unlock the connector? A running session on it will end.",
+    ),
+    CommandSpec(
+        action="change_availability",
+        label="Change availability",
+        description="Take a connector or the whole charger out of service, or back into it.",
+        fields=(
+            FieldSpec(
+                name="connector",
+                type="integer",
+                label="Connector",
+                default=0,
+                minimum=0,
+                help=f"{CONNECTOR_HELP} 0: the whole charger.",
+            ),
+            FieldSpec(
+                name="operative",
+                type="boolean",
+                label="In service",
+                required=True,
+                help="Yes: available for charging. No: out of service.",
+            ),
+        ),
+        dangerous=True,
+        permission=SEND_DANGEROUS,
+        confirm="Change the availability?",
+    ),
+    CommandSpec(
+        action="get_configuration",
+        label="Read configuration",
+        description="Read configuration keys; the answer updates the list of variables.",
+        fields=(
+            FieldSpec(name="keys", type="strings", label="Keys", max_length=200, help="Empty: all keys."),
+        ),
+    ),
+    CommandSpec(
+        action="change_configuration",
+        label="Change configuration",
+        description="Set one configuration key.",
+        fields=(
+            FieldSpec(name="key", type="string", label="Key", required=True, max_length=50),
+            FieldSpec(
+                name="value",
+                type="string",
+                label="Value",
+                required=True,
+                max_length=500,
+                help="Hidden afterwards where the key is a secret such as AuthorizationKey.",
+            ),
+        ),
+        dangerous=True,
+        permission=SEND_DANGEROUS,
+        confirm="Change the charger's configuration?",
+    ),
+    CommandSpec(
+        action="clear_cache",
+        label="Clear authorization cache",
+        description="Let the charger forget tags that it has remembered.",
+    ),
+    CommandSpec(
+        action="data_transfer",
+        label="Data transfer",
+        description="Send a vendor-specific message.",
+        fields=(
+            FieldSpec(name="vendor_id", type="string", label="Vendor id", required=True, max_length=255),
+            FieldSpec(name="message_id", type="string", label="Message id", max_length=50),
+            FieldSpec(name="data", type="string", label="Data", max_length=10_000),
+        ),
+        dangerous=True,
+        permission=SEND_DANGEROUS,
+        confirm="Send this message? What it does is up to the charger's vendor.",
+    ),
+)

@@ -1,0 +1,97 @@
+"""Reservations as people and programs handle them: order, call off, and what has run out."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from accounts.permissions import Actor
+from chargepoints import commands
+from chargepoints.choices import CommandStatus, ReservationStatus
+from chargepoints.errors import ReservationEnded
+from chargepoints.models import ChargePoint, Command, Reservation
+
+_OPEN = (ReservationStatus.REQUESTED, ReservationStatus.ACTIVE)
+
+
+def reserve(
+    *,
+    actor: Actor,
+    charge_point: ChargePoint,
+    id_token: str,
+    expires_at: datetime,
+    connector: int = 0,
+    parent_id_token: str = "",
+    expires_in: int | None = None,
+    idempotency_key: str = "",
+) -> Reservation:
+    """Ask a charger to hold a connector; the reservation is there at once, as requested.
+
+    The same idempotency key with the same order returns the reservation made the first time.
+
+    connector   the charger's number; 0: one of them
+    expires_in  seconds to wait for an offline charger; None: it must be online now
+    Raises      what `commands.queue` raises
+    """
+    given = {
+        "id_token": id_token,
+        "expires_at": expires_at.isoformat(),
+        "connector": connector,
+        "parent_id_token": parent_id_token or None,
+    }
+    command = commands.queue(
+        actor=actor,
+        charge_point=charge_point,
+        action="reserve_now",
+        payload=given,
+        expires_in=expires_in,
+        idempotency_key=idempotency_key,
+    )
+    made: Reservation = Reservation.objects.select_related("charge_point", "connector").get(
+        charge_point=charge_point, reservation_id=command.payload["reservation_id"]
+    )
+    return made
+
+
+def cancel(*, actor: Actor, reservation: Reservation, expires_in: int | None = None) -> Command:
+    """Call a reservation off: withdraw the order if it was not sent yet, else ask the charger.
+
+    Returns the command that decides: the withdrawn one, or the new one.
+
+    Raises  ReservationEnded, and what `commands.queue` raises
+    """
+    if reservation.status not in _OPEN:
+        raise ReservationEnded
+    waiting = _find_waiting(reservation)
+    if waiting is not None:
+        return commands.cancel(actor=actor, command=waiting)
+    return commands.queue(
+        actor=actor,
+        charge_point=reservation.charge_point,
+        action="cancel_reservation",
+        payload={"reservation_id": reservation.reservation_id},
+        expires_in=expires_in,
+    )
+
+
+def _find_waiting(reservation: Reservation) -> Command | None:
+    """The order for this reservation, while it waits to be sent."""
+    if reservation.status != ReservationStatus.REQUESTED:
+        return None
+    rows = Command.objects.select_related("charge_point").filter(
+        charge_point=reservation.charge_point, status=CommandStatus.QUEUED
+    )
+    number = reservation.reservation_id
+    return next(
+        (
+            row
+            for row in rows.filter(action__in=("reserve_now", "ReserveNow")).order_by("id")
+            if number in (row.payload.get("reservation_id"), row.payload.get("reservationId"))
+        ),
+        None,
+    )
+
+
+def expire_due(now: datetime) -> int:
+    """End the reservations whose time has come; chargers do so by themselves (OCPP 1.6 §5.13)."""
+    due = Reservation.objects.filter(status__in=_OPEN, expires_at__lte=now)
+    return int(due.update(status=ReservationStatus.EXPIRED, ended_at=now, updated_at=now))
