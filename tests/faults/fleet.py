@@ -7,6 +7,8 @@ import resource
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from copy import copy
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -14,7 +16,7 @@ from typing import Any
 from tests.faults import seed
 from tests.faults.charger import Charger, Habits
 from tests.faults.form import FORM
-from tests.faults.journal import STOP, Journal
+from tests.faults.journal import STOP, Journal, Session
 from tests.faults.site import Site
 
 _days = count(2)
@@ -56,6 +58,12 @@ class Fleet:
             habits=self._habits,
             origin=self.origin,
         )
+
+    def only(self, charger: Charger, sessions: list[Session]) -> Fleet:
+        """A fleet of one of its chargers, for a look at its books."""
+        one = copy(self)
+        one.chargers, one.journal = [charger], replace(self.journal, sessions=sessions)
+        return one
 
     def doubles(self, *, gateway: int) -> list[Charger]:
         """Another device for each charger, with the same identity; the test drives them."""

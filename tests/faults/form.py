@@ -35,14 +35,14 @@ class Form:
 
 
 SHORT = Form(
-    hold_s=4,
-    lease_s=4,
+    hold_s=3,
+    lease_s=3,
     ping_s=2,
     pong_s=2,
     chargers=20,
     rounds=2,
-    freeze_s=(1.0, 6.0),
-    away_s=5.0,
+    freeze_s=(1.0, 4.5),
+    away_s=4.0,
     table_lock_s=2.0,
     storm=300,
     crowd=200,

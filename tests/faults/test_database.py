@@ -285,7 +285,7 @@ def test_database_frozen_as_a_whole_counts_as_away(site: Site) -> None:
 
     async def scenario() -> None:
         async with fleet:
-            await away_and_back(fleet, away=stand_still, back=go_on, away_s=FORM.hold_s + 8)
+            await away_and_back(fleet, away=stand_still, back=go_on, away_s=FORM.hold_s + 5)
 
     try:
         asyncio.run(scenario())
