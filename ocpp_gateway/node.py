@@ -38,6 +38,7 @@ SEEN_GRAIN_S = 10.0
 STILL_S = 3.0
 LAYER_RETRY_S = 2.0
 GHOST_AGE = timedelta(seconds=60)  # longer than any handshake takes
+DRAIN_S = 15  # at the end, for what was received: the process must be gone within 30 seconds
 CLOSE_REPLACED = 4000
 CLOSE_RESTART = 1012
 
@@ -96,7 +97,7 @@ class Node:
         if self.is_stopping:
             return
         self.is_stopping = True
-        deadline = time.monotonic() + settings.OCPP_WRITER_HOLD_S
+        deadline = time.monotonic() + min(settings.OCPP_WRITER_HOLD_S, DRAIN_S)
         while self.writer.depth and self.writer.storage_ok and time.monotonic() < deadline:
             await asyncio.sleep(0.02)
         await asyncio.sleep(0)  # the last answers are on their way to the loop

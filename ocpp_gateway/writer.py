@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 RETRY_S = 0.2
 MAX_RETRY_S = 2.0
+STEP_S = 0.02
+STOP_S = 5.0  # how long the end of the process waits for a database that does not say anything
 MAX_BATCH_SIZE = 2_000_000  # characters of the messages in one transaction
 MAX_ROWS = 1000  # log rows in one transaction
 SOON_ROWS = 500  # log rows that are stored without waiting for a work
@@ -120,7 +122,7 @@ class Writer:
         self.submit(work)
         return await work.future
 
-    def watch(self, seconds: float) -> None:
+    def watch(self, seconds: float, *, patience_s: float | None = None) -> None:
         """Cut a connection on which nothing comes back for longer than works are held; called every so many seconds.
 
         A server that stands still, or a network that swallows everything, would keep the thread for ever: an error
@@ -131,7 +133,7 @@ class Writer:
             self._watched, self._watched_s = batcher.attempt if batcher is not None else 0, 0.0
             return
         self._watched_s += seconds
-        if self._watched_s <= self._hold_s:
+        if self._watched_s <= (self._hold_s if patience_s is None else patience_s):
             return
         logger.error("writer.connection_cut", extra={"seconds": self._watched_s})
         self._watched_s = 0.0
@@ -146,7 +148,8 @@ class Writer:
             self._stopping = True
             self._wake.notify()
         while self._thread.is_alive():
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(STEP_S)
+            self.watch(STEP_S, patience_s=STOP_S)
         await asyncio.sleep(0)
 
     # -- on the writer's thread

@@ -25,6 +25,7 @@ def check(fleet: Fleet, *, refused: int = 0) -> None:
     """
     journal = fleet.journal
     assert len(journal.refused) == refused, journal.refused[:5]
+    assert journal.other_errors == []
     begun = [session for session in journal.sessions if session.has_begun]
     assert begun
     for session in begun:

@@ -38,4 +38,6 @@ def site(whole_site: Site, request: pytest.FixtureRequest) -> Iterator[Site]:
     yield whole_site
     if request.node.stash.get(_failed, True):
         sys.stdout.write(whole_site.tell())
+    complaints = whole_site.complaints()
     whole_site.remove_extra_servers()
+    assert complaints == []

@@ -36,12 +36,12 @@ class Form:
 
 SHORT = Form(
     hold_s=3,
-    lease_s=3,
+    lease_s=4,
     ping_s=2,
     pong_s=2,
     chargers=20,
     rounds=2,
-    freeze_s=(1.0, 4.5),
+    freeze_s=(1.0, 5.5),
     away_s=4.0,
     table_lock_s=2.0,
     storm=300,

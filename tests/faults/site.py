@@ -20,6 +20,17 @@ from tests.faults.services import PostgreSQL, Redis
 
 STOP_S = 30
 WAIT_S = 20
+#: Faults of our own code, whatever happens around it.
+NO_EXCUSE = (
+    "writer.batch_failed",
+    "writer.deliver_failed",
+    "node.tick_failed",
+    "dispatcher.call_in_progress",
+    "server.background_failed",
+    "exception was never retrieved",
+    "Exception in callback",
+    "Exception in ASGI application",
+)
 #: Lines of a log that say nothing about a fault.
 TOO_MANY = ("request_started", "request_finished", '"charger.connected"', '"charger.disconnected"')
 SETTINGS = {
@@ -90,6 +101,7 @@ class Site:
         self.clusters: list[PostgreSQL] = []
         self.caches: list[Redis] = []
         self._taken = 0
+        self._complaints: list[str] = []
         try:
             self.postgresql = self.make_postgresql("postgresql")
             self.redis = self.make_redis()
@@ -188,6 +200,19 @@ class Site:
             server.launch()
         for server in down:
             server.wait_ready()
+
+    def complaints(self) -> list[str]:
+        """New lines in the logs of all servers that no fault of their surroundings excuses."""
+        found = [
+            f"{server.name}: {line[:1500]}"
+            for server in self.servers
+            if server.has_log
+            for line in server.log.splitlines()
+            if any(word in line for word in NO_EXCUSE)
+        ]
+        new = [line for line in found if line not in self._complaints]
+        self._complaints += new
+        return new
 
     def remove_extra_servers(self) -> None:
         """End what a test has started for itself."""

@@ -233,6 +233,32 @@ def test_commit_with_unknown_outcome_is_remembered_until_its_work_comes_again(
     assert (stored(), deed.runs) == ({"a", "b"}, 1)
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("sqlstate", "is_asked"),
+    [("57P01", True), ("08006", True), ("53100", True), ("40P01", False), ("40001", False)],
+)
+def test_commit_that_fails_is_asked_about_only_where_its_outcome_is_unknown(
+    monkeypatch: pytest.MonkeyPatch, sqlstate: str, is_asked: bool
+) -> None:
+    """An answer of the server to COMMIT itself is an outcome; a connection that ends during it is none."""
+
+    def fails() -> None:
+        raise passing(sqlstate)
+
+    batcher, deed = Batcher(), Deed("a")
+    with monkeypatch.context() as patch:
+        patch.setattr(connection, "_commit", fails)
+        if is_asked:
+            with pytest.raises(StorageAway):
+                batcher.run([deed])
+        else:
+            assert batcher.run([deed]) == ([], [deed])
+    assert (batcher._unsure is not None) is is_asked
+    assert batcher.run([deed]) == ([(deed, None)], [])
+    assert stored() == {"a"}
+
+
 # ---------------------------------------------------------------- the thread
 class ScriptedBatcher:
     """Stands for the database: each step says what a batch meets; afterwards everything succeeds."""
@@ -525,6 +551,32 @@ def test_watch_cuts_a_connection_on_which_an_attempt_hangs(play: Callable[..., W
         assert (batcher.cuts, writer.storage_ok) == ([3], False)
 
     play(scenario, batcher, hold_s=2.0)
+
+
+def test_stop_does_not_wait_for_a_connection_that_hangs(
+    play: Callable[..., Writer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = threading.Event()
+
+    class Hanging(ScriptedBatcher):
+        def cut(self, attempt: int) -> None:
+            super().cut(attempt)
+            gate.set()
+
+    def hangs(works: Sequence[Work]) -> Settled:
+        batcher.attempt = 7
+        assert gate.wait(5)
+        raise StorageAway("cut")
+
+    monkeypatch.setattr(writer_module, "STOP_S", 0.05)
+    batcher, deed = Hanging(hangs), Deed("a")
+
+    async def scenario(writer: Writer) -> None:
+        writer.submit(deed)
+        await until(lambda: batcher.attempt)
+
+    play(scenario, batcher)
+    assert (batcher.cuts, deed.fate) == ([7], ["given up"])
 
 
 # ---------------------------------------------------------------- trouble of our own
