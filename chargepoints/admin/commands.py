@@ -7,14 +7,22 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin import display
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
-from accounts.admin_base import ReadOnlyAdmin, ScopedAutocompleteFilter, actor_of, register
+from accounts.admin_base import ReadOnlyAdmin, ScopedAutocompleteFilter, actor_of, allowed, register
 from chargepoints import commands
 from chargepoints.admin.shared import ERRORS, charge_point_link, command_chip
+from chargepoints.choices import ReservationStatus
 from chargepoints.models import Command, Reservation
 from chargepoints.selectors import command_note
+from chargepoints.services import reservations
 from csms_project.common.admin import BigTable, TimeFilter, chip
+
+RESERVATION_TONES = {
+    ReservationStatus.REQUESTED: "info",
+    ReservationStatus.ACTIVE: "ok",
+    ReservationStatus.REJECTED: "warn",
+}
 
 
 @register(Command)
@@ -85,7 +93,7 @@ class ReservationAdmin(ReadOnlyAdmin):
         "reservation_id",
         "state",
         "where",
-        "connector",
+        "which_connector",
         "id_token_value",
         "expires_at",
         "created_at",
@@ -93,11 +101,44 @@ class ReservationAdmin(ReadOnlyAdmin):
     list_filter = ("status", ("charge_point", ScopedAutocompleteFilter), ("created_at", TimeFilter))
     list_select_related = ("charge_point", "connector__charge_point")
     search_fields = ("id_token_value",)
+    domain_errors = ERRORS
+    actions = ("cancel",)
+    fieldsets = (
+        (None, {"fields": ("where", "reservation_id", "state", "end_reason", "which_connector")}),
+        ("For", {"fields": ("id_token_value", "id_token", "parent_id_token")}),
+        ("Times", {"fields": ("created_at", "expires_at", "ended_at")}),
+    )
 
-    @display(description="Status")
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [name for _, options in self.fieldsets for name in options["fields"]]
+
+    @display(description="Status", ordering="status")
     def state(self, obj: Reservation) -> str:
-        return chip(obj.get_status_display(), "ok" if obj.status == "active" else "neutral")
+        tone = RESERVATION_TONES.get(ReservationStatus(obj.status), "neutral")
+        return chip(obj.get_status_display(), tone, title=obj.end_reason)
+
+    @display(description="Connector")
+    def which_connector(self, obj: Reservation) -> str:
+        return str(obj.connector.ocpp_number) if obj.connector is not None else "any"
 
     @display(description="Charge point")
     def where(self, obj: Reservation) -> str:
         return charge_point_link(obj.charge_point)
+
+    @admin.action(description="Cancel…", permissions=["send"])
+    def cancel(self, request: HttpRequest, queryset: QuerySet[Reservation]) -> HttpResponse | None:
+        if "confirmed" not in request.POST:
+            question = "The chargers are asked to set these connectors free again."
+            return self.confirm(request, queryset, title="Cancel reservations", question=question)
+        actor = actor_of(request)
+        rows = list(queryset.select_related("charge_point"))
+        self.attempt_all(
+            request,
+            rows,
+            lambda row: reservations.cancel(actor=actor, reservation=row),
+            done="{count} called off; the chargers' answers appear below.",
+        )
+        return None
+
+    def has_send_permission(self, request: HttpRequest) -> bool:
+        return allowed(request, "commands.send")

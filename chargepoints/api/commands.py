@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
 from rest_framework import mixins, serializers, status
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
@@ -21,12 +21,6 @@ from chargepoints.selectors import command_note
 from csms_project.common.api.fields import AnyField, ObjectField
 from csms_project.common.api.idempotency import key_of
 
-WAIT = OpenApiParameter(
-    waiting.PARAMETER,
-    {"type": "integer", "minimum": 0, "maximum": waiting.MAX_WAIT_S},
-    OpenApiParameter.QUERY,
-    description="Seconds to wait for the outcome before answering.",
-)
 _EXAMPLES = [
     OpenApiExample(name, value=value, request_only=True) for name, value in command_docs.examples().items()
 ]
@@ -93,7 +87,7 @@ class CommandRequestSerializer(serializers.Serializer[Any]):
             "Queue a command: one of ours (snake_case) or an OCPP message verbatim (PascalCase). Answered at "
             "once; the row tells the outcome. While the charger is offline: 409, unless `expires_in` is given."
         ),
-        parameters=[WAIT],
+        parameters=[waiting.WAIT],
         request={"application/json": command_docs.request_schema()},
         responses={201: CommandSerializer},
         examples=_EXAMPLES,

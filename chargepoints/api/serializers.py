@@ -10,6 +10,7 @@ from rest_framework import serializers
 
 from accounts.api.base import OwnTenantField
 from chargepoints.choices import RegistrationStatus, SecurityProfile
+from chargepoints.commands import MAX_EXPIRES_IN_S
 from chargepoints.models import (
     ChargePoint,
     Connection,
@@ -337,6 +338,35 @@ class VariableSerializer(serializers.ModelSerializer[Variable]):
             "updated_at",
         ]
         read_only_fields = fields
+
+
+class ReserveSerializer(serializers.Serializer[Any]):
+    """What a reservation takes; the rules are those of the command `reserve_now`."""
+
+    charge_point = serializers.CharField(max_length=255, help_text="Its identity.")
+    connector_id = serializers.IntegerField(
+        source="connector", required=False, default=0, help_text="The charger's number; 0: any."
+    )
+    id_token = serializers.CharField(max_length=36)
+    parent_id_token = serializers.CharField(max_length=36, required=False, allow_blank=True)
+    expires_at = serializers.DateTimeField()
+    reservation_id = serializers.IntegerField(
+        required=False, allow_null=True, help_text="The number on the wire. Absent: a new one."
+    )
+    expires_in = serializers.IntegerField(
+        required=False,
+        allow_null=True,
+        min_value=1,
+        max_value=MAX_EXPIRES_IN_S,
+        help_text="Seconds that the order may wait for a charger that is offline; without it: 409.",
+    )
+
+    def validate_charge_point(self, identity: str) -> ChargePoint:
+        rows = ChargePoint.objects.for_tenant(self.context["view"].actor.tenant)
+        found: ChargePoint | None = rows.filter(identity_key=identity.casefold()).first()
+        if found is None:
+            raise serializers.ValidationError("There is no such charge point.")
+        return found
 
 
 class ReservationSerializer(serializers.ModelSerializer[Reservation]):

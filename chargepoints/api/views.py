@@ -10,18 +10,21 @@ from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import mixins, status
 from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from accounts.api.base import TenantViewSet
 from accounts.api.views import EditableViewSet
-from chargepoints.api import filters, serializers
+from chargepoints.api import filters, serializers, waiting
 from chargepoints.api.base import IDENTITY, IDENTITY_REGEX, get_charge_point
 from chargepoints.choices import RegistrationStatus
+from chargepoints.errors import InvalidPayload
 from chargepoints.models import ChargePoint, Connection, Location, RefusedConnection, Reservation
 from chargepoints.selectors import charge_points_with_status, list_connections, refusals_for
-from chargepoints.services import locations, stations
+from chargepoints.services import locations, reservations, stations
+from csms_project.common.api.idempotency import key_of
 
 _SET_REGISTRATION = {
     RegistrationStatus.ACCEPTED: stations.accept,
@@ -210,6 +213,18 @@ class RefusedConnectionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin,
         return registered_response(self, registered)
 
 
+@extend_schema_view(
+    create=extend_schema(
+        description=(
+            "Ask a charger to hold a connector. Answered at once with the reservation as `requested`, or after "
+            "up to `wait` seconds with what the charger said. While it is offline: 409, unless `expires_in` is "
+            "given."
+        ),
+        parameters=[waiting.WAIT],
+        request=serializers.ReserveSerializer,
+        responses={201: serializers.ReservationSerializer},
+    )
+)
 class ReservationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, TenantViewSet):
     """Connectors held for a token."""
 
@@ -217,5 +232,30 @@ class ReservationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Tenan
     serializer_class = serializers.ReservationSerializer
     filterset_class = filters.ReservationFilter
     permission_area = "reservations"
+    permission_overrides = {"create": "commands.send", "cancel": "commands.send"}
+    own_idempotency = frozenset({"create"})
     ordering_fields = ["id", "expires_at", "created_at", "status"]
     ordering = ["-id"]
+
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        seconds, key = waiting.seconds_of(request), key_of(request)
+        serializer = serializers.ReserveSerializer(data=request.data, context=self.get_serializer_context())
+        serializer.is_valid(raise_exception=True)
+        try:
+            made = reservations.reserve(actor=self.actor, idempotency_key=key, **serializer.validated_data)
+        except InvalidPayload as error:
+            names = {"connector": "connector_id", "payload": "non_field_errors"}
+            raise ValidationError(
+                {names.get(name, name): [text] for name, text in error.errors.items()}
+            ) from error
+        waiting.wait_for(made.command, seconds)
+        fresh = self.get_queryset().get(pk=made.reservation.pk)
+        return Response(self.get_serializer(fresh).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(request=None, responses=serializers.ReservationSerializer)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Call the reservation off: cancelled at once if the charger was not asked yet, else when it has agreed."""
+        reservation = self.get_object()
+        reservations.cancel(actor=self.actor, reservation=reservation)
+        return Response(self.get_serializer(self.get_queryset().get(pk=reservation.pk)).data)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from django.db import connection
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
 from chargepoints.models import Command
@@ -13,6 +14,13 @@ from csms_project.common.api.problems import BadParameter
 PARAMETER = "wait"
 MAX_WAIT_S = 30
 POLL_S = 0.2
+
+WAIT = OpenApiParameter(
+    PARAMETER,
+    {"type": "integer", "minimum": 0, "maximum": MAX_WAIT_S},
+    OpenApiParameter.QUERY,
+    description="Seconds to wait for the outcome before answering.",
+)
 
 # Replaced in tests.
 clock = time.monotonic

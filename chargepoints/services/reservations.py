@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from accounts.permissions import Actor
@@ -13,6 +14,14 @@ from chargepoints.models import ChargePoint, Command, Reservation
 _OPEN = (ReservationStatus.REQUESTED, ReservationStatus.ACTIVE)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reserved:
+    """A reservation, and the command by which the charger is asked for it."""
+
+    reservation: Reservation
+    command: Command
+
+
 def reserve(
     *,
     actor: Actor,
@@ -21,22 +30,25 @@ def reserve(
     expires_at: datetime,
     connector: int = 0,
     parent_id_token: str = "",
+    reservation_id: int | None = None,
     expires_in: int | None = None,
     idempotency_key: str = "",
-) -> Reservation:
+) -> Reserved:
     """Ask a charger to hold a connector; the reservation is there at once, as requested.
 
     The same idempotency key with the same order returns the reservation made the first time.
 
-    connector   the charger's number; 0: one of them
-    expires_in  seconds to wait for an offline charger; None: it must be online now
-    Raises      what `commands.queue` raises
+    connector       the charger's number; 0: one of them
+    reservation_id  None: a new number; that of an active reservation replaces it
+    expires_in      seconds to wait for an offline charger; None: it must be online now
+    Raises          what `commands.queue` raises
     """
     given = {
         "id_token": id_token,
         "expires_at": expires_at.isoformat(),
         "connector": connector,
         "parent_id_token": parent_id_token or None,
+        "reservation_id": reservation_id,
     }
     command = commands.queue(
         actor=actor,
@@ -49,7 +61,7 @@ def reserve(
     made: Reservation = Reservation.objects.select_related("charge_point", "connector").get(
         charge_point=charge_point, reservation_id=command.payload["reservation_id"]
     )
-    return made
+    return Reserved(reservation=made, command=command)
 
 
 def cancel(*, actor: Actor, reservation: Reservation, expires_in: int | None = None) -> Command:

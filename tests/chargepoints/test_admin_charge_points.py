@@ -12,11 +12,20 @@ from django.urls import reverse
 from accounts.models import Tenant, User
 from accounts.permissions import Actor
 from chargepoints import keys
-from chargepoints.models import ChargePoint, Command, Connection, FrameAnomaly, Location, RefusedConnection
+from chargepoints.models import (
+    ChargePoint,
+    Command,
+    Connection,
+    FrameAnomaly,
+    Location,
+    RefusedConnection,
+    Reservation,
+)
 from csms_project.common.models import AuditEntry
 from tests import factories
 from tests.browsing import messages_of, sign_in
 
+RESERVATIONS = "/admin/chargepoints/reservation/"
 LIST = "admin:chargepoints_chargepoint_changelist"
 
 
@@ -183,6 +192,67 @@ def test_queued_command_is_cancelled_from_the_list(signed_in: Client, charge_poi
     signed_in.post(reverse("admin:chargepoints_command_changelist"), data)
     command.refresh_from_db()
     assert command.status == "cancelled"
+
+
+def cancel_reservations(client: Client, *rows: Reservation, **data: str) -> Any:
+    chosen = {"action": "cancel", "_selected_action": [row.pk for row in rows]}
+    return client.post(RESERVATIONS, {**chosen, **data}, follow=True)
+
+
+def test_reservation_is_cancelled_from_the_list_after_a_question(
+    signed_in: Client, charge_point: ChargePoint, connection: Connection
+) -> None:
+    held = factories.ReservationFactory(charge_point=charge_point, status="active")
+    ended = factories.ReservationFactory(charge_point=charge_point, status="used")
+    question = cancel_reservations(signed_in, held, ended)
+    assert "set these connectors free" in question.content.decode()
+    assert not Command.objects.exists()
+    answer = cancel_reservations(signed_in, held, ended, confirmed="1")
+    assert messages_of(answer) == [
+        "1 called off; the chargers' answers appear below.",
+        f"{ended}: The reservation has ended.",
+    ]
+    command = Command.objects.get()
+    assert (command.action, command.payload) == (
+        "cancel_reservation",
+        {"reservation_id": held.reservation_id},
+    )
+
+
+def test_reservations_are_listed_and_filtered_by_status_and_charger(
+    signed_in: Client, charge_point: ChargePoint, other_charge_point: ChargePoint
+) -> None:
+    held = factories.ReservationFactory(charge_point=charge_point, status="active")
+    factories.ReservationFactory(charge_point=charge_point, status="used")
+    factories.ReservationFactory(charge_point=other_charge_point, status="active")
+    query = {"status__exact": "active", "charge_point": str(charge_point.pk)}
+    assert list(signed_in.get(RESERVATIONS, query).context["cl"].result_list) == [held]
+
+
+def test_viewer_sees_reservations_and_cannot_cancel(
+    viewer: Actor, charge_point: ChargePoint, connection: Connection, client: Client
+) -> None:
+    held = factories.ReservationFactory(charge_point=charge_point, status="active")
+    sign_in(client, viewer)
+    cancel_reservations(client, held, confirmed="1")
+    assert client.get(RESERVATIONS).status_code == 200
+    assert not Command.objects.exists()
+
+
+def test_reservation_of_another_tenant_is_not_cancelled(
+    stranger: Actor, charge_point: ChargePoint, connection: Connection, client: Client
+) -> None:
+    held = factories.ReservationFactory(charge_point=charge_point, status="active")
+    sign_in(client, stranger)
+    cancel_reservations(client, held, confirmed="1")
+    assert not Command.objects.exists()
+
+
+def test_answer_in_words_is_shown_in_the_history(signed_in: Client, charge_point: ChargePoint) -> None:
+    factories.CommandFactory(
+        charge_point=charge_point, action="reserve_now", status="rejected", summary="Out of service."
+    )
+    assert "Out of service." in signed_in.get(page(charge_point, "commands")).content.decode()
 
 
 # --- acts on many ---

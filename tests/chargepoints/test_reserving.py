@@ -202,7 +202,7 @@ def test_raw_order_that_no_row_can_hold_is_refused(order: Order, change: dict[st
 
 
 def test_repeat_with_the_same_key_is_one_reservation(support: Actor, connection: Connection) -> None:
-    def ask(value: str) -> Reservation:
+    def ask(value: str) -> reservations.Reserved:
         return reservations.reserve(
             actor=support,
             charge_point=connection.charge_point,
@@ -230,7 +230,7 @@ def test_offline_charger_makes_no_reservation_unless_it_may_wait(
         reservations.reserve(**given)
     assert not Reservation.objects.exists()
 
-    assert reservations.reserve(**given, expires_in=600).status == "requested"
+    assert reservations.reserve(**given, expires_in=600).reservation.status == "requested"
 
 
 # --- cancelling ---
