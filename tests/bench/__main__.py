@@ -35,6 +35,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("measures", nargs="*", metavar="NAME", help=f"of {', '.join(MEASURES)}")
     parser.add_argument("--cluster-url", default="", help="PostgreSQL to use (default: a throw-away cluster)")
     parser.add_argument("--duration", type=float, default=10.0, metavar="S", help="of each load")
+    parser.add_argument("--rounds", type=int, default=1, metavar="N", help="the quietest of N counts")
     parser.add_argument("--soak", type=float, default=180.0, metavar="S")
     parser.add_argument("--fleet", type=int, default=FLEET, metavar="N", help="chargers where all are needed")
     options = parser.parse_args(argv)
@@ -43,7 +44,7 @@ def main(argv: Sequence[str]) -> int:
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
     lines: list[Line] = []
     with open_site(options.cluster_url) as site:
-        form = Form(duration_s=options.duration, soak_s=options.soak)
+        form = Form(duration_s=options.duration, soak_s=options.soak, rounds=options.rounds)
         bench = Bench(site, form, fleet=options.fleet)
         for name in options.measures or MEASURES:
             began = time.monotonic()

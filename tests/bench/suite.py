@@ -29,10 +29,11 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """How long to measure, in seconds."""
+    """How long to measure, in seconds, and how often: of several rounds the quietest counts."""
 
     duration_s: float
     soak_s: float
+    rounds: int = 1
 
 
 class Bench:
@@ -50,7 +51,11 @@ class Bench:
         return self._product
 
     def run(self, scenario: str, *, gateways: int = 1, **options: Any) -> Row:
-        """Load fresh gateways and stop them; what was acknowledged is verified."""
+        """Load fresh gateways; of several rounds the one with the least CPU, unless one of them had trouble."""
+        rows = [self._run_once(scenario, gateways, options) for _ in range(self.form.rounds)]
+        return next((row for row in rows if row["errors"] or row["complaints"]), min(rows, key=_cpu))
+
+    def _run_once(self, scenario: str, gateways: int, options: dict[str, Any]) -> Row:
         servers = [self.product.start() for _ in range(gateways)]
         try:
             values = {"chargers": 100, "duration": self.form.duration_s, "verify": True, **options}
@@ -58,6 +63,10 @@ class Bench:
         finally:
             for server in servers:
                 server.stop()
+
+
+def _cpu(row: Row) -> float:
+    return float(row["cpu_us_per_message"] or row["server_cpu_s"])
 
 
 Measure = Callable[[Bench], list[Line]]
