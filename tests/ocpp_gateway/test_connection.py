@@ -6,6 +6,7 @@ from ocpp_gateway.connection import (
     ANSWER_KEPT_S,
     ANSWERS_KEPT,
     MAX_ANSWER_KEPT,
+    SIZE_OF_ONE,
     Arrival,
     Arrived,
     CallInProgress,
@@ -187,6 +188,20 @@ def test_answers_kept_are_the_last_ones(connection: Connection) -> None:
 def test_answer_too_long_is_not_kept(connection: Connection) -> None:
     answered(connection, AUTHORIZE, "x" * (MAX_ANSWER_KEPT + 1))
     assert take(connection, AUTHORIZE).arrival is Arrival.NEW
+
+
+def test_on_frame_makes_large_frames_wait_and_bad_ones_longer(clock: Clock) -> None:
+    def connection() -> Connection:
+        return Connection(clock=clock, rate=10, burst=10)
+
+    size = 10 * SIZE_OF_ONE
+    assert connection().on_frame(AUTHORIZE, size=SIZE_OF_ONE) == 0.0
+    assert connection().on_frame(AUTHORIZE, size=size) == pytest.approx(0.1)
+    assert connection().on_frame(Malformed("1", None, "no JSON"), size=size) == pytest.approx(9.1)
+    refused = connection()
+    refused.on_frame(AUTHORIZE, size=size)
+    refused.on_refused(size)
+    assert refused.on_frame(AUTHORIZE) == pytest.approx(9.2)
 
 
 def test_on_frame_counts_and_notes_the_time(connection: Connection, clock: Clock) -> None:

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from decimal import Decimal
 from typing import Any
@@ -224,7 +225,7 @@ def test_parse_bounds_depth(odd: str) -> None:
 
 @pytest.mark.parametrize("nest", ["[", '{"a":'])
 def test_parse_very_deep_nesting_finds_the_id(nest: str) -> None:
-    frame = parse('[2,"1","A",' + nest * 100_000, version=V16)
+    frame = parse('[2,"1","A",' + nest * 40_000, version=V16)
     assert frame == Malformed("1", "FormationViolation", "nested too deeply")
 
 
@@ -246,6 +247,17 @@ def test_parse_brackets_and_digits_inside_text_are_no_matter() -> None:
 def test_parse_bounds_digits(number: str, odd: str) -> None:
     frame = parse(f'[2,"1","A",{{"v":{number}{odd}}}]', version=V201)
     assert frame == Malformed("1", "FormatViolation", "a number has too many digits")
+
+
+@pytest.mark.parametrize("end", ["1]}]", "1", "NaN]}]"])
+def test_parse_bounds_the_number_of_arrays_and_objects(end: str) -> None:
+    frame = parse('[2,"1","A",{"v":[' + "{}," * 60_000 + end, version=V16)
+    assert frame == Malformed("1", "FormationViolation", "too many arrays and objects")
+
+
+def test_parse_many_brackets_in_a_string_are_read() -> None:
+    text = "[{" * 60_000
+    assert parse(f'[2,"1","A",{{"v":"{text}"}}]', version=V16) == Call("1", "A", {"v": text})
 
 
 def test_parse_number_of_40_digits_is_read() -> None:
@@ -286,7 +298,7 @@ def test_parse_any_json_does_not_raise(message: Any, version: str) -> None:
 
 def _storable(frame: frames.Frame) -> None:
     """Everything in a frame can be written as JSON and holds no character that PostgreSQL refuses."""
-    parts = [getattr(frame, name) for name in type(frame).__dataclass_fields__]
+    parts = list(frame) if isinstance(frame, Call) else list(dataclasses.astuple(frame))
     assert b"\\u0000" not in orjson.dumps(parts).replace(b"\\\\", b"")
 
 

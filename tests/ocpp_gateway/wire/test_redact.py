@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocpp_gateway.wire.redact import redact_payload, redact_text
+from ocpp_gateway.wire.redact import _HIDDEN_NAME, _may_name_a_secret, redact_payload, redact_text
 
 SECRET = "s3cr3t-value"
 
@@ -156,3 +156,14 @@ def test_redact_text_leaves_other_text() -> None:
 def test_redact_text_any_text_does_not_raise(text: str) -> None:
     redact_text(text)
     redact_text('"password":"' + text)
+
+
+WORDS = ["pass", "passw", "PASSPHRASE", "pwd", "sec", "ret", "Credential", "psk", "pin", "PIN-code", "sim"]
+PIECES = [*WORDS, "auth", "key", "Authorization", "token", "id", "TokenType", "p\u0131n", "\u017fecret", "_"]
+
+
+@given(st.lists(st.sampled_from([*PIECES, " "]), max_size=8))
+def test_redact_text_looks_closely_at_all_that_may_name_a_secret(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    if _HIDDEN_NAME.search(text):
+        assert _may_name_a_secret(text)
