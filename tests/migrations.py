@@ -29,9 +29,9 @@ from csms_project.common.operations import AddIndexOnline, RemoveIndexOnline
 #: The last migration of each app that the rules do not apply to. Until 0.1.0 is released these may be moved forward.
 BASELINE = {
     "accounts": "0002_initial",
-    "chargepoints": "0003_partition_messages",
+    "chargepoints": "0005_failed_messages",
     "common": "0002_idempotency_record",
-    "transactions": "0002_partition_meter_values",
+    "transactions": "0003_room_for_updates",
 }
 
 #: Tables that hold millions of rows at a large site: nothing may scan or rewrite them under a lock.
