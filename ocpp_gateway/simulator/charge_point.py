@@ -17,6 +17,7 @@ from ocpp_gateway.simulator.meter import EnergyMeter, sampled_values
 from ocpp_gateway.simulator.outbox import Entry, InvalidAnswer, Outbox, Session
 from ocpp_gateway.simulator.profiles import Profiles
 from ocpp_gateway.simulator.rpc import CallFailed, NoAnswer, Rpc
+from ocpp_gateway.simulator.security import Certificates
 from ocpp_gateway.simulator.station import Connection, Station
 from ocpp_gateway.simulator.stats import Stats
 from ocpp_gateway.wire import frames
@@ -49,6 +50,7 @@ class ChargePoint(Connection):
         super().__init__(station, clock=clock, stats=stats, rng=rng)
         self.faults = faults or Faults()
         self.journal = journal or Journal()
+        self.certificates = Certificates()
         self.connectors = [Connector(number) for number in range(station.connectors + 1)]
         for connector, register_wh in zip(self.connectors[1:], registers_wh or [], strict=False):
             connector.meter = EnergyMeter(register_wh)

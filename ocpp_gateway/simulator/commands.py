@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from ocpp_gateway.simulator import firmware
+from ocpp_gateway.simulator import firmware, security
 from ocpp_gateway.simulator.connector import Connector, Reservation
 from ocpp_gateway.wire.timestamps import format_timestamp, parse_timestamp
 
@@ -134,21 +134,39 @@ async def _report_availability(cp: ChargePoint, plugs: list[Connector]) -> None:
             await cp.set_status(plug.number, plug.idle_status)
 
 
+Messages = dict[str, Callable[[], Coroutine[Any, Any, None]]]
+
+
 def trigger_message(cp: ChargePoint, payload: Payload) -> Answer:
+    idle = {"status": "Idle"}
+    own: Messages = {
+        "DiagnosticsStatusNotification": lambda: cp.notify("DiagnosticsStatusNotification", idle),
+        "FirmwareStatusNotification": lambda: cp.notify("FirmwareStatusNotification", idle),
+    }
+    return _trigger(cp, payload, own)
+
+
+def extended_trigger_message(cp: ChargePoint, payload: Payload) -> Answer:
+    idle = {"status": "Idle"}
+    own: Messages = {
+        "LogStatusNotification": lambda: cp.notify("LogStatusNotification", idle),
+        "FirmwareStatusNotification": lambda: cp.notify("SignedFirmwareStatusNotification", idle),
+        "SignChargePointCertificate": lambda: security.ask_for_certificate(cp),
+    }
+    return _trigger(cp, payload, own)
+
+
+def _trigger(cp: ChargePoint, payload: Payload, own: Messages) -> Answer:
     plug = _find(cp, payload["connectorId"]) if "connectorId" in payload else None
     if "connectorId" in payload and plug is None:
         return _status("Rejected")
     plugs = [plug] if plug is not None else cp.connectors
-    idle = {"status": "Idle"}
-    messages: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
+    messages: Messages = {
         "BootNotification": cp.boot,
         "Heartbeat": lambda: cp.notify("Heartbeat", {}),
         "StatusNotification": lambda: _report_all(cp, plugs),
         "MeterValues": lambda: _meter_all(cp, plugs),
-        "DiagnosticsStatusNotification": lambda: cp.notify(
-            "DiagnosticsStatusNotification", {"status": "Idle"}
-        ),
-        "FirmwareStatusNotification": lambda: cp.notify("FirmwareStatusNotification", idle),
+        **own,
     }
     send = messages.get(payload["requestedMessage"])
     return _status("NotImplemented") if send is None else _status("Accepted", send())
@@ -323,6 +341,16 @@ def get_composite_schedule(cp: ChargePoint, payload: Payload) -> Answer:
     )
 
 
+# ---------------------------------------------------------------- security extension
+def signed_update_firmware(cp: ChargePoint, payload: Payload) -> Answer:
+    retrieve_at = _required_time(payload["firmware"]["retrieveDateTime"])
+    return Answer(*security.signed_update_firmware(cp, payload, retrieve_at=retrieve_at))
+
+
+def _secured(handler: Callable[[ChargePoint, Payload], security.Reply]) -> Handler:
+    return lambda cp, payload: Answer(*handler(cp, payload))
+
+
 def _required_time(value: object) -> datetime:
     moment = parse_timestamp(value)
     if moment is None:
@@ -332,21 +360,28 @@ def _required_time(value: object) -> datetime:
 
 HANDLERS: dict[str, Handler] = {
     "CancelReservation": cancel_reservation,
+    "CertificateSigned": _secured(security.certificate_signed),
     "ChangeAvailability": change_availability,
     "ChangeConfiguration": change_configuration,
     "ClearCache": clear_cache,
     "ClearChargingProfile": clear_charging_profile,
     "DataTransfer": data_transfer,
+    "DeleteCertificate": _secured(security.delete_certificate),
+    "ExtendedTriggerMessage": extended_trigger_message,
     "GetCompositeSchedule": get_composite_schedule,
     "GetConfiguration": get_configuration,
     "GetDiagnostics": get_diagnostics,
+    "GetInstalledCertificateIds": _secured(security.get_installed_certificate_ids),
     "GetLocalListVersion": get_local_list_version,
+    "GetLog": _secured(security.get_log),
+    "InstallCertificate": _secured(security.install_certificate),
     "RemoteStartTransaction": remote_start,
     "RemoteStopTransaction": remote_stop,
     "ReserveNow": reserve_now,
     "Reset": reset,
     "SendLocalList": send_local_list,
     "SetChargingProfile": set_charging_profile,
+    "SignedUpdateFirmware": signed_update_firmware,
     "TriggerMessage": trigger_message,
     "UnlockConnector": unlock_connector,
     "UpdateFirmware": update_firmware,

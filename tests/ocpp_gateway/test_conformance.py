@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from chargepoints.command_specs import NEUTRAL
+from ocpp_gateway.simulator.commands import HANDLERS
 from ocpp_gateway.v16.actions import ACTIONS, IN_MEMORY
 from ocpp_gateway.v16.commands import CALLS
 from ocpp_gateway.wire import schemas
@@ -37,6 +38,10 @@ def test_every_neutral_command_can_be_said_in_ocpp16() -> None:
 
 def test_every_action_of_the_version_is_served_or_sent() -> None:
     assert ACTIONS.keys() | IN_MEMORY | SENT.keys() == schemas.actions("ocpp1.6")
+
+
+def test_the_simulator_answers_every_message_that_is_sent() -> None:
+    assert HANDLERS.keys() == SENT.keys()
 
 
 def test_every_message_from_the_charger_names_its_test() -> None:

@@ -372,7 +372,8 @@ def test_data_transfer_and_clear_cache_are_answered() -> None:
     ("action", "payload", "code"),
     [
         ("NoSuchAction", {}, "NotImplemented"),
-        ("CertificateSigned", {"certificateChain": "x"}, "NotImplemented"),
+        ("GetLog", {"logType": "SecurityLog", "requestId": 1}, "FormationViolation"),
+        ("ExtendedTriggerMessage", {}, "FormationViolation"),
         ("RemoteStartTransaction", {}, "FormationViolation"),
         ("ChangeAvailability", {"connectorId": "one", "type": "Operative"}, "FormationViolation"),
         ("SetChargingProfile", {"connectorId": 1, "csChargingProfiles": []}, "FormationViolation"),

@@ -1,0 +1,147 @@
+"""The security extension of a simulated charge point (OCPP 1.6 security whitepaper): certificates, logs, firmware.
+
+Nothing is really fetched or sent; certificates are read, kept and listed as the whitepaper says (§6.1).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Coroutine
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import NameOID
+
+from ocpp_gateway.simulator import firmware
+
+if TYPE_CHECKING:
+    from ocpp_gateway.simulator.charge_point import ChargePoint
+
+Payload = dict[str, Any]
+#: The payload of an answer and what is done after it has been sent.
+Reply = tuple[Payload, Coroutine[Any, Any, None] | None]
+
+
+class Certificates:
+    """Root certificates by their use, and the charge point's own."""
+
+    def __init__(self) -> None:
+        self._installed: dict[str, list[x509.Certificate]] = {}
+        self.own: x509.Certificate | None = None
+
+    def install(self, use: str, certificate: x509.Certificate) -> None:
+        held = self._installed.setdefault(use, [])
+        if certificate not in held:
+            held.append(certificate)
+
+    def hash_data(self, use: str) -> list[Payload]:
+        return [_hash_data(certificate, "SHA256") for certificate in self._installed.get(use, [])]
+
+    def delete(self, wanted: Payload) -> bool:
+        for held in self._installed.values():
+            for certificate in held:
+                if _hash_data(certificate, str(wanted["hashAlgorithm"])) == wanted:
+                    held.remove(certificate)
+                    return True
+        return False
+
+
+def _hash_data(certificate: x509.Certificate, algorithm: str) -> Payload:
+    """Of a root certificate: it is its own issuer."""
+    name = algorithm.lower()
+    return {
+        "hashAlgorithm": algorithm,
+        "issuerNameHash": hashlib.new(name, certificate.issuer.public_bytes()).hexdigest(),
+        "issuerKeyHash": hashlib.new(name, _key_bits(certificate)).hexdigest(),
+        "serialNumber": f"{certificate.serial_number:X}",
+    }
+
+
+def _key_bits(certificate: x509.Certificate) -> bytes:
+    """The value of the subject public key alone, without tag and length (RFC 6960)."""
+    key = certificate.public_key()
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return key.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
+    if isinstance(key, rsa.RSAPublicKey):
+        return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.PKCS1)
+    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def _read(pem: object) -> x509.Certificate | None:
+    try:
+        return x509.load_pem_x509_certificates(str(pem).encode())[0]
+    except ValueError:
+        return None
+
+
+# ---------------------------------------------------------------- certificates
+def install_certificate(cp: ChargePoint, payload: Payload) -> Reply:
+    certificate = _read(payload["certificate"])
+    if certificate is None:
+        return {"status": "Rejected"}, None
+    cp.certificates.install(str(payload["certificateType"]), certificate)
+    return {"status": "Accepted"}, None
+
+
+def delete_certificate(cp: ChargePoint, payload: Payload) -> Reply:
+    deleted = cp.certificates.delete(dict(payload["certificateHashData"]))
+    return {"status": "Accepted" if deleted else "NotFound"}, None
+
+
+def get_installed_certificate_ids(cp: ChargePoint, payload: Payload) -> Reply:
+    found = cp.certificates.hash_data(str(payload["certificateType"]))
+    if not found:
+        return {"status": "NotFound"}, None
+    return {"status": "Accepted", "certificateHashData": found}, None
+
+
+def certificate_signed(cp: ChargePoint, payload: Payload) -> Reply:
+    certificate = _read(payload["certificateChain"])
+    if certificate is None:
+        return {"status": "Rejected"}, None
+    cp.certificates.own = certificate
+    return {"status": "Accepted"}, None
+
+
+async def ask_for_certificate(cp: ChargePoint) -> None:
+    """Send a request for a new certificate (A02)."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, cp.station.identity[:64])])
+    request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
+    pem = request.public_bytes(serialization.Encoding.PEM).decode()
+    await cp.notify("SignCertificate", {"csr": pem})
+
+
+# ---------------------------------------------------------------- logs and firmware
+def get_log(cp: ChargePoint, payload: Payload) -> Reply:
+    request_id, _ = int(payload["requestId"]), payload["log"]["remoteLocation"]
+    name = f"{payload['logType']}-{cp.clock.now():%Y%m%d%H%M%S}.log"
+    return {"status": "Accepted", "filename": name}, _upload(cp, request_id)
+
+
+async def _upload(cp: ChargePoint, request_id: int) -> None:
+    await cp.notify("LogStatusNotification", {"status": "Uploading", "requestId": request_id})
+    await cp.clock.sleep(firmware.STEP_S, name="log")
+    await cp.notify("LogStatusNotification", {"status": "Uploaded", "requestId": request_id})
+
+
+def signed_update_firmware(cp: ChargePoint, payload: Payload, *, retrieve_at: datetime) -> Reply:
+    wanted = payload["firmware"]
+    if _read(wanted["signingCertificate"]) is None:
+        return {"status": "InvalidCertificate"}, None
+    work = _update(cp, int(payload["requestId"]), str(wanted["location"]), retrieve_at)
+    return {"status": "Accepted"}, work
+
+
+async def _update(cp: ChargePoint, request_id: int, location: str, retrieve_at: datetime) -> None:
+    await cp.clock.sleep(max(0.0, (retrieve_at - cp.clock.now()).total_seconds()), name="firmware")
+    for status in ("Downloading", "Downloaded", "SignatureVerified", "Installing"):
+        await cp.notify("SignedFirmwareStatusNotification", {"status": status, "requestId": request_id})
+        await cp.clock.sleep(firmware.STEP_S, name="firmware")
+    name = location.rstrip("/").rsplit("/", 1)[-1].split("?")[0]
+    cp.station = replace(cp.station, firmware=(name or cp.station.firmware)[:50])
+    await cp.notify("SignedFirmwareStatusNotification", {"status": "Installed", "requestId": request_id})
