@@ -188,7 +188,8 @@ class Writer:
             else:
                 works = self._take_fresh()
             self._in_hand = len(works)
-        if len(self._queue) < self._limit // 2 and len(self._rows) < FULL_ROWS:
+        is_closed = self._room is not None and not self._room.is_set()  # to wake the loop costs a system call
+        if is_closed and len(self._queue) < self._limit // 2 and len(self._rows) < FULL_ROWS:
             self._tell(self._open_room)
         return works
 
