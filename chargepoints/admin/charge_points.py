@@ -56,6 +56,16 @@ FOR_MANY = (
     "clear_cache",
     "change_availability",
     "reset",
+    "get_local_list_version",
+    "send_local_list",
+    "set_charging_profile",
+    "clear_charging_profile",
+    "get_diagnostics",
+    "get_log",
+    "update_firmware",
+    "signed_update_firmware",
+    "get_installed_certificate_ids",
+    "install_certificate",
 )
 
 

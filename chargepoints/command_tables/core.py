@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from chargepoints.command_fields import CONNECTOR_HELP, SEND_DANGEROUS, CommandSpec, FieldSpec
+
+
+def _check_start(given: dict[str, Any]) -> dict[str, str]:
+    """A profile that comes with a start is for that session, which has no id yet (OCPP 1.6 §5.16.2)."""
+    profile = given.get("charging_profile", {})
+    if profile.get("chargingProfilePurpose", "TxProfile") != "TxProfile":
+        return {"charging_profile": "Must be a TxProfile: it is for this session only."}
+    if "transactionId" in profile:
+        return {"charging_profile": "Leave transactionId out: the session has none yet."}
+    return {}
+
 
 CORE = (
     CommandSpec(
@@ -32,6 +45,7 @@ CORE = (
                 help="TxProfile in the form of the version spoken.",
             ),
         ),
+        check=_check_start,
     ),
     CommandSpec(
         action="remote_stop",

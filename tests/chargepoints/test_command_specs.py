@@ -179,6 +179,12 @@ def test_clean_empty_configuration_value_is_kept() -> None:
         ("remote_start", {"id_token": "a", "charging_profile": []}, "charging_profile"),
         ("remote_start", {"id_token": "a", "charging_profile": "x"}, "charging_profile"),
         ("remote_start", {"id_token": "a", "speed": 1}, "speed"),
+        (
+            "remote_start",
+            {"id_token": "a", "charging_profile": {"chargingProfilePurpose": "TxDefaultProfile"}},
+            "charging_profile",
+        ),
+        ("remote_start", {"id_token": "a", "charging_profile": {"transactionId": 1}}, "charging_profile"),
         ("reset", {"kind": "soft"}, "kind"),
         ("reset", {"kind": []}, "kind"),
         ("change_availability", {"operative": "yes"}, "operative"),
