@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import messages
@@ -22,9 +23,10 @@ from chargepoints.admin.shared import (
     ocpp_url,
     online_dot,
     own_status_chip,
+    reservation_chip,
 )
 from chargepoints.choices import RegistrationStatus
-from chargepoints.command_fields import SEND_DANGEROUS, CommandSpec
+from chargepoints.command_fields import SEND, SEND_DANGEROUS, CommandSpec
 from chargepoints.command_specs import NEUTRAL
 from chargepoints.errors import InvalidPayload
 from chargepoints.models import (
@@ -32,6 +34,7 @@ from chargepoints.models import (
     Command,
     DataTransfer,
     OcppMessage,
+    Reservation,
     SecurityEvent,
     StatusEvent,
     StatusReport,
@@ -137,6 +140,12 @@ class ChargePointPages(TenantModelAdmin):
             case "commands":
                 rows = list(Command.objects.filter(charge_point=obj).order_by("-id")[:50])
                 return {"commands": _with_chips(rows), "buttons": buttons(request, obj, everything=True)}
+            case "reservations":
+                return {
+                    "reservations": _reservations(obj),
+                    "may_send": allowed(request, SEND, obj) and obj.archived_at is None,
+                    "buttons": buttons(request, obj, names=("reserve_now", "cancel_reservation")),
+                }
             case "configuration":
                 return {"variables": list(variables_of(obj)[:500])}
             case "messages":
@@ -243,6 +252,7 @@ class ChargePointPages(TenantModelAdmin):
 TABS = (
     ("overview", "Overview", "charge_points.view"),
     ("commands", "Commands", "commands.view"),
+    ("reservations", "Reservations", "reservations.view"),
     ("configuration", "Configuration", "variables.view"),
     ("messages", "Messages", "messages.view"),
     ("events", "Status and events", "charge_points.view"),
@@ -291,11 +301,17 @@ def live_context(request: HttpRequest, obj: Any) -> dict[str, Any]:
     }
 
 
-def buttons(request: HttpRequest, obj: ChargePoint, *, everything: bool = False) -> list[dict[str, Any]]:
+def buttons(
+    request: HttpRequest,
+    obj: ChargePoint,
+    *,
+    names: Sequence[str] = _ON_OVERVIEW,
+    everything: bool = False,
+) -> list[dict[str, Any]]:
     """Commands that may be sent from here."""
     if obj.archived_at is not None:
         return []
-    specs = [*NEUTRAL.values(), RAW] if everything else [NEUTRAL[name] for name in _ON_OVERVIEW]
+    specs = [*NEUTRAL.values(), RAW] if everything else [NEUTRAL[name] for name in names]
     return [
         {
             "label": spec.label,
@@ -311,6 +327,11 @@ def buttons(request: HttpRequest, obj: ChargePoint, *, everything: bool = False)
 def _newest(model: type[LogRow], obj: ChargePoint, count: int) -> list[Any]:
     """The latest rows about a charge point."""
     return list(model.objects.filter(charge_point=obj).order_by("-received_at", "-id")[:count])
+
+
+def _reservations(obj: ChargePoint) -> list[dict[str, Any]]:
+    rows = Reservation.objects.filter(charge_point=obj).select_related("connector").order_by("-id")[:50]
+    return [{"row": row, "chip": reservation_chip(row)} for row in rows]
 
 
 def _panels(request: HttpRequest, obj: ChargePoint, *, live: bool) -> list[dict[str, Any]]:

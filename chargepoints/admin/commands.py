@@ -11,18 +11,11 @@ from django.http import HttpRequest, HttpResponse
 
 from accounts.admin_base import ReadOnlyAdmin, ScopedAutocompleteFilter, actor_of, allowed, register
 from chargepoints import commands
-from chargepoints.admin.shared import ERRORS, charge_point_link, command_chip
-from chargepoints.choices import ReservationStatus
+from chargepoints.admin.shared import ERRORS, charge_point_link, command_chip, reservation_chip
 from chargepoints.models import Command, Reservation
 from chargepoints.selectors import command_note
 from chargepoints.services import reservations
-from csms_project.common.admin import BigTable, TimeFilter, chip
-
-RESERVATION_TONES = {
-    ReservationStatus.REQUESTED: "info",
-    ReservationStatus.ACTIVE: "ok",
-    ReservationStatus.REJECTED: "warn",
-}
+from csms_project.common.admin import BigTable, TimeFilter
 
 
 @register(Command)
@@ -114,8 +107,7 @@ class ReservationAdmin(ReadOnlyAdmin):
 
     @display(description="Status", ordering="status")
     def state(self, obj: Reservation) -> str:
-        tone = RESERVATION_TONES.get(ReservationStatus(obj.status), "neutral")
-        return chip(obj.get_status_display(), tone, title=obj.end_reason)
+        return reservation_chip(obj)
 
     @display(description="Connector")
     def which_connector(self, obj: Reservation) -> str:

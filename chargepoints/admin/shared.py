@@ -15,8 +15,9 @@ from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 
 from accounts.errors import AccountsError
-from chargepoints.choices import CommandStatus, ConnectorStatus, RegistrationStatus
+from chargepoints.choices import CommandStatus, ConnectorStatus, RegistrationStatus, ReservationStatus
 from chargepoints.errors import ChargePointsError
+from chargepoints.models import Reservation
 from csms_project.common.admin import chip
 
 #: What services of charge points may refuse with.
@@ -36,6 +37,11 @@ COMMAND_TONES = {
     CommandStatus.REJECTED: "warn",
     CommandStatus.NOT_SUPPORTED: "warn",
     CommandStatus.CANCELLED: "neutral",
+}
+RESERVATION_TONES = {
+    ReservationStatus.REQUESTED: "info",
+    ReservationStatus.ACTIVE: "ok",
+    ReservationStatus.REJECTED: "warn",
 }
 REGISTRATION_TONES = {
     RegistrationStatus.ACCEPTED: "ok",
@@ -103,3 +109,9 @@ def charge_point_link(charge_point: Any) -> SafeString:
     """A link to the charge point's page."""
     url = reverse("admin:chargepoints_chargepoint_change", args=[charge_point.pk])
     return format_html('<a class="cs-link" href="{}">{}</a>', url, charge_point)
+
+
+def reservation_chip(row: Reservation) -> SafeString:
+    """How a reservation stands; why it ended is in its title."""
+    tone = RESERVATION_TONES.get(ReservationStatus(row.status), "neutral")
+    return chip(row.get_status_display(), tone, title=row.end_reason)

@@ -220,6 +220,33 @@ def test_reservation_is_cancelled_from_the_list_after_a_question(
     )
 
 
+def test_reservations_of_a_charger_are_on_its_page_and_cancelled_from_there(
+    signed_in: Client, charge_point: ChargePoint, connection: Connection
+) -> None:
+    empty = signed_in.get(page(charge_point, "reservations")).content.decode()
+    assert "Nothing is reserved here" in empty
+    factories.ReservationFactory(charge_point=charge_point, reservation_id=41, status="active")
+    factories.ReservationFactory(
+        charge_point=charge_point, reservation_id=42, status="rejected", end_reason="In use."
+    )
+    shown = signed_in.get(page(charge_point, "reservations")).content.decode()
+    assert "In use." in shown
+    assert "cancel_reservation/?reservation_id=41" in shown
+    assert "reservation_id=42" not in shown
+    send(signed_in, charge_point, "cancel_reservation", reservation_id="41", confirm="on")
+    assert Command.objects.get().payload == {"reservation_id": 41}
+
+
+def test_viewer_sees_the_reservations_of_a_charger_without_acts(
+    viewer: Actor, charge_point: ChargePoint, client: Client
+) -> None:
+    factories.ReservationFactory(charge_point=charge_point, reservation_id=41, status="active")
+    sign_in(client, viewer)
+    shown = client.get(page(charge_point, "reservations")).content.decode()
+    assert "04A1B2C3" in shown
+    assert "cancel_reservation" not in shown
+
+
 def test_reservations_are_listed_and_filtered_by_status_and_charger(
     signed_in: Client, charge_point: ChargePoint, other_charge_point: ChargePoint
 ) -> None:
