@@ -212,6 +212,9 @@ class Batcher:
         if connection.connection is self._ready_connection:
             return
         connection.connection.prepare_threshold = 1
+        connection.connection.prepared_max = (
+            200  # some 60 are in use; one too many would be prepared again and again
+        )
         with connection.cursor() as cursor:
             cursor.execute(TIMEOUTS)
         self._ready_connection = connection.connection

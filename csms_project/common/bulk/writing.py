@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from django.db import connection, models
@@ -76,22 +77,25 @@ def store(new: Iterable[Sequence[Any]], changed: Iterable[tuple[Sequence[Any], I
 
 
 class _Parts:
-    """Statements that are run as one."""
+    """Statements that are run as one.
+
+    In the order of their texts, not of their coming: the database prepares every combination once.
+    """
 
     def __init__(self) -> None:
-        self._statements: list[str] = []
-        self._parameters: list[str] = []
+        self._parts: list[tuple[str, list[str]]] = []
 
-    def add(self, statement: str, parameters: Iterable[str]) -> None:
-        self._statements.append(statement)
-        self._parameters += parameters
+    def add(self, statement: str, parameters: list[str]) -> None:
+        self._parts.append((statement, parameters))
 
     def run(self) -> None:
-        if not self._statements:
+        if not self._parts:
             return
-        *first, last = self._statements
+        self._parts.sort(key=itemgetter(0))
+        *first, last = (statement for statement, _ in self._parts)
         named = ", ".join(f"p{number} AS ({statement})" for number, statement in enumerate(first))
-        execute(f"WITH {named} {last}" if first else last, self._parameters)
+        sql = f"WITH {named} {last}" if first else last
+        execute(sql, [value for _, parameters in self._parts for value in parameters])
 
 
 # ---------------------------------------------------------------- new rows
