@@ -43,12 +43,4 @@ class Migration(migrations.Migration):
                 help_text="Stored, after a repair or after failures; otherwise answered with an error, held or put aside."
             ),
         ),
-        migrations.AddIndex(
-            model_name="frameanomaly",
-            index=models.Index(
-                condition=models.Q(("digest", ""), _negated=True),
-                fields=["charge_point", "digest"],
-                name="anomaly_digest",
-            ),
-        ),
     ]
