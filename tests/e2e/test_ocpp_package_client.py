@@ -18,7 +18,7 @@ from websockets.typing import Subprotocol
 
 from chargepoints.choices import CommandStatus
 from chargepoints.command_specs import NEUTRAL
-from chargepoints.models import ChargePoint, Connector, Reservation, Variable
+from chargepoints.models import ChargePoint, Command, Connector, Reservation, Variable
 from ocpp_gateway.wire import schemas
 from tests.e2e.conftest import MakeProduct, order, register, register_tag, wait_ended
 from tests.e2e.product import Product, wait_until
@@ -301,12 +301,20 @@ class ConnectedStation:
         self._loop.close()
 
 
+def check_schemas(ended: list[Command]) -> None:
+    """What went out and what came back are valid by the official schemas."""
+    for row in ended:
+        assert schemas.check_request("ocpp1.6", row.ocpp_action, row.request, strict=True) is None
+        assert schemas.check_response("ocpp1.6", row.ocpp_action, row.response, strict=True) is None
+
+
 def test_package_client_answers_every_command(product: Product) -> None:
     register("OBEDIENT")
     orders = [order("OBEDIENT", action, **payload) for action, payload, _ in COMMANDS]
     with ConnectedStation(product, "OBEDIENT"):
-        ended = {command.action: wait_ended(command).status for command in orders}
-    assert ended == {action: status for action, _, status in COMMANDS}
+        ended = [wait_ended(command) for command in orders]
+    assert {row.action: row.status for row in ended} == {action: status for action, _, status in COMMANDS}
+    check_schemas(ended)
     snapshot = wait_until(Variable.objects.filter(charge_point__identity="OBEDIENT").first, "the variables")
     assert (snapshot.name, snapshot.value) == ("HeartbeatInterval", "60")
 
@@ -417,9 +425,7 @@ def test_package_client_answers_the_commands_of_every_other_profile(product: Pro
         (command.ocpp_action, command.status, words in command.summary)
         for command, (*_, words) in zip(ended, MORE, strict=True)
     ] == [(action, status, True) for _, _, action, status, _ in MORE]
-    for command in ended:
-        assert schemas.check_request("ocpp1.6", command.ocpp_action, command.request, strict=True) is None
-        assert schemas.check_response("ocpp1.6", command.ocpp_action, command.response, strict=True) is None
+    check_schemas(ended)
     rows = Reservation.objects.filter(charge_point=charge_point).order_by("reservation_id")
     assert list(rows.values_list("status", "end_reason")) == [
         ("cancelled", "cancelled by tests"),
