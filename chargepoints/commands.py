@@ -117,15 +117,15 @@ def queue(
     connection = find_live_connection(charge_point)
     if connection is None and expires_in is None:
         raise errors.ChargePointOffline
-    cleaned = command_numbers.fill_in(charge_point, action, cleaned)
-    shown = redact(cleaned)
+    order = command_numbers.fill_in(charge_point, action, cleaned)
+    shown = redact(order)
     now = timezone.now()
     command = Command(
         tenant_id=charge_point.tenant_id,
         charge_point=charge_point,
         action=action,
         payload=shown,
-        secret_payload=crypto.encrypt(json.dumps(cleaned)) if shown != cleaned else "",
+        secret_payload=crypto.encrypt(json.dumps(order)) if shown != order else "",
         requested_by=actor.user,
         requested_by_name=actor.name[:150],
         requested_via=actor.via,
@@ -144,7 +144,7 @@ def queue(
         if found is None:
             raise
         return found
-    reserving.asked(charge_point, action, cleaned)
+    reserving.asked(charge_point, action, order)
     audit.record(
         actor,
         spec.permission,

@@ -100,6 +100,18 @@ def test_repeat_with_the_same_key_gets_the_number_given_first(
         order(technician, connection, "send_local_list", "k", **FULL, version=2)
 
 
+def test_two_callers_with_one_key_at_the_same_time_get_one_number(
+    technician: Actor, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = order(technician, connection, "get_log", "k", **LOG)
+    find, answers = commands._find_earlier, [None]
+    # The second caller looks before the first one has committed.
+    monkeypatch.setattr(commands, "_find_earlier", lambda *asked: answers.pop() if answers else find(*asked))
+
+    assert order(technician, connection, "get_log", "k", **LOG) == first
+    assert Command.objects.count() == 1
+
+
 def test_order_that_the_version_spoken_does_not_take_is_refused_at_once(
     technician: Actor, connection: Connection
 ) -> None:
