@@ -140,8 +140,15 @@ class TenantModelAdmin(Guarded, ModelAdmin):
     # ------------------------------------------------------------ what is seen
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        queryset = scope(super().get_queryset(request), actor_of(request).tenant)
-        return queryset.select_related("tenant") if self._shows_tenant(request) else queryset
+        return scope(super().get_queryset(request), actor_of(request).tenant)
+
+    def get_list_select_related(self, request: HttpRequest) -> Sequence[str] | bool:
+        given = super().get_list_select_related(request)
+        if not self._shows_tenant(request):
+            return cast("Sequence[str] | bool", given)
+        # Django's own choice follows no key that may be empty, as some tenants are.
+        shown = {field.name for field in self.model._meta.fields if field.many_to_one} & {*self.list_display}
+        return [*(shown if isinstance(given, bool) else given), "tenant"]
 
     def get_list_display(self, request: HttpRequest) -> Sequence[Any]:
         columns = list(super().get_list_display(request))
@@ -152,6 +159,10 @@ class TenantModelAdmin(Guarded, ModelAdmin):
         return super().changelist_view(
             request, {"title": title[:1].upper() + title[1:], **(extra_context or {})}
         )
+
+    def sees_all_tenants(self, request: HttpRequest) -> bool:
+        """Whether the list is of every tenant."""
+        return actor_of(request).tenant is None
 
     def _shows_tenant(self, request: HttpRequest) -> bool:
         has_tenant = any(field.name == "tenant" for field in self.model._meta.fields)

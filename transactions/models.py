@@ -172,12 +172,15 @@ class Transaction(TenantOwned):
             ),
             models.Index("tenant", Upper("id_token_value"), name="transaction_token"),
             # What the samples of a running session change is in no index, so that its row is updated in place.
-            models.Index(
-                fields=["tenant", "ended_at", "id"], name="transaction_ended", condition=~Q(ended_at=None)
-            ),
+            models.Index(fields=["tenant", "ended_at", "id"], name="transaction_ended"),
             # Few sessions have these; a whole index would cost every start.
             models.Index(
                 fields=["tenant", "started_at", "id"], name="transaction_flagged", condition=~Q(flags=[])
+            ),
+            models.Index(
+                fields=["tenant", "end_kind", "started_at", "id"],
+                name="transaction_end_kind",
+                condition=~Q(end_kind__in=["", "charger"]),
             ),
             models.Index(fields=["closed_by"], name="transaction_closed_by", condition=~Q(closed_by=None)),
             models.Index(

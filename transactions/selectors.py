@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Upper
 from django.utils import timezone
 
 from accounts.models import Tenant
+from chargepoints.models import ChargePoint
 from transactions.choices import TransactionState
 from transactions.energy import ENERGY_REGISTER, Reading
 from transactions.models import LedgerEntry, MeterLayout, MeterValue, Transaction
 from transactions.pricing import TariffError
 from transactions.session_price import needs_readings, price_until
 
+#: Charge points whose sessions are looked up one by one.
+MAX_KEYS = 200
 _COLUMNS = ("measurand", "unit", "phase", "context", "location", "format")
 
 
@@ -26,6 +31,30 @@ def list_transactions(tenant: Tenant | None) -> QuerySet[Transaction]:
         "tenant", "charge_point", "evse", "connector", "id_token"
     )
     return rows
+
+
+def search_transactions(
+    rows: QuerySet[Transaction], tenant: Tenant | None, text: str
+) -> QuerySet[Transaction]:
+    """Those of the sessions with this id on the wire, or whose tag or charge point begins so.
+
+    Every part of the condition has an index.
+    """
+    text = text.strip()
+    if not text:
+        return rows
+    stations = ChargePoint.objects.for_tenant(tenant).filter(identity_key__startswith=text.casefold())
+    # A prefix as a range, which the index `transaction_token` serves whatever the collation.
+    token = Q(token__gte=text.upper(), token__lte=text.upper() + chr(sys.maxunicode))
+    return rows.alias(token=Upper("id_token_value")).filter(
+        Q(ocpp_id=text) | token | Q(charge_point__in=_few(stations))
+    )
+
+
+def _few(rows: QuerySet[Any]) -> Any:
+    """Their keys while they are few, for an index; else the query, for a walk through the newest sessions."""
+    keys = list(rows.order_by().values_list("pk", flat=True)[: MAX_KEYS + 1])
+    return keys if len(keys) <= MAX_KEYS else rows.order_by().values("pk")
 
 
 def active_transactions(tenant: Tenant | None) -> QuerySet[Transaction]:

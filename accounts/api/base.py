@@ -28,6 +28,10 @@ class TenantViewSet(IdempotentMixin, GenericViewSet[Any]):
     permission_area = ""
     permission_overrides: dict[str, str] = {}
     lookup_value_regex = ID_REGEX
+    #: The table grows without end: see `common.big_tables`.
+    is_big = False
+    #: Filters that choose what another index of a big table begins with.
+    anchors: tuple[str, ...] = ()
     http_method_names = ["get", "post", "patch", "delete", "head", "options"]
 
     @property
@@ -39,6 +43,12 @@ class TenantViewSet(IdempotentMixin, GenericViewSet[Any]):
     def tenant(self) -> Tenant:
         """Where new rows go: a superuser who named no tenant writes to `default`."""
         return self.actor.tenant or default_tenant()
+
+    @property
+    def merges_tenants(self) -> bool:
+        """Whether lists are of every tenant, and sorted by what only the indexes of a tenant hold."""
+        is_anchored = any(self.request.query_params.get(name) for name in self.anchors)
+        return self.actor.tenant is None and self.is_big and not is_anchored
 
     def get_queryset(self) -> QuerySet[Any]:
         rows: Any = super().get_queryset()

@@ -171,5 +171,7 @@ class EventViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, TenantViewS
     serializer_class = serializers.EventSerializer
     filterset_class = filters.EventFilter
     permission_area = "events"
+    is_big = True
+    anchors = ("charge_point",)
     ordering_fields = ["id", "created_at"]
     ordering = ["-created_at", "-id"]

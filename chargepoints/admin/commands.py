@@ -38,6 +38,8 @@ class CommandAdmin(BigTable, ReadOnlyAdmin):
         "requested_via",
     )
     list_select_related = ("charge_point",)
+    time_field = "created_at"
+    quick_filters = ("charge_point", "created_at")
     search_fields = ("action", "requested_by_name")
     actions = ("cancel",)
     fieldsets = (

@@ -114,6 +114,7 @@ class OcppMessageAdmin(LogAdmin):
         ErrorFilter,
         ("received_at", TimeFilter),
     )
+    quick_filters = (*LogAdmin.quick_filters, "outcome=error")
     search_fields = ("message_id__exact", "action__exact")
     search_help_text = "Message id or action, in full"
     fields = (
@@ -168,6 +169,7 @@ class OpenFilter(OptionFilter):
 @register(FrameAnomaly)
 class FrameAnomalyAdmin(LogAdmin):
     list_display = ("received_at", "where", "action", "problem_text", "served", "resolved_at")
+    quick_filters = (*LogAdmin.quick_filters, "state=open")
     list_filter = (
         OpenFilter,
         "was_served",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from django.conf import settings
 from django.db import models
+from django.db.models.functions import Upper
 
 from csms_project.common.fields import FastJSONField
 
@@ -69,7 +70,7 @@ class Event(TenantOwned):
         indexes = [
             models.Index(fields=["tenant", "created_at", "id"], name="event_tenant"),
             models.Index(fields=["tenant", "kind", "created_at", "id"], name="event_kind"),
-            models.Index(fields=["charge_point", "created_at", "id"], name="event_charge_point"),
+            models.Index(Upper("charge_point"), "created_at", "id", name="event_charge_point"),
             models.Index(fields=["object_id", "object_type"], name="event_object"),
             models.Index(fields=["id"], name="event_undispatched", condition=models.Q(dispatched_at=None)),
         ]

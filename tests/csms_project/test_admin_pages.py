@@ -320,7 +320,7 @@ QUERIES = {
     "chargepoints.OcppMessage": 6,
     "chargepoints.StatusEvent": 6,
     "transactions.Transaction": 7,
-    "transactions.MeterValue": 6,
+    "transactions.MeterValue": 7,
     "transactions.Tariff": 8,
     "common.Event": 6,
 }

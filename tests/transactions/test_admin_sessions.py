@@ -54,7 +54,7 @@ def found(client: Client, **query: Any) -> list[int]:
 
 
 def exported(client: Client, **query: Any) -> list[dict[str, str]]:
-    text = client.get(reverse("admin:transactions_transaction_export"), query).content.decode("utf-8-sig")
+    text = client.get(reverse("admin:transactions_transaction_export"), query).getvalue().decode("utf-8-sig")
     return list(csv.DictReader(io.StringIO(text)))
 
 
@@ -115,6 +115,15 @@ def test_export_holds_the_filtered_sessions_exactly_and_without_formulas(
     assert [row["session"] for row in rows] == [str(ended.pk)]
     assert (rows[0]["energy_kwh"], rows[0]["tag"], rows[0]["cost"]) == ("12.345678", "'=1+1", "5.0000")
     assert rows[0]["started_at"] == "2026-03-02T10:00:00+00:00"
+
+
+def test_export_has_the_times_of_the_tenants_zone(
+    signed_in: Client, tenant: Tenant, connector: Connector
+) -> None:
+    tenant.time_zone = "Europe/Berlin"
+    tenant.save()
+    factories.TransactionFactory(connector=connector, ended=True)
+    assert exported(signed_in)[0]["started_at"] == "2026-03-02T11:00:00+01:00"
 
 
 # --- page ---

@@ -21,10 +21,17 @@ class MeterValueAdmin(BigTable, ReadOnlyAdmin):
     list_filter = (
         ("charge_point", ScopedAutocompleteFilter),
         ("transaction", ScopedAutocompleteFilter),
-        ("received_at", TimeFilter),
+        ("sampled_at", TimeFilter),
     )
     list_select_related = ("charge_point", "transaction", "layout")
-    ordering = ("-received_at", "-id")
+    time_field = "sampled_at"
+    anchors = ("charge_point__id__exact", "transaction__id__exact")
+    quick_filters = ("charge_point", "transaction", "sampled_at")
+    # An index of the tenant would cost as much as each of the others, and serve this page only.
+    has_tenant_index = False
+    unanchored_note = (
+        "Only the newest {rows:,} samples of all are looked at: choose a charge point or a session."
+    )
     fields = (
         "sampled_at",
         "received_at",
@@ -34,6 +41,9 @@ class MeterValueAdmin(BigTable, ReadOnlyAdmin):
         "register",
         "samples",
     )
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        return ("-sampled_at", "-id") if self.is_anchored(request) else ("-id",)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.fields

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import tzinfo
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -61,8 +62,25 @@ def live_context(obj: Transaction, samples: list[dict[str, Any]] | None = None) 
     }
 
 
-def csv_values(obj: Transaction) -> list[Any]:
-    """One line of the export."""
+#: What a line of the export is made of.
+CSV_FIELDS = (
+    "ocpp_id",
+    "state",
+    "charge_point__identity",
+    "connector_number",
+    "id_token_value",
+    "started_at",
+    "ended_at",
+    "energy_wh",
+    "cost",
+    "currency",
+    "stop_reason",
+    "flags",
+)
+
+
+def csv_values(obj: Transaction, zone: tzinfo) -> list[Any]:
+    """One line of the export; its times in this zone."""
     return [
         obj.pk,
         obj.ocpp_id,
@@ -70,8 +88,8 @@ def csv_values(obj: Transaction) -> list[Any]:
         obj.charge_point.identity,
         obj.connector_number,
         obj.id_token_value,
-        timezone.localtime(obj.started_at).isoformat(timespec="seconds"),
-        timezone.localtime(obj.ended_at).isoformat(timespec="seconds") if obj.ended_at else "",
+        obj.started_at.astimezone(zone).isoformat(timespec="seconds"),
+        obj.ended_at.astimezone(zone).isoformat(timespec="seconds") if obj.ended_at else "",
         f"{obj.energy_wh / 1000:f}",
         "" if obj.cost is None else f"{obj.cost:f}",
         obj.currency,

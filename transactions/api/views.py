@@ -45,8 +45,17 @@ class TransactionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Tenan
         "recompute": "transactions.recompute",
     }
     own_idempotency = frozenset({"stop"})
+    is_big = True
+    anchors = ("charge_point", "location")
     ordering_fields = ["id", "started_at", "ended_at", "energy_wh"]
-    ordering = ["-started_at", "-id"]
+    # An index of the energy would be written with every sample.
+    costly_ordering = {"energy_wh": "started_after and started_before"}
+
+    @property
+    def ordering(self) -> list[str]:
+        """By the start, or by the end where that is what was asked for: the index that serves the filter."""
+        by_end = any(self.request.query_params.get(name) for name in ("ended_after", "ended_before"))
+        return ["-ended_at", "-id"] if by_end else ["-started_at", "-id"]
 
     def get_queryset(self) -> QuerySet[Transaction]:
         if getattr(self, "swagger_fake_view", False):

@@ -483,11 +483,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="transaction",
-            index=models.Index(
-                condition=models.Q(("ended_at", None), _negated=True),
-                fields=["tenant", "ended_at", "id"],
-                name="transaction_ended",
-            ),
+            index=models.Index(fields=["tenant", "ended_at", "id"], name="transaction_ended"),
         ),
         migrations.AddIndex(
             model_name="transaction",
@@ -495,6 +491,14 @@ class Migration(migrations.Migration):
                 condition=models.Q(("flags", []), _negated=True),
                 fields=["tenant", "started_at", "id"],
                 name="transaction_flagged",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="transaction",
+            index=models.Index(
+                condition=models.Q(("end_kind__in", ["", "charger"]), _negated=True),
+                fields=["tenant", "end_kind", "started_at", "id"],
+                name="transaction_end_kind",
             ),
         ),
         migrations.AddIndex(

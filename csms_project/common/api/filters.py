@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -11,13 +12,30 @@ from rest_framework.filters import OrderingFilter
 from rest_framework.request import Request
 
 from csms_project.common.api.problems import BadParameter
+from csms_project.common.big_tables import COUNTED, count_or_estimate
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView
 
 
 class StrictOrderingFilter(OrderingFilter):
-    """`ordering=field,-field`; an unknown field is a 400, and the primary key settles ties."""
+    """`ordering=field,-field`; an unknown field is a 400, and the primary key settles ties.
+
+    A view's `costly_ordering` names fields that no index sorts by: they sort up to COUNTED rows.
+    """
+
+    def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: APIView) -> QuerySet[Any]:
+        costly: Mapping[str, str] = getattr(view, "costly_ordering", {})
+        for term in self.get_ordering(request, queryset, view) or ():
+            if (hint := costly.get(term.removeprefix("-"))) is not None:
+                self._limit(queryset.order_by(*getattr(view, "ordering", ())), view, hint)
+        rows: QuerySet[Any] = super().filter_queryset(request, queryset, view)
+        return rows
+
+    def _limit(self, rows: QuerySet[Any], view: APIView, hint: str) -> None:
+        if count_or_estimate(rows, all_tenants=getattr(view, "merges_tenants", False)) > COUNTED:
+            text = f"Sorts up to {COUNTED:,} rows by this: narrow them with {hint}."
+            raise BadParameter(self.ordering_param, text)
 
     def get_ordering(self, request: Request, queryset: QuerySet[Any], view: APIView) -> Any:
         given = request.query_params.get(self.ordering_param, "")

@@ -2,6 +2,7 @@
 
 import csms_project.common.fields
 import django.db.models.deletion
+import django.db.models.functions.text
 from django.conf import settings
 from django.db import migrations, models
 
@@ -105,7 +106,12 @@ class Migration(migrations.Migration):
                 "indexes": [
                     models.Index(fields=["tenant", "created_at", "id"], name="event_tenant"),
                     models.Index(fields=["tenant", "kind", "created_at", "id"], name="event_kind"),
-                    models.Index(fields=["charge_point", "created_at", "id"], name="event_charge_point"),
+                    models.Index(
+                        django.db.models.functions.text.Upper("charge_point"),
+                        models.F("created_at"),
+                        models.F("id"),
+                        name="event_charge_point",
+                    ),
                     models.Index(fields=["object_id", "object_type"], name="event_object"),
                     models.Index(
                         condition=models.Q(("dispatched_at", None)), fields=["id"], name="event_undispatched"

@@ -16,6 +16,7 @@ from psycopg.conninfo import make_conninfo
 from accounts.services.tenants import ensure_default_tenant
 from csms_project.bench.prepare import prepare
 from csms_project.bench.verify import verify
+from csms_project.growth.commands import add_subcommands
 from ocpp_gateway.simulator.bench.cli import add_scenarios, config_from, run_bench
 from ocpp_gateway.simulator.bench.config import BenchConfig
 from ocpp_gateway.simulator.bench.scenarios import SCENARIOS
@@ -40,6 +41,7 @@ class Command(BaseCommand):
             )
             load.set_defaults(run=self._load, database_url=conninfo_from_settings())
         self._add_prepare(kinds)
+        add_subcommands(kinds, self.stdout)
 
     def _add_prepare(self, kinds: Any) -> None:
         parser = kinds.add_parser(
