@@ -122,9 +122,8 @@ class ChargerConsumer(AsyncWebsocketConsumer):
         owner = ("connect", request.identity)
         work = CallableWork.of(connections.CONNECT, request, owner=owner, then=settle)
         try:
-            outcome: Connected | Refused = await asyncio.wait_for(
-                self.node.writer.call(work), HANDSHAKE_HOLD_S
-            )
+            async with asyncio.timeout(HANDSHAKE_HOLD_S):  # `wait_for` would make a task of its own
+                outcome: Connected | Refused = await self.node.writer.call(work)
         except TimeoutError:
             # It may be stored yet, or is already: the charger must not seem connected on a socket that is not there.
             has_given_up = True
