@@ -14,17 +14,17 @@ from chargepoints.command_tables import certificates, core, firmware, local_list
 from chargepoints.command_tables import smart_charging as charging
 from chargepoints.errors import InvalidPayload, UnknownAction
 
-_TABLES = (
-    core.CORE,
-    remote_trigger.REMOTE_TRIGGER,
-    local_list.LOCAL_LIST,
-    reservation.RESERVATION,
-    charging.SMART_CHARGING,
-    firmware.FIRMWARE,
-    certificates.CERTIFICATES,
+#: Heading in the admin, commands under it.
+GROUPS: tuple[tuple[str, tuple[CommandSpec, ...]], ...] = (
+    ("Charging and operation", (*core.CORE, *remote_trigger.REMOTE_TRIGGER)),
+    ("Reservations", reservation.RESERVATION),
+    ("Charging profiles", charging.SMART_CHARGING),
+    ("Local list of tags", local_list.LOCAL_LIST),
+    ("Firmware and logs", firmware.FIRMWARE),
+    ("Certificates", certificates.CERTIFICATES),
 )
 
-NEUTRAL: dict[str, CommandSpec] = {spec.action: spec for table in _TABLES for spec in table}
+NEUTRAL: dict[str, CommandSpec] = {spec.action: spec for _, specs in GROUPS for spec in specs}
 
 #: Commands, in both forms, that a charger which is not accepted must not get (OCPP 1.6 §4.2).
 START_AND_STOP = frozenset(

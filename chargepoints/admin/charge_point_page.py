@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.contrib import messages
@@ -27,7 +27,7 @@ from chargepoints.admin.shared import (
 )
 from chargepoints.choices import RegistrationStatus
 from chargepoints.command_fields import SEND, SEND_DANGEROUS, CommandSpec
-from chargepoints.command_specs import NEUTRAL
+from chargepoints.command_specs import GROUPS, NEUTRAL
 from chargepoints.errors import InvalidPayload
 from chargepoints.models import (
     ChargePoint,
@@ -139,7 +139,7 @@ class ChargePointPages(TenantModelAdmin):
                 return {"panels": _panels(request, obj, live=False), "buttons": buttons(request, obj)}
             case "commands":
                 rows = list(Command.objects.filter(charge_point=obj).order_by("-id")[:50])
-                return {"commands": _with_chips(rows), "buttons": buttons(request, obj, everything=True)}
+                return {"commands": _with_chips(rows), "groups": button_groups(request, obj)}
             case "reservations":
                 return {
                     "reservations": _reservations(obj),
@@ -301,17 +301,22 @@ def live_context(request: HttpRequest, obj: Any) -> dict[str, Any]:
     }
 
 
+def button_groups(request: HttpRequest, obj: ChargePoint) -> list[tuple[str, list[dict[str, Any]]]]:
+    """All commands that may be sent from here, by what they are about."""
+    groups = [(title, _buttons(request, obj, specs)) for title, specs in (*GROUPS, ("OCPP", (RAW,)))]
+    return [(title, made) for title, made in groups if made]
+
+
 def buttons(
-    request: HttpRequest,
-    obj: ChargePoint,
-    *,
-    names: Sequence[str] = _ON_OVERVIEW,
-    everything: bool = False,
+    request: HttpRequest, obj: ChargePoint, *, names: Sequence[str] = _ON_OVERVIEW
 ) -> list[dict[str, Any]]:
-    """Commands that may be sent from here."""
+    """Some of the commands that may be sent from here."""
+    return _buttons(request, obj, [NEUTRAL[name] for name in names])
+
+
+def _buttons(request: HttpRequest, obj: ChargePoint, specs: Iterable[CommandSpec]) -> list[dict[str, Any]]:
     if obj.archived_at is not None:
         return []
-    specs = [*NEUTRAL.values(), RAW] if everything else [NEUTRAL[name] for name in names]
     return [
         {
             "label": spec.label,
