@@ -1,24 +1,23 @@
-"""uvicorn's protocols with what chargers need: limits of the handshake, client timeouts, and a short way for frames.
+"""uvicorn's WebSocket protocol with what chargers need, above all a short way for frames.
 
 Once a charger is accepted, frames do not travel through ASGI (a queue, a task that is woken, a dictionary for each
 message) but are handed to the consumer where they are read, and answers are written where they are made. The usual
-frame (complete, text, masked, not compressed) is read and written here; all others, and everything that breaks
-RFC 6455, go the way of the library, whose behaviour stays in force.
+frame (complete, text, masked) is read and written here; all others, and everything that breaks RFC 6455, go the way of
+the library, whose behaviour stays in force.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import zlib
 from collections import deque
 from collections.abc import Awaitable
 from typing import Any, Final
 
-from django.conf import settings
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
+from websockets.extensions.permessage_deflate import PerMessageDeflate, ServerPerMessageDeflateFactory
 from websockets.frames import apply_mask  # type: ignore[attr-defined]
 from websockets.protocol import OPEN
 
@@ -27,7 +26,6 @@ from ocpp_gateway.lines import CLOSE_WAIT_S, DIRECT, MAX_BACKLOG, Taker
 logger = logging.getLogger(__name__)
 
 FRAMES_AT_ONCE: Final = 32  # of one charger, before the others have their turn
-UPGRADES_AT_ONCE: Final = 64  # handshakes in one turn of the loop, 100 µs each
 COMPRESS_FROM: Final = 512  # bytes; a shorter answer only gets dearer
 
 _TOO_LARGE = (
@@ -36,6 +34,7 @@ _TOO_LARGE = (
     b"The header is too long"
 )
 _TEXT: Final = 0x81  # final frame, no extension, text
+_PACKED: Final = 0xC1  # the same, compressed
 _HEADS: Final = [bytes((_TEXT, length)) for length in range(126)]
 
 # Without context takeover a compressing connection keeps no window of 64 kB. One for all: it has no state.
@@ -60,89 +59,6 @@ class _Nobody:
 _NOBODY: Final[Any] = _Nobody()
 
 
-class _Turnstile:
-    """Lets few handshakes in at a time, so that a storm of them leaves the loop to the messages of others between."""
-
-    def __init__(self) -> None:
-        self._waiting: deque[ChargerHttpProtocol] = deque()
-        self._room = UPGRADES_AT_ONCE
-        self._turning: asyncio.AbstractEventLoop | None = None
-
-    def lets_in(self, protocol: ChargerHttpProtocol) -> bool:
-        """Let a handshake go on, or keep it for a later turn of the loop."""
-        if self._turning is not protocol.loop:
-            self._waiting.clear()
-            self._room, self._turning = UPGRADES_AT_ONCE, protocol.loop
-            protocol.loop.call_soon(self._turn, protocol.loop)
-        if not self._room:
-            self._waiting.append(protocol)
-            return False
-        self._room -= 1
-        protocol.upgrade()
-        return True
-
-    def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
-        first = [self._waiting.popleft() for _ in range(min(UPGRADES_AT_ONCE, len(self._waiting)))]
-        self._room = UPGRADES_AT_ONCE - len(first)
-        self._turning = loop if first else None
-        if first:
-            loop.call_soon(self._turn, loop)
-        for protocol in first:
-            protocol.upgrade()
-
-
-_turnstile: Final = _Turnstile()
-
-
-class ChargerHttpProtocol(HttpToolsProtocol):
-    """HTTP that cuts a client whose request header is not complete in time; uvicorn waits for ever."""
-
-    _header_timer: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._start_timer()
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._start_timer()
-
-    def on_headers_complete(self) -> None:
-        self._stop_timer()
-        super().on_headers_complete()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_timer()
-        super().connection_lost(exc)
-
-    def handle_websocket_upgrade(self) -> None:
-        if not _turnstile.lets_in(self):
-            self.transport.pause_reading()
-
-    def upgrade(self) -> None:
-        """Go on as a WebSocket, now or after waiting."""
-        if self.transport.is_closing():
-            return
-        self.transport.resume_reading()
-        super().handle_websocket_upgrade()
-        # The parser and this object hold each other; 5,000 upgrades would wait for the garbage collector.
-        self.parser = None  # type: ignore[assignment]
-
-    def _start_timer(self) -> None:
-        if self._header_timer is None:
-            self._header_timer = self.loop.call_later(settings.OCPP_HANDSHAKE_TIMEOUT_S, self._cut)
-
-    def _stop_timer(self) -> None:
-        if self._header_timer is not None:
-            self._header_timer.cancel()
-            self._header_timer = None
-
-    def _cut(self) -> None:
-        self._header_timer = None
-        if not self.transport.is_closing():
-            self.transport.close()
-
-
 class ChargerWebSocketProtocol(WebSocketsSansIOProtocol):
     """WebSockets of chargers: answers over-long headers, forgives a late pong while we hold back reading.
 
@@ -151,6 +67,8 @@ class ChargerWebSocketProtocol(WebSocketsSansIOProtocol):
 
     _taker: Taker | None = None
     _is_handed_over = _is_held = False
+    _packed = _TEXT  # the first byte of a compressed message, where that was agreed
+    _window_bits = 0
     _holding: asyncio.Task[None] | None = None
     _waiting: deque[_Waiting] | None = None
     _unsent: deque[bytes] | None = None
@@ -190,6 +108,9 @@ class ChargerWebSocketProtocol(WebSocketsSansIOProtocol):
         # uvicorn puts messages where we get them: all that it does about fragments, errors and ends stays in force.
         self.queue = self  # type: ignore[assignment]
         del self.scope, self.request, self.response
+        match self.conn.extensions:
+            case [PerMessageDeflate(remote_no_context_takeover=True, remote_max_window_bits=bits)]:
+                self._packed, self._window_bits = _PACKED, bits
         self._is_held = self.read_paused
         while not queue.empty():
             self._waiting_messages().append(_content(queue.get_nowait()))  # type: ignore[arg-type]
@@ -225,16 +146,17 @@ class ChargerWebSocketProtocol(WebSocketsSansIOProtocol):
             return
         position, size, limit = 0, len(data), self.config.ws_max_size
         last_turn = FRAMES_AT_ONCE
-        while size - position >= 6 and data[position] == _TEXT:
+        while size - position >= 6 and ((first := data[position]) == _TEXT or first == self._packed):
             length, start = data[position + 1] - 0x80, position + 6
             if length == 126:
                 length, start = (data[position + 2] << 8) | data[position + 3], position + 8
             end = start + length
             if length < 0 or data[position + 1] == 0xFF or end > size or length > limit:
                 break
+            payload = apply_mask(data[start:end], data[start - 4 : start])
             try:
-                text = apply_mask(data[start:end], data[start - 4 : start]).decode()
-            except UnicodeDecodeError:
+                text = (payload if first == _TEXT else self._inflate(payload)).decode()
+            except (UnicodeDecodeError, zlib.error):
                 break
             position = end
             self._hand_on(text)
@@ -248,6 +170,14 @@ class ChargerWebSocketProtocol(WebSocketsSansIOProtocol):
                 return
         if position < size:
             super().data_received(data[position:] if position else data)
+
+    def _inflate(self, payload: bytes) -> bytes:
+        """The text of a compressed message; raises zlib.error for one that the library has to refuse."""
+        decoder = zlib.decompressobj(wbits=-self._window_bits)
+        text = decoder.decompress(payload + b"\x00\x00\xff\xff", self.config.ws_max_size)
+        if decoder.unconsumed_tail:
+            raise zlib.error("too long")
+        return text
 
     def send_receive_event_to_app(self) -> None:
         """A message that the library has put together."""

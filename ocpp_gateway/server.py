@@ -19,7 +19,8 @@ from django.conf import settings
 
 from csms_project.common.systemd import notify
 from ocpp_gateway.node import Node, get_node
-from ocpp_gateway.protocols import ChargerHttpProtocol, ChargerWebSocketProtocol
+from ocpp_gateway.protocols import ChargerWebSocketProtocol
+from ocpp_gateway.upgrades import ChargerHttpProtocol
 
 logger = logging.getLogger(__name__)
 

@@ -153,7 +153,7 @@ class Bench:
 
     async def connect(self, count: int) -> None:
         """Open sockets."""
-        from ocpp_gateway.protocols import ChargerHttpProtocol
+        from ocpp_gateway.upgrades import ChargerHttpProtocol
 
         self.node._ticked_at = math.inf  # nobody ticks here
         wanted = len(self.node.sockets) + count

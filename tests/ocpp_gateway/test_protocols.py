@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
+import zlib
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -20,12 +21,8 @@ from websockets.uri import parse_uri
 
 from ocpp_gateway import protocols
 from ocpp_gateway.lines import DIRECT, MAX_BACKLOG
-from ocpp_gateway.protocols import (
-    FRAMES_AT_ONCE,
-    UPGRADES_AT_ONCE,
-    ChargerHttpProtocol,
-    ChargerWebSocketProtocol,
-)
+from ocpp_gateway.protocols import FRAMES_AT_ONCE, ChargerWebSocketProtocol
+from ocpp_gateway.upgrades import UPGRADES_AT_ONCE, ChargerHttpProtocol
 from tests.e2e.sockets import BINARY, CLOSE, PING, TEXT, frame, upgrade_request
 
 LIMIT = 2_000
@@ -160,6 +157,13 @@ def masked(opcode: int, payload: bytes, *, fin: bool = True, key: bytes = b"\x37
     return head + key + bytes(byte ^ key[n % 4] for n, byte in enumerate(payload))
 
 
+def packed(payload: bytes) -> bytes:
+    """A compressed message of a client."""
+    packer = zlib.compressobj(wbits=-12)
+    data = packer.compress(payload) + packer.flush(zlib.Z_SYNC_FLUSH)
+    return frame(TEXT, data.removesuffix(b"\0\0\xff\xff"), compressed=True)
+
+
 # ---------------------------------------------------------------- handshakes
 class Door:
     """Chargers that ask for an upgrade over HTTP."""
@@ -219,36 +223,39 @@ texts = st.text(max_size=300, alphabet=st.characters(codec="utf-8"))
 
 
 @st.composite
-def traffic(draw: st.DrawFn) -> tuple[bytes, list[str | None]]:
-    """Messages of a client in any frames, with pings between, and what they say."""
-    data, said = b"", []
+def traffic(draw: st.DrawFn) -> tuple[bytes, list[str | None], bool]:
+    """Messages of a client in any frames, with pings between, what they say, and whether one is compressed."""
+    data, said, is_packed = b"", [], False
     for _ in range(draw(st.integers(0, 8))):
-        kind = draw(st.sampled_from(["text", "text", "text", "fragments", "binary", "ping"]))
+        kind = draw(st.sampled_from(["text", "text", "text", "packed", "fragments", "binary", "ping"]))
         text = draw(texts)
         payload = text.encode()
         if kind == "ping":
             data += masked(PING, payload[:125])
             continue
         said.append(None if kind == "binary" else text)
-        if kind == "fragments":
+        if kind == "packed":
+            data, is_packed = data + packed(payload), True
+        elif kind == "fragments":
             cut = draw(st.integers(0, len(payload)))
             data += masked(TEXT, payload[:cut], fin=False) + masked(PING, b"") + masked(0, payload[cut:])
         else:
             data += masked(BINARY if kind == "binary" else TEXT, payload)
-    return data, said
+    return data, said, is_packed
 
 
 @given(traffic(), st.lists(st.integers(1, 200), max_size=20), st.booleans())
 @settings(deadline=None)
 def test_frames_in_any_pieces_are_handed_on_in_order(
-    sent: tuple[bytes, list[str | None]], sizes: list[int], early: bool
+    sent: tuple[bytes, list[str | None], bool], sizes: list[int], early: bool
 ) -> None:
-    data, said = sent
+    data, said, is_packed = sent
 
     async def main() -> None:
         taker = Taker()
-        first = sizes[0] if early and sizes else 0
-        link = await Link(taker, early=data[:first]).open()
+        # What is sent together with the handshake cannot be compressed: nothing is agreed yet.
+        first = sizes[0] if early and sizes and not is_packed else 0
+        link = await Link(taker, deflate=True, early=data[:first]).open()
         position = first
         for size in sizes[1:] if first else sizes:
             link.protocol.data_received(data[position : position + size] or b"")
@@ -452,13 +459,21 @@ def test_compressed_frames_of_the_client_are_read() -> None:
     play(main)
 
 
-def test_deflate_bomb_ends_the_socket() -> None:
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (packed(b"x" * (LIMIT + 1)), 1009),
+        (packed(b"\xff\xfe"), 1007),
+        (frame(TEXT, b"\xff\xff\xff", compressed=True), 1002),
+    ],
+    ids=["bomb", "UTF-8", "no deflate"],
+)
+def test_compressed_message_that_is_refused_ends_the_socket(data: bytes, code: int) -> None:
     async def main() -> None:
         taker = Taker()
         link = await Link(taker, deflate=True).open()
-        link.client.send_text(b"x" * (LIMIT + 1))
-        link.protocol.data_received(b"".join(link.client.data_to_send()))
-        assert (taker.taken, taker.codes) == ([], [1009])
+        link.protocol.data_received(packed(b"x" * LIMIT) + data)
+        assert (taker.taken, taker.codes) == (["x" * LIMIT], [code])
 
     play(main)
 
