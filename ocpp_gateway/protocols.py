@@ -312,7 +312,8 @@ class ChargerWebSocketProtocol(WebSocketsSansIOProtocol):
 
     def _let_go(self) -> None:
         """Cut what holds itself: thousands of sockets end at once, and should not wait for the garbage collector."""
-        self.queue = _NOBODY
+        if self._is_handed_over:
+            self.queue = _NOBODY
         self.conn.parser = None  # type: ignore[assignment]
 
     def keepalive_timeout(self) -> None:

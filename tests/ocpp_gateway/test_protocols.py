@@ -521,6 +521,28 @@ def test_close_of_a_socket_that_reads_nothing_cuts_it(monkeypatch: pytest.Monkey
     play(main)
 
 
+def test_application_learns_that_its_client_has_gone_during_the_handshake() -> None:
+    messages: list[str] = []
+
+    class Slow(Link):
+        async def _application(self, scope: Any, receive: Any, send: Any) -> None:
+            messages.append((await receive())["type"])
+            await asyncio.sleep(0)
+            messages.append((await receive())["type"])
+
+    async def main() -> None:
+        link = Slow(Taker())
+        link.protocol.connection_made(link.transport)
+        link.client.send_request(link.client.connect())
+        link.protocol.data_received(b"".join(link.client.data_to_send()))
+        await asyncio.sleep(0)
+        link.protocol.connection_lost(None)
+        await turns()
+        assert messages == ["websocket.connect", "websocket.disconnect"]
+
+    play(main)
+
+
 def test_line_keeps_nothing_of_the_handshake() -> None:
     async def main() -> None:
         link = await Link(Taker()).open()
