@@ -12,6 +12,7 @@ class Form:
 
     hold_s, lease_s, ping_s, pong_s   settings of the gateways
     chargers, rounds                  of the tests that kill and restart
+    restarts                          of each of two gateways in turn
     away_s                            how long database and Redis stay away
     storm, crowd                      chargers that boot at once, that come back within a second
     backlog                           sessions of a charger that was offline
@@ -24,6 +25,7 @@ class Form:
     pong_s: int
     chargers: int
     rounds: int
+    restarts: int
     freeze_s: tuple[float, ...]
     away_s: float
     table_lock_s: float
@@ -39,8 +41,9 @@ SHORT = Form(
     lease_s=4,
     ping_s=2,
     pong_s=2,
-    chargers=20,
+    chargers=16,
     rounds=2,
+    restarts=1,
     freeze_s=(1.0, 5.5),
     away_s=4.0,
     table_lock_s=2.0,
@@ -48,7 +51,7 @@ SHORT = Form(
     crowd=200,
     backlog=5,
     registered=1500,
-    timeout_s=90,
+    timeout_s=150,
 )
 LONG = Form(
     hold_s=20,
@@ -57,13 +60,14 @@ LONG = Form(
     pong_s=20,
     chargers=24,
     rounds=5,
+    restarts=5,
     freeze_s=(5.0, 20.0),
     away_s=30.0,
     table_lock_s=5.0,
-    storm=2500,
+    storm=5000,
     crowd=1000,
     backlog=20,
-    registered=6000,
+    registered=9000,
     timeout_s=300,
 )
 

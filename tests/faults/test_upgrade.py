@@ -20,7 +20,7 @@ SERVICE_RESTART = 1012
 
 def test_rolling_restart_of_two_gateways_under_load_loses_nothing(site: Site) -> None:
     """Each of the two is replaced, several times; new sockets go to whoever was started last."""
-    gateways = [site.make_server("gateway", f"gateway-roll-{n}") for n in range(2 + 2 * FORM.rounds)]
+    gateways = [site.make_server("gateway", f"gateway-roll-{n}") for n in range(2 + 2 * FORM.restarts)]
     balancers = [Proxy(gateway.port) for gateway in gateways[:2]]
     fleet = Fleet(site, urls=[f"ws://127.0.0.1:{proxy.port}/ocpp" for proxy in balancers])
     running, fresh = gateways[:2], gateways[2:]
@@ -36,7 +36,7 @@ def test_rolling_restart_of_two_gateways_under_load_loses_nothing(site: Site) ->
             for gateway in running:
                 await asyncio.to_thread(gateway.start)
             async with fleet:
-                for _ in range(FORM.rounds):
+                for _ in range(FORM.restarts):
                     for position in range(2):
                         await fleet.advance()
                         await replace(position)
@@ -44,6 +44,6 @@ def test_rolling_restart_of_two_gateways_under_load_loses_nothing(site: Site) ->
 
     asyncio.run(scenario())
     assert fresh == []
-    assert fleet.journal.closed[SERVICE_RESTART] >= FORM.rounds * len(fleet.chargers)
+    assert fleet.journal.closed[SERVICE_RESTART] >= FORM.restarts * len(fleet.chargers)
     assert fleet.journal.closed[1006] == 0
     check(fleet)
