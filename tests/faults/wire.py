@@ -137,7 +137,9 @@ class Wire:
         try:
             if self.socket is None or self.socket.close_code is not None:
                 raise Unanswered("the socket is closed")
-            frame = await asyncio.wait_for(answer, self.answer_s)
+            # Not `wait_for`: before Python 3.12 it swallows a cancellation that comes with the answer.
+            async with asyncio.timeout(self.answer_s):
+                frame = await answer
         except TimeoutError:
             raise Unanswered(f"{action}: no answer in time") from None
         finally:
