@@ -45,6 +45,12 @@ def command_note(command: Command) -> str:
     return f"The charger accepted, but no session started within {minutes} minutes."
 
 
+def find_charge_point(tenant: Tenant | None, identity: str) -> ChargePoint | None:
+    """The charge point with this identity, whatever its case."""
+    rows: QuerySet[ChargePoint] = ChargePoint.objects.for_tenant(tenant)
+    return rows.filter(identity_key=identity.strip().casefold()).first()
+
+
 def find_live_connection(charge_point: ChargePoint) -> Connection | None:
     """The charge point's socket, or None while it is offline."""
     return live_connections().filter(charge_point=charge_point).first()

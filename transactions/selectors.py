@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from accounts.models import Tenant
 from chargepoints.models import ChargePoint
+from chargepoints.selectors import find_charge_point
 from transactions.choices import TransactionState
 from transactions.energy import ENERGY_REGISTER, Reading
 from transactions.models import LedgerEntry, MeterLayout, MeterValue, Transaction
@@ -38,11 +39,14 @@ def search_transactions(
 ) -> QuerySet[Transaction]:
     """Those of the sessions with this id on the wire, or whose tag or charge point begins so.
 
-    Every part of the condition has an index.
+    Every part of the condition has an index.  The whole identity of a charge point is a condition of its own, whose
+    index has the sessions in their order.
     """
     text = text.strip()
     if not text:
         return rows
+    if (station := find_charge_point(tenant, text)) is not None:
+        return rows.filter(charge_point=station)
     stations = ChargePoint.objects.for_tenant(tenant).filter(identity_key__startswith=text.casefold())
     # A prefix as a range, which the index `transaction_token` serves whatever the collation.
     token = Q(token__gte=text.upper(), token__lte=text.upper() + chr(sys.maxunicode))

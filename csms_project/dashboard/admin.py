@@ -16,7 +16,7 @@ from django.utils.html import format_html
 
 from accounts.admin_base import ReadOnlyAdmin, actor_of, register
 from chargepoints.choices import Via
-from chargepoints.models import ChargePoint
+from chargepoints.selectors import find_charge_point
 from csms_project.common.admin import BigTable, OptionFilter, TimeFilter
 from csms_project.common.models import AuditEntry, Event
 
@@ -50,15 +50,13 @@ class EventAdmin(BigTable, ReadOnlyAdmin):
         text = search_term.strip()
         if not text:
             return queryset, False
-        if self._is_identity(text):
+        if self.is_anchored(request):
             return queryset.filter(charge_point__iexact=text), False
         return queryset.filter(**{"kind" if "." in text else "object_id": text}), False
 
-    def merges_tenants(self, request: HttpRequest) -> bool:
-        return super().merges_tenants(request) and not self._is_identity(request.GET.get("q", "").strip())
-
-    def _is_identity(self, text: str) -> bool:
-        return ChargePoint.objects.filter(identity_key=text.casefold()).exists()
+    def is_anchored(self, request: HttpRequest) -> bool:
+        text = request.GET.get("q", "")
+        return bool(text and find_charge_point(actor_of(request).tenant, text))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.fields

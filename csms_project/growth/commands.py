@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from django.core.management.base import CommandError, OutputWrapper
+from django.core.management.base import BaseCommand, CommandError, OutputWrapper
 from django.db import connection
 from django.utils import timezone
 
 from csms_project.growth.measuring import Measured, measure, visitors
-from csms_project.growth.seeding import Amounts, SeedError, remove, seed
+from csms_project.growth.seeding import Amounts, SeedError, refresh_statistics, remove, seed
 
 
 def count(text: str) -> int:
@@ -27,10 +27,10 @@ def count(text: str) -> int:
     return int(digits) * factor
 
 
-def add_subcommands(kinds: Any, out: OutputWrapper) -> None:
+def add_subcommands(kinds: Any, command: BaseCommand) -> None:
     """Declare `seed` and `pages` among the subcommands of `manage.py bench`."""
-    _add(kinds, "seed", "fill DATABASE_URL (PostgreSQL) with a year of use", _seed, out, _SEED)
-    _add(kinds, "pages", "open every page of admin and API; tell times and plans", _pages, out, _PAGES)
+    _add(kinds, "seed", "fill DATABASE_URL (PostgreSQL) with a year of use", _seed, command, _SEED)
+    _add(kinds, "pages", "open every page of admin and API; tell times and plans", _pages, command, _PAGES)
 
 
 _Options = tuple[tuple[str, dict[str, Any]], ...]
@@ -58,13 +58,13 @@ def _add(
     name: str,
     text: str,
     run: Callable[[argparse.Namespace, OutputWrapper], None],
-    out: OutputWrapper,
+    command: BaseCommand,
     options: _Options,
 ) -> None:
     parser = kinds.add_parser(name, help=text)
     for option, details in options:
         parser.add_argument(option, **details)
-    parser.set_defaults(run=lambda given: run(given, out))
+    parser.set_defaults(run=lambda given: run(given, command.stdout))
 
 
 def _seed(options: argparse.Namespace, out: OutputWrapper) -> None:
@@ -79,6 +79,7 @@ def _seed(options: argparse.Namespace, out: OutputWrapper) -> None:
             return
         amounts = Amounts(**{name: getattr(options, name) for name in Amounts.__slots__})
         seed(amounts, now=timezone.now(), force=options.force, say=say)
+        refresh_statistics()
     except SeedError as error:
         raise CommandError(str(error)) from error
     out.write(f"Done in {time.monotonic() - began:.0f} s.")

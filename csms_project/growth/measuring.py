@@ -16,7 +16,7 @@ from rest_framework.test import APIClient
 from accounts.middleware import ALL_TENANTS, SESSION_KEY
 from accounts.models import Membership, Tenant, User
 from csms_project.growth.plans import Scan, recorded, scans_of
-from csms_project.growth.requests import admin_requests, api_requests, detail_of, find_examples
+from csms_project.growth.requests import MAX_CHOICES, admin_requests, api_requests, detail_of, find_examples
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,23 +64,31 @@ def visitors() -> Iterator[Visitor]:
 
 def measure(visitor: Visitor, *, now: datetime, repeat: int = 3, only: str = "") -> Iterator[Measured]:
     """Open what the visitor may open and whose address contains `only`; once to warm up and `repeat` times measured."""
+    for client, address in visits(visitor, now=now, only=only):
+        yield _measure(client, visitor, address, repeat)
+
+
+def visits(
+    visitor: Visitor, *, now: datetime, only: str = "", choices: int = MAX_CHOICES
+) -> Iterator[tuple[Any, str]]:
+    """(client, address) of each page of the admin and each list and detail of the API; `choices` of each filter."""
     host = next((name for name in settings.ALLOWED_HOSTS if not name.startswith((".", "*"))), "localhost")
-    examples = find_examples(visitor.tenant, now)
+    examples = find_examples(visitor.tenant, now, choices=choices)
     browser = Client(raise_request_exception=False, headers={"host": host})
     browser.force_login(visitor.user)
     session = browser.session
     session[SESSION_KEY] = visitor.tenant.slug if visitor.tenant is not None else ALL_TENANTS
     session.save()
     for address in dict.fromkeys(admin_requests(browser, examples, only)):
-        yield _measure(browser, visitor, address, repeat)
+        yield browser, address
     program = APIClient(raise_request_exception=False, headers={"host": host})
     program.force_authenticate(visitor.user)
     if visitor.tenant is not None:
         program.credentials(HTTP_X_TENANT=visitor.tenant.slug)
     for address in dict.fromkeys(api_requests(examples, only)):
-        yield _measure(program, visitor, address, repeat)
-        for other in _following(program, address):
-            yield _measure(program, visitor, other, repeat)
+        yield program, address
+        if "?" not in address:
+            yield from ((program, other) for other in _following(program, address))
 
 
 def _following(program: Any, address: str) -> Iterator[str]:
@@ -95,20 +103,21 @@ def _following(program: Any, address: str) -> Iterator[str]:
 
 def _measure(client: Any, visitor: Visitor, address: str, repeat: int) -> Measured:
     with recorded() as statements:
-        status = _open(client, address)
+        status = open_page(client, address)
     times = []
     for _ in range(repeat):
         began = time.perf_counter()
-        _open(client, address)
+        open_page(client, address)
         times.append((time.perf_counter() - began) * 1000)
     scans = tuple(scans_of(statements))
     return Measured(visitor.name, address, status, tuple(times), len(statements.read), scans)
 
 
-def _open(client: Any, address: str) -> int:
+def open_page(client: Any, address: str) -> int:
     """The status; of a long answer the first piece, which is when a browser begins to save it."""
     answer = client.get(address)
     if answer.streaming:
         next(iter(answer.streaming_content), b"")
-        answer.close()
+        # The client's own way to end it, which leaves the database connection of this process open.
+        answer._iterator.close()
     return int(answer.status_code)

@@ -43,10 +43,11 @@ class Examples:
     tag: str
     location: Location
     object_id: str
+    choices: int = MAX_CHOICES
 
 
-def find_examples(tenant: Tenant | None, now: datetime) -> Examples:
-    """What a tenant has; None: the tenant with the most sessions."""
+def find_examples(tenant: Tenant | None, now: datetime, *, choices: int = MAX_CHOICES) -> Examples:
+    """What a tenant has; None: the tenant with the most sessions.  `choices` of a filter are tried."""
     sessions = Transaction.objects.for_tenant(tenant)
     counted = list(
         sessions.order_by()
@@ -71,6 +72,7 @@ def find_examples(tenant: Tenant | None, now: datetime) -> Examples:
         tag=token.value if token is not None else NOTHING,
         location=location,
         object_id=event.object_id if event is not None else NOTHING,
+        choices=choices,
     )
 
 
@@ -145,16 +147,16 @@ def _filtered(spec: Any, changes: Any, examples: Examples) -> Iterator[str]:
             for term in ("", examples.charge_point.identity[:5], NOTHING)
         )
     else:
-        for choice in list(spec.choices(changes))[: MAX_CHOICES + 1]:
+        for choice in list(spec.choices(changes))[: examples.choices + 1]:
             if (query := choice.get("query_string")) and not choice.get("selected"):
                 yield query
             elif "form" in choice:
-                yield from _of_form(choice["form"])
+                yield from _of_form(choice["form"], examples.choices)
 
 
-def _of_form(form: Any) -> Iterator[str]:
+def _of_form(form: Any, limit: int) -> Iterator[str]:
     for name, shown in form.fields.items():
-        for value, _ in list(getattr(shown, "choices", ()))[:MAX_CHOICES]:
+        for value, _ in list(getattr(shown, "choices", ()))[:limit]:
             if value:
                 yield f"?{urlencode({name: value})}"
 
@@ -264,7 +266,7 @@ def _api_queries(view: Any, examples: Examples) -> Iterator[str]:
 
 def _values(name: str, spec: Any, examples: Examples) -> list[Any]:
     if isinstance(spec, filters.ChoiceFilter):
-        return [value for value, _ in spec.extra["choices"]][:MAX_CHOICES]
+        return [value for value, _ in spec.extra["choices"]][: examples.choices]
     if isinstance(spec, TruthFilter):
         return ["true", "false"]
     if isinstance(spec, filters.IsoDateTimeFilter):

@@ -37,7 +37,7 @@ class Amounts:
 
 
 def seed(amounts: Amounts, *, now: datetime, force: bool = False, say: Say = print) -> dict[str, int]:
-    """Write the year before `now` in one transaction; returns the rows by kind.
+    """Write the year before `now` in one transaction; returns the rows by kind.  `refresh_statistics` belongs after it.
 
     Raises  SeedError  not PostgreSQL, real data without `force`, or seeded before
     """
@@ -55,13 +55,13 @@ def seed(amounts: Amounts, *, now: datetime, force: bool = False, say: Say = pri
         points = fleet.chargers
         done("charge points", points)
         _make_months(now - year.YEAR, now)
+        run("SET LOCAL lock_timeout = 0")  # partitions are made in haste
         year.number_fleet(SLUG, now)
         done("sessions", year.sessions(amounts.sessions, points=points, now=now))
         done("samples", sum(year.meter_values(amounts.meter_values, sessions=amounts.sessions, now=now)))
         done("messages", sum(year.messages(amounts.messages, points=points, now=now)))
         for kind, count in year.rest(points=points, now=now):
             done(kind, count)
-    refresh_statistics()
     return made
 
 

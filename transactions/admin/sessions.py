@@ -25,6 +25,7 @@ from accounts.admin_base import (
     require,
 )
 from chargepoints.admin.shared import charge_point_link
+from chargepoints.selectors import find_charge_point
 from csms_project.common.admin import (
     BigList,
     BigTable,
@@ -138,6 +139,12 @@ class TransactionAdmin(BigTable, ReadOnlyAdmin):
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         return search_transactions(queryset, actor_of(request).tenant, search_term), False
+
+    def is_anchored(self, request: HttpRequest) -> bool:
+        text = request.GET.get("q", "")
+        return super().is_anchored(request) or bool(
+            text and find_charge_point(actor_of(request).tenant, text)
+        )
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return SessionList

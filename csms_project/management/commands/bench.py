@@ -41,7 +41,7 @@ class Command(BaseCommand):
             )
             load.set_defaults(run=self._load, database_url=conninfo_from_settings())
         self._add_prepare(kinds)
-        add_subcommands(kinds, self.stdout)
+        add_subcommands(kinds, self)
 
     def _add_prepare(self, kinds: Any) -> None:
         parser = kinds.add_parser(
