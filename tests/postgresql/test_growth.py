@@ -184,9 +184,7 @@ def test_statement_without_an_index_and_index_read_to_its_end_are_noticed() -> N
     sizes = dict.fromkeys(BIG, 100)
     without = "SELECT id FROM transactions_transaction WHERE stop_reason = %s"
     assert faults_of(without, ["x"], sizes)[0] == "no index of transactions_transaction serves it"
-    long = (
-        "SELECT id FROM transactions_transaction WHERE tenant_id = %s AND flags = '[1]' ORDER BY started_at"
-    )
+    long = "SELECT id FROM transactions_transaction WHERE tenant_id = %s AND stop_reason = 'x' ORDER BY started_at"
     assert faults_of(long, [tenant.pk], sizes)[0].startswith("reads ")
     assert faults_of("SELECT id FROM transactions_transaction WHERE id = %s", [1], sizes) == []
 
