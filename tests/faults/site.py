@@ -48,6 +48,7 @@ class Address:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self.name = "csms_faults"
 
 
 class Server(Product):
