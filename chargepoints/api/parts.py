@@ -55,6 +55,7 @@ class MessageViewSet(mixins.ListModelMixin, ChargePointPartViewSet):
     serializer_class = serializers.MessageSerializer
     filterset_class = filters.MessageFilter
     pagination_class = ReceivedPages
+    quick_filters = ("received_after", "received_before")
     # The cursor decides the order.
     filter_backends = (DjangoFilterBackend,)
     permission_area = "messages"

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from rest_framework.exceptions import NotFound
-from rest_framework.pagination import CursorPagination, PageNumberPagination
+from rest_framework.pagination import Cursor, CursorPagination, PageNumberPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import remove_query_param, replace_query_param
 
 from csms_project.common.api.problems import BadParameter
-from csms_project.common.big_tables import count_or_estimate, read_page
+from csms_project.common.big_tables import count_or_estimate, read_page, value_at
 
 MAX_PAGE_SIZE = 500
 _PARAMETER = "page_size"
@@ -114,9 +115,43 @@ class CursorPages(CursorPagination):
 
 
 class ReceivedPages(CursorPages):
-    """Newest arrival first."""
+    """Newest arrival first.
+
+    Where a filter has no index (all but the view's `quick_filters`), a page looks through so many rows and no more:
+    it may hold fewer than asked for, or none, and still lead on.
+    """
 
     ordering = ("-received_at", "-id")
+    look_back = 20_000
+    _looked_back_to: datetime | None = None
+
+    def paginate_queryset(
+        self, queryset: QuerySet[Any] | Sequence[Any], request: Request, view: Any = None
+    ) -> list[Any] | None:
+        if isinstance(queryset, QuerySet) and (limit := self._limit(request, view)) is not None:
+            self._looked_back_to = limit
+            queryset = queryset.filter(received_at__gte=limit)
+        return super().paginate_queryset(queryset, request, view)
+
+    def get_next_link(self) -> str | None:
+        if self.has_next or self._looked_back_to is None:
+            return super().get_next_link()
+        position: Any = str(self._looked_back_to)
+        return self.encode_cursor(Cursor(offset=0, reverse=False, position=position))
+
+    def _limit(self, request: Request, view: Any) -> datetime | None:
+        """When the oldest row arrived that this page looks at; None: it looks at all."""
+        used = {name for name in view.filterset_class.base_filters if request.query_params.get(name)}
+        cursor = self.decode_cursor(request)
+        # Backwards lie rows that were looked through before.
+        if not used - {*view.quick_filters} or (cursor is not None and cursor.reverse):
+            return None
+        quick = {name: request.query_params[name] for name in used & {*view.quick_filters}}
+        rows = view.filterset_class(quick, queryset=view.get_queryset(), request=request).qs
+        if cursor is not None and cursor.position is not None:
+            rows = rows.filter(received_at__lt=cursor.position)
+        limit: datetime | None = value_at(rows.order_by(*self.ordering), self.look_back, "received_at")
+        return limit
 
 
 class SampledPages(CursorPages):

@@ -18,6 +18,7 @@ from accounts.permissions import Actor
 from chargepoints.admin.logs import OcppMessageAdmin, StatusEventAdmin
 from chargepoints.models import ChargePoint, OcppMessage
 from csms_project.common import big_tables
+from csms_project.common.api.pagination import ReceivedPages
 from csms_project.common.csv_files import csv_response
 from csms_project.dashboard.admin import AuditEntryAdmin
 from tests.api import V1, client_of, problem_of
@@ -275,3 +276,66 @@ def test_file_is_sent_in_pieces_by_an_asynchronous_server_too() -> None:
 
     text = b"".join(asyncio.run(read())).decode("utf-8-sig")
     assert text.splitlines() == ["a", *map(str, range(1000))]
+
+
+# ---------------------------------------------------------------- cursor pages
+
+
+def follow(client: Any, address: str | None) -> list[list[int]]:
+    """Ids of each page, along `next`."""
+    pages = []
+    while address:
+        body = client.get(address).json()
+        pages.append([row["id"] for row in body["results"]])
+        address = body["next"]
+        assert len(pages) < 50
+    return pages
+
+
+def test_pages_of_messages_with_a_filter_look_at_so_many_rows_and_lead_on(
+    technician: Actor, charge_point: ChargePoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ReceivedPages, "look_back", 3)
+    rows = messages(charge_point, "Reset", *["Heartbeat"] * 6, "Reset", "Reset", "Heartbeat")
+    pages = follow(client_of(technician), f"{V1}charge-points/CP-A/messages/?action=Reset")
+    assert pages == [[rows[8].pk, rows[7].pk], [], [rows[0].pk]]
+
+
+def test_pages_of_messages_hold_everything_once_whatever_is_looked_at(
+    technician: Actor, charge_point: ChargePoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ReceivedPages, "look_back", 4)
+    rows = messages(charge_point, *["Reset", "Heartbeat", "Reset"] * 7)
+    OcppMessage.objects.filter(pk__in=[row.pk for row in rows[5:9]]).update(received_at=rows[5].received_at)
+    wanted = OcppMessage.objects.filter(action="Reset").order_by("-received_at", "-id")
+    for size in (1, 2, 3, 100):
+        address = f"{V1}charge-points/CP-A/messages/?action=Reset&page_size={size}"
+        found = [pk for page in follow(client_of(technician), address) for pk in page]
+        assert found == [row.pk for row in wanted], size
+
+
+def test_cursor_leads_back_over_what_was_looked_at(
+    technician: Actor, charge_point: ChargePoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ReceivedPages, "look_back", 2)
+    rows = messages(charge_point, "Reset", *["Heartbeat"] * 4, "Reset")
+    client = client_of(technician)
+    first = client.get(f"{V1}charge-points/CP-A/messages/?action=Reset").json()
+    assert [row["id"] for row in first["results"]] == [rows[5].pk]
+    second = client.get(first["next"]).json()
+    assert [row["id"] for row in second["results"]] == [rows[0].pk]
+    back = client.get(second["previous"]).json()
+    assert [row["id"] for row in back["results"]] == [rows[5].pk]
+    # Whether anything is older is not known before it is looked for.
+    third = client.get(second["next"]).json()
+    assert (third["results"], third["next"]) == ([], None)
+
+
+def test_time_filters_bound_what_is_looked_at(
+    technician: Actor, charge_point: ChargePoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ReceivedPages, "look_back", 2)
+    rows = messages(charge_point, "Reset", *["Heartbeat"] * 9)
+    before = (T0 + timedelta(minutes=2)).isoformat().replace("+", "%2B")
+    address = f"{V1}charge-points/CP-A/messages/?action=Reset&received_before={before}"
+    assert follow(client_of(technician), address) == [[rows[0].pk]]
