@@ -46,7 +46,7 @@ class EventAdmin(BigTable, ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        # One condition, so that one index gives the rows in their order.
+        # One condition, so that one index serves it.
         text = search_term.strip()
         if not text:
             return queryset, False

@@ -105,14 +105,12 @@ class Migration(migrations.Migration):
                 "ordering": ["-created_at", "-id"],
                 "indexes": [
                     models.Index(fields=["tenant", "created_at", "id"], name="event_tenant"),
-                    models.Index(fields=["tenant", "kind", "created_at", "id"], name="event_kind"),
+                    models.Index(fields=["tenant", "kind"], name="event_kind"),
                     models.Index(
                         django.db.models.functions.text.Upper("charge_point"),
-                        models.F("created_at"),
-                        models.F("id"),
                         name="event_charge_point",
                     ),
-                    models.Index(fields=["object_id", "object_type"], name="event_object"),
+                    models.Index(fields=["object_id"], name="event_object"),
                     models.Index(
                         condition=models.Q(("dispatched_at", None)), fields=["id"], name="event_undispatched"
                     ),
