@@ -6,7 +6,6 @@ import time
 from typing import Any
 
 import pytest
-from pytest_django.fixtures import SettingsWrapper
 
 from accounts.models import Tenant
 from csms_project.common.shared_rows import SharedRows
@@ -15,7 +14,7 @@ REMEMBERED_S = 5.0
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch, settings: SettingsWrapper) -> list[float]:
+def clock(monkeypatch: pytest.MonkeyPatch, settings: Any) -> list[float]:
     """The monotonic clock, set by the test."""
     settings.SHARED_ROWS_S = REMEMBERED_S
     now = [1000.0]
