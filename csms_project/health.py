@@ -21,8 +21,11 @@ import redis
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+
+from csms_project.common.partitions import problems
 
 logger = logging.getLogger(__name__)
 
@@ -38,13 +41,21 @@ LOOK_S = 5.0
 
 _checks: dict[str, Check] = {}
 _liveness: dict[str, Check] = {}
-#: Parts without which the work goes on, if less well: commands are found by polling.
-_dispensable: set[str] = {"channel_layer"}
+#: Parts without which the work goes on, if less well: commands are found by polling, rows without a month of their own
+#: wait in the default partition.
+_dispensable: set[str] = {"channel_layer", "partitions"}
 
 
 def register_check(name: str, check: Check) -> None:
     """Watch a part of this process; the same name replaces the earlier check."""
     _checks[name] = check
+
+
+def watch_jobs(check: Check) -> None:
+    """Watch the background jobs of this process, and what shows whether they have run lately."""
+    register_check("jobs", check)
+    if settings.POSTGRESQL:
+        register_check("partitions", check_partitions)
 
 
 def register_liveness(name: str, check: Check) -> None:
@@ -76,6 +87,14 @@ def check_channel_layer() -> str | None:
         ) as client:
             client.ping()
     return None
+
+
+def check_partitions() -> str | None:
+    """Months of the big tables were made ahead, and no row had to do without."""
+    try:
+        return " ".join(problems(timezone.now(), count=1000)) or None
+    finally:
+        connection.close()
 
 
 _layer_looked_at = 0.0  # by the monotonic clock

@@ -124,15 +124,18 @@ def list_partitions(table: str) -> list[Partition]:
     return [*rows, Partition(table, f"{table}_default", None, count_default(table), size)]
 
 
-def count_default(table: str) -> int:
-    """Rows of the default partition, counted up to MAX_COUNT."""
+def count_default(table: str, limit: int = MAX_COUNT) -> int:
+    """Rows of the default partition, counted up to a limit."""
     with connection.cursor() as cursor:
-        cursor.execute(f'SELECT count(*) FROM (SELECT 1 FROM "{table}_default" LIMIT {MAX_COUNT}) AS rows')  # noqa: S608
+        cursor.execute(f'SELECT count(*) FROM (SELECT 1 FROM "{table}_default" LIMIT %s) AS rows', [limit])  # noqa: S608
         return int(cursor.fetchone()[0])
 
 
-def problems(now: datetime) -> list[str]:
-    """What somebody should know about the partitions, in sentences; nothing on SQLite or before the migrations."""
+def problems(now: datetime, *, count: int = MAX_COUNT) -> list[str]:
+    """What somebody should know about the partitions, in sentences; nothing on SQLite or before the migrations.
+
+    count  rows that do without a month are counted up to here
+    """
     if connection.vendor != "postgresql":
         return []
     found = []
@@ -144,8 +147,9 @@ def problems(now: datetime) -> list[str]:
         missing = [f"{month:%Y-%m}" for month in _months(now, 1) if _name(table, month) not in names]
         if missing:
             found.append(f"{table} has no partition for {', '.join(missing)}.")
-        if count := count_default(table):
-            found.append(f"{table} has {_at_most(count)} rows in its default partition.")
+        if rows := count_default(table, count):
+            shown = f"{rows:,}" if rows < count else f"{count:,} or more"
+            found.append(f"{table} has {shown} rows in its default partition.")
     return found
 
 
@@ -355,10 +359,6 @@ def _attached(table: str) -> set[str]:
             [table],
         )
         return {name for (name,) in cursor.fetchall()}
-
-
-def _at_most(count: int) -> str:
-    return f"{count:,}" if count < MAX_COUNT else f"more than {MAX_COUNT:,}"
 
 
 def _name(table: str, month: date) -> str:

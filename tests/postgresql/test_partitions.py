@@ -15,7 +15,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from chargepoints.models import ChargePoint, OcppMessage
-from csms_project import checks
+from csms_project import checks, health
 from csms_project.common import jobs, partitions
 from csms_project.common.retention import MonthRule
 from tests.factories import MeterValueFactory, OcppMessageFactory, TransactionFactory
@@ -295,6 +295,21 @@ def test_check_tells_of_missing_months_and_of_rows_in_the_default_partition(
     partitions.ensure_partitions(NOW, pause=no_pause)
     assert checks.check_partitions(databases=["default"]) == []
     assert checks.check_partitions(databases=None) == []
+
+
+@pytest.mark.django_db
+def test_health_is_degraded_and_not_failing_while_rows_lie_in_no_month(
+    charge_point: ChargePoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timezone, "now", lambda: NOW)
+    # The connection of the test has the rows; that of a check is closed after it.
+    monkeypatch.setattr(connection, "close", lambda: None)
+    partitions.ensure_partitions(NOW, pause=no_pause)
+    assert health.check_partitions() is None
+    OcppMessageFactory(charge_point=charge_point, received_at=datetime(2030, 1, 1, tzinfo=UTC))
+    found = health.check_partitions()
+    assert found == f"{MESSAGES} has 1 rows in its default partition."
+    assert health.status_of({"database": health.OK, "partitions": found}) == health.DEGRADED
 
 
 @pytest.mark.django_db

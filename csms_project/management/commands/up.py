@@ -48,7 +48,7 @@ class Command(BaseCommand):
         from csms_project.asgi import application
         from ocpp_gateway.server import serve
 
-        health.register_check("jobs", jobs.ticker_problem)
+        health.watch_jobs(jobs.ticker_problem)
         processes.leave_on_sigterm()
         try:
             serve(

@@ -88,10 +88,10 @@ class Command(BaseCommand):
 def _engine() -> Callable[[asyncio.Event], Awaitable[None]]:
     """What wakes the jobs here, watched by /health."""
     if not settings.POSTGRESQL:
-        health.register_check("jobs", jobs.ticker_problem)
+        health.watch_jobs(jobs.ticker_problem)
         return jobs.ticker
     from csms_project.common.queue import Worker  # its application is installed only here
 
     worker = Worker()
-    health.register_check("jobs", worker.problem)
+    health.watch_jobs(worker.problem)
     return worker.run
