@@ -18,6 +18,7 @@ from chargepoints.models import ChargePoint, Command, Connection, Connector
 from tests import factories
 from tests.browsing import messages_of, sign_in
 from tests.factories import T0
+from transactions.admin import session_page
 from transactions.models import Transaction
 
 LIST = "admin:transactions_transaction_changelist"
@@ -240,3 +241,20 @@ def test_acts_are_offered_by_role_and_state(
     assert "Stop charging…" in view(client, session)
     assert "Close by hand…" not in view(client, session)
     assert "Stop charging…" not in view(client, ended)
+
+
+def test_page_of_a_long_session_reads_what_it_shows(
+    signed_in: Client, connector: Connector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_page, "MAX_POINTS", 4)
+    monkeypatch.setattr(session_page, "SHOWN_SAMPLES", 3)
+    session = factories.TransactionFactory(connector=connector)
+    for n in range(20):
+        factories.MeterValueFactory(
+            transaction=session, sampled_at=factories.T0 + timedelta(minutes=n), register_wh=1000 + n
+        )
+    page = signed_in.get(reverse("admin:transactions_transaction_change", args=[session.pk]))
+    assert page.context["sample_count"] == 20
+    assert [row[0] for row in page.context["samples"]["rows"]] == [f"02 Mar 10:{n}:00" for n in (19, 18, 17)]
+    assert len(session_page._samples(session, session_page._sample_keys(session))) <= 4 + 1 + 3
+    assert "Energy" in page.content.decode()

@@ -19,14 +19,15 @@ from transactions.energy import Sample, power_w
 from transactions.models import MeterValue, Transaction
 from transactions.selectors import expand_meter_values, ledger_of, running_costs
 
-#: Points of a chart; a session of a week with a sample each second has more.
+#: Points of a chart; a session of a week with a sample each second has a thousand times as many.
 MAX_POINTS = 400
 SHOWN_SAMPLES = 100
 
 
 def context(request: HttpRequest, obj: Transaction) -> dict[str, Any]:
     """The whole page."""
-    samples = _samples(obj)
+    keys = _sample_keys(obj)
+    samples = _samples(obj, keys)
     ledger = list(ledger_of(obj))
     return {
         **live_context(obj, samples),
@@ -34,7 +35,7 @@ def context(request: HttpRequest, obj: Transaction) -> dict[str, Any]:
         "cost_lines": [_line(line, obj.currency) for line in obj.cost_lines],
         "totals": _totals(obj),
         "samples": _table(samples[-SHOWN_SAMPLES:]),
-        "sample_count": len(samples),
+        "sample_count": len(keys),
         "shown_samples": SHOWN_SAMPLES,
         "ledger": ledger,
         "flags": [{"text": flag_text(value), "name": value} for value in obj.flags],
@@ -47,7 +48,7 @@ def context(request: HttpRequest, obj: Transaction) -> dict[str, Any]:
 def live_context(obj: Transaction, samples: list[dict[str, Any]] | None = None) -> dict[str, Any]:
     """What changes while the session runs."""
     running_costs([obj])
-    rows = _samples(obj) if samples is None else samples
+    rows = _samples(obj, _sample_keys(obj)) if samples is None else samples
     return {
         "session": obj,
         "state": state_chip(obj),
@@ -101,8 +102,15 @@ def csv_values(obj: Transaction, zone: tzinfo) -> list[Any]:
 # --- parts ---
 
 
-def _samples(obj: Transaction) -> list[dict[str, Any]]:
-    rows = list(MeterValue.objects.filter(transaction=obj).order_by("sampled_at", "id"))
+def _sample_keys(obj: Transaction) -> list[int]:
+    rows = MeterValue.objects.filter(transaction=obj).order_by("sampled_at", "id")
+    return list(rows.values_list("pk", flat=True))
+
+
+def _samples(obj: Transaction, keys: list[int]) -> list[dict[str, Any]]:
+    """As many samples as a chart can show, evenly spread, and the newest; of a short session all."""
+    shown = {*_thinned(keys[:-SHOWN_SAMPLES]), *keys[-SHOWN_SAMPLES:]}
+    rows = list(MeterValue.objects.filter(transaction=obj, pk__in=shown).order_by("sampled_at", "id"))
     expanded = expand_meter_values(rows)
     for row, values in zip(rows, expanded, strict=True):
         values["register_wh"] = row.register_wh
