@@ -84,8 +84,12 @@ class Fleet:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-            for charger in (*self.chargers, *self._doubles):
-                charger.drop()
+            self.drop()
+
+    def drop(self) -> None:
+        """Let all lines break."""
+        for charger in (*self.chargers, *self._doubles):
+            charger.drop()
 
     async def finish(self, timeout_s: float = 60.0) -> None:
         """Let all deliver what they have begun."""
