@@ -16,11 +16,10 @@ from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 
-from chargepoints.services.batch import Act
 from csms_project.common import metrics
 from csms_project.common.bulk import Row
 from ocpp_gateway.batcher import Batcher, StorageAway, Work
-from transactions.services.batch import SessionBatch
+from ocpp_gateway.works import CallableWork, RowsWork
 
 __all__ = ["Batcher", "CallableWork", "RowsWork", "StorageAway", "Work", "Writer"]
 
@@ -31,7 +30,6 @@ MAX_RETRY_S = 2.0
 STEP_S = 0.02
 STOP_S = 5.0  # how long the end of the process waits for a database that does not say anything
 MAX_BATCH_SIZE = 2_000_000  # characters of the messages in one transaction
-MAX_ROWS = 1000  # log rows in one transaction
 SOON_ROWS = 500  # log rows that are stored without waiting for a work
 FULL_ROWS = 10_000  # log rows that wait before receiving is held back: heartbeats are answered without a work
 MAX_WAITING_ROWS = 20_000  # log rows kept in memory while the database is away
@@ -326,107 +324,3 @@ def _deliver(settled: Sequence[tuple[Work, Exception | None]]) -> None:
                 work.fail(error)
         except Exception:
             logger.exception("writer.deliver_failed")
-
-
-class RowsWork:
-    """Log rows that nobody waits for."""
-
-    owner: object = "rows"
-    size = 0
-
-    def __init__(self, rows: deque[models.Model | Row]) -> None:
-        self.rows = [rows.popleft() for _ in range(min(len(rows), MAX_ROWS))]
-
-    def want(self, batch: SessionBatch) -> None:
-        """Nothing."""
-
-    def run(self, batch: SessionBatch) -> None:
-        """Add all."""
-        for row in self.rows:
-            if isinstance(row, models.Model):
-                row.pk = None
-            batch.add(row)
-
-    def deliver(self) -> None:
-        """Nobody waits."""
-
-    def fail(self, error: Exception) -> None:
-        """Say what is lost; the batcher has logged why."""
-        logger.error("writer.log_rows_lost", extra={"rows": len(self.rows)})
-
-    def give_up(self) -> None:
-        """Log rows are not worth a longer wait."""
-        logger.warning("writer.log_rows_lost", extra={"rows": len(self.rows)})
-
-
-class CallableWork:
-    """A function of the batch, whose result somebody awaits.
-
-    want   what it will read; without it the function reads and writes tables by itself, and finds there what was
-           decided before it
-    """
-
-    def __init__(
-        self,
-        run: Callable[[SessionBatch], Any],
-        *,
-        want: Callable[[SessionBatch], None] | None = None,
-        owner: object = None,
-        then: Callable[[Any], None] | None = None,
-    ) -> None:
-        self.owner = owner if owner is not None else self
-        self.size = 0
-        self._run, self._want, self._then = run, want, then
-        self._result: Any = None
-        self.failed: Callable[[], Any] | None = None
-        self.given_up: Callable[[], Any] | None = None
-        self.future: asyncio.Future[Any] | None = None
-
-    @classmethod
-    def of(
-        cls,
-        act: Act[Any, Any],
-        request: Any,
-        *,
-        owner: object = None,
-        then: Callable[[Any], None] | None = None,
-    ) -> CallableWork:
-        """A domain act."""
-        return cls(
-            lambda batch: act.decide(request, batch),
-            want=lambda batch: act.want(request, batch),
-            owner=owner,
-            then=then,
-        )
-
-    def want(self, batch: SessionBatch) -> None:
-        """Say what will be read."""
-        if self._want is not None:
-            self._want(batch)
-
-    def run(self, batch: SessionBatch) -> None:
-        """Run the function."""
-        if self._want is None:
-            batch.settle()
-        self._result = self._run(batch)
-
-    def deliver(self) -> None:
-        """Resolve the future."""
-        if self._then is not None:
-            self._then(self._result)
-        if self.future is not None and not self.future.done():
-            self.future.set_result(self._result)
-
-    def fail(self, error: Exception) -> None:
-        """Pass the error on."""
-        if self.failed is not None:
-            self.failed()
-        if self.future is not None and not self.future.done():
-            self.future.set_exception(error)
-
-    def give_up(self) -> None:
-        """Say that storage is away, or let somebody else decide what becomes of the work."""
-        if self.given_up is not None:
-            self.given_up()
-            return
-        self.fail(StorageAway("the database did not answer in time"))

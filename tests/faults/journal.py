@@ -122,7 +122,6 @@ class Journal:
     closed         close codes of sockets, 1006 without a close frame
     handshakes     HTTP statuses of handshakes, 0 where nobody answered
     connected      (monotonic time, identity, gateway) of each handshake that succeeded
-    latencies      seconds from each CALL to its answer
     """
 
     sessions: list[Session] = field(default_factory=list)
@@ -132,7 +131,6 @@ class Journal:
     closed: Counter[int] = field(default_factory=Counter)
     handshakes: Counter[int] = field(default_factory=Counter)
     connected: list[tuple[float, str, int]] = field(default_factory=list)
-    latencies: list[float] = field(default_factory=list)
 
     def acknowledge(self, session: Session, message: int) -> None:
         """The server has acknowledged a message: it must be in the books from now on."""

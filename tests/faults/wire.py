@@ -36,7 +36,6 @@ class Wire:
         self.gateway = 0
         self.socket: ClientConnection | None = None
         self.commands: list[list[Any]] = []
-        self.sent = 0
         self.left: list[ClientConnection] = []  # still open
         self.has_left = asyncio.Event()
         self._pending: dict[str, asyncio.Future[list[Any]]] = {}
@@ -123,7 +122,6 @@ class Wire:
         assert self.socket is not None
         if frame[0] == 2:
             self._asked[frame[1]] = frame[2]
-            self.sent += 1
         with suppress(ConnectionClosed):
             await self.socket.send(orjson.dumps(frame).decode())
 
@@ -132,7 +130,6 @@ class Wire:
         message_id = message_id or str(uuid.uuid4())
         answer: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
         self._pending[message_id] = answer
-        began = time.monotonic()
         await self.send([2, message_id, action, payload])
         try:
             if self.socket is None or self.socket.close_code is not None:
@@ -144,7 +141,6 @@ class Wire:
             raise Unanswered(f"{action}: no answer in time") from None
         finally:
             self._pending.pop(message_id, None)
-        self.journal.latencies.append(time.monotonic() - began)
         return frame
 
     async def tell(self, action: str, payload: dict[str, Any]) -> dict[str, Any] | None:

@@ -18,10 +18,10 @@ from chargepoints.models import BatchReceipt
 from csms_project.common.bulk import Row
 from ocpp_gateway import writer as writer_module
 from ocpp_gateway.batcher import MAX_BLOCKED
+from ocpp_gateway.works import MAX_ROWS
 from ocpp_gateway.writer import (
     FULL_ROWS,
     MAX_BATCH_SIZE,
-    MAX_ROWS,
     MAX_WAITING_ROWS,
     SOON_ROWS,
     Batcher,
