@@ -190,7 +190,7 @@ def test_idle_sends_nothing_while_measuring() -> None:
 
 
 def test_soak_lives_through_mistakes_and_is_weighed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "MIN_SAMPLE_S", 0.01)  # each looks at all processes
+    monkeypatch.setattr(runner, "MIN_SAMPLE_S", 0.0)
     monkeypatch.setattr(runner, "SAMPLES", 1_000_000)
 
     async def run() -> None:
