@@ -9,8 +9,9 @@ Measured with PostgreSQL 15, message log rows of 1.3 kB in batches of 50: COPY 4
 server-side binding 16 µs, `bulk_create` 60 µs. Reading: 3 µs a row where `Model(...)` takes 15.
 """
 
+from csms_project.common.bulk.changing import write
 from csms_project.common.bulk.columns import Row, attributes, execute
-from csms_project.common.bulk.merging import upsert, write
+from csms_project.common.bulk.merging import upsert
 from csms_project.common.bulk.reading import From, Is, Known, Where, complete, fetch, load
 from csms_project.common.bulk.writing import Keys, insert, make, register, store, update
 

@@ -98,6 +98,31 @@ def array_of(column: Column, values: Iterable[Any]) -> str:
     return "{" + ",".join(parts) + "}"
 
 
+def arrays_of(columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> list[str]:
+    """The values of rows, an array literal for each column."""
+    lists = zip(*rows, strict=True)
+    return [array_of(column, values) for column, values in zip(columns, lists, strict=True)]
+
+
+def unnest(columns: Sequence[Column]) -> str:
+    """The rows of arrays that are given as parameters."""
+    return "unnest(" + ", ".join(f"%s::{column.array}[]" for column in columns) + ")"
+
+
+# ---------------------------------------------------------------- values on SQLite
+
+
+def fields_of(model: type[models.Model], names: Sequence[str]) -> list[Any]:
+    """The fields with these attributes."""
+    by_name = {field.attname: field for field in model._meta.concrete_fields}
+    return [by_name[name] for name in names]
+
+
+def prepared(fields: Sequence[Any], row: Sequence[Any]) -> list[Any]:
+    """The values of a row as the ORM would write them."""
+    return [field.get_db_prep_save(value, connection) for field, value in zip(fields, row, strict=True)]
+
+
 # ---------------------------------------------------------------- statements on PostgreSQL
 
 

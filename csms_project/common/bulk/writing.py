@@ -10,16 +10,19 @@ from typing import Any, TypeVar
 from django.db import connection, models
 from django.db.models.base import ModelState
 
+from csms_project.common.bulk.changing import update_statement, write
 from csms_project.common.bulk.columns import (
-    Column,
     Row,
-    array_of,
+    arrays_of,
     attributes,
     columns_of,
     copy_encoder,
     counted,
     execute,
+    fields_of,
     is_postgresql,
+    prepared,
+    unnest,
 )
 
 #: From this number of rows of a kind on they go in by COPY, which costs a statement of its own.
@@ -52,11 +55,7 @@ def insert(rows: Sequence[Any]) -> None:
 
 
 def update(rows: Sequence[Any], names: Iterable[str]) -> None:
-    """Write the named attributes of stored rows of one model in one statement.
-
-    Django's `bulk_update` builds a CASE per field and row, which costs ten times the CPU; an upsert would need every
-    column and can revive deleted rows.
-    """
+    """Write the named attributes of stored rows of one model in one statement."""
     store([], [(rows, names)])
 
 
@@ -145,21 +144,18 @@ def _insert(rows: Sequence[Any], parts: _Parts) -> None:
     elif len(rows) >= COPY_FROM:
         _copy(model, names, values)
     else:
-        statement, columns = _insert_statement(model, names)
-        lists = zip(*values, strict=True)
-        parts.add(statement, [array_of(column, items) for column, items in zip(columns, lists, strict=True)])
+        parts.add(_insert_statement(model, names), arrays_of(columns_of(model, names), values))
     if kind not in _models:
         for row in rows:
             row._state.adding, row._state.db = False, connection.alias
 
 
 @cache
-def _insert_statement(model: type[models.Model], names: tuple[str, ...]) -> tuple[str, tuple[Column, ...]]:
+def _insert_statement(model: type[models.Model], names: tuple[str, ...]) -> str:
     columns = columns_of(model, names)
     listed = ", ".join(column.quoted for column in columns)
-    arrays = ", ".join(f"%s::{column.array}[]" for column in columns)
     # The names come from the models, the values are parameters.
-    return f'INSERT INTO "{model._meta.db_table}" ({listed}) SELECT * FROM unnest({arrays})', columns  # noqa: S608
+    return f'INSERT INTO "{model._meta.db_table}" ({listed}) SELECT * FROM {unnest(columns)}'  # noqa: S608
 
 
 @cache
@@ -188,20 +184,13 @@ def _copy(model: type[models.Model], names: tuple[str, ...], rows: Iterable[Sequ
 def _insert_on_sqlite(
     model: type[models.Model], names: tuple[str, ...], rows: Iterable[Sequence[Any]]
 ) -> None:
-    by_name = {field.attname: field for field in model._meta.concrete_fields}
-    fields = [by_name[name] for name in names]
+    fields = fields_of(model, names)
     listed = ", ".join(f'"{field.column}"' for field in fields)
     places = ", ".join(["%s"] * len(fields))
     # The names come from the models, the values are parameters.
     sql = f'INSERT INTO "{model._meta.db_table}" ({listed}) VALUES ({places})'  # noqa: S608
     with connection.cursor() as cursor:
-        cursor.executemany(
-            sql,
-            [
-                [field.get_db_prep_save(value, connection) for field, value in zip(fields, row, strict=True)]
-                for row in rows
-            ],
-        )
+        cursor.executemany(sql, [prepared(fields, row) for row in rows])
 
 
 class Keys:
@@ -231,55 +220,15 @@ class Keys:
 
 def _update(rows: Sequence[Any], names: Iterable[str], parts: _Parts) -> None:
     model: Any = type(rows[0])
-    chosen = tuple(_attname(model, name) for name in names)
+    key, chosen = model._meta.pk.attname, tuple(_attname(model, name) for name in names)
+    values = [[getattr(row, name) for name in (key, *chosen)] for row in rows]
     if is_postgresql():
-        statement, columns = _update_statement(model, chosen)
-        lists = [[getattr(row, column.name) for row in rows] for column in columns]
-        parts.add(statement, [array_of(column, items) for column, items in zip(columns, lists, strict=True)])
+        parts.add(*update_statement(model, (key,), chosen, values))
     else:
-        _update_on_sqlite(model, rows, chosen)
+        write(model, (key,), chosen, values)
 
 
 @cache
 def _attname(model: type[models.Model], name: str) -> str:
     field: Any = model._meta.get_field(name)
     return str(field.attname)
-
-
-@cache
-def _update_statement(model: type[models.Model], names: tuple[str, ...]) -> tuple[str, tuple[Column, ...]]:
-    assert model._meta.pk is not None
-    columns = columns_of(model, (model._meta.pk.attname, *names))
-    table, key = f'"{model._meta.db_table}"', columns[0].quoted
-    arrays = ", ".join(f"%s::{column.array}[]" for column in columns)
-    listed = ", ".join(f"c{number}" for number in range(len(columns)))
-    assignments = ", ".join(
-        f"{column.quoted} = v.c{number}" for number, column in enumerate(columns[1:], start=1)
-    )
-    # The names come from the models, the values are parameters.
-    source = f"unnest({arrays}) AS v({listed})"
-    return f"UPDATE {table} SET {assignments} FROM {source} WHERE {table}.{key} = v.c0", columns  # noqa: S608
-
-
-def _update_on_sqlite(model: type[models.Model], rows: Sequence[Any], names: tuple[str, ...]) -> None:
-    key = model._meta.pk
-    assert key is not None
-    by_name = {field.attname: field for field in model._meta.concrete_fields}
-    fields: list[Any] = [key, *(by_name[name] for name in names)]
-    quote = connection.ops.quote_name
-    table = quote(model._meta.db_table)
-    assignments = ", ".join(f"{quote(field.column)} = v.column{n}" for n, field in enumerate(fields[1:], 2))
-    limit = max(1, (connection.features.max_query_params or 999) // len(fields))
-    one = "(" + ", ".join(["%s"] * len(fields)) + ")"
-    with connection.cursor() as cursor:
-        for start in range(0, len(rows), limit):
-            part = rows[start : start + limit]
-            values = ", ".join([one] * len(part))
-            parameters = [
-                field.get_db_prep_save(getattr(row, field.attname), connection)
-                for row in part
-                for field in fields
-            ]
-            # The names come from the models, the values are parameters.
-            sql = f"UPDATE {table} SET {assignments} FROM (VALUES {values}) AS v"  # noqa: S608
-            cursor.execute(f"{sql} WHERE {table}.{quote(str(key.column))} = v.column1", parameters)
