@@ -134,6 +134,14 @@ async def _rescue(context: JobContext, timestamp: int = 0) -> None:
                 await context.app.configure_task(job.task_name).defer_async()
 
 
+async def _catch_up(app: App) -> None:
+    """Queue every rare job once: procrastinate makes up for missed runs of the last ten minutes only."""
+    for item in jobs.registered():
+        if item.every_s >= 60:
+            with suppress(exceptions.AlreadyEnqueued):
+                await app.configure_task(item.name).defer_async()
+
+
 class Worker:
     """One worker of this process. A database that is away is waited for."""
 
@@ -178,6 +186,7 @@ class Worker:
                     stalled_worker_timeout=DEAD_S,
                 )
             )
+            await _catch_up(app)
             self.error = None
             stopped = asyncio.ensure_future(stop.wait())
             await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)

@@ -111,7 +111,7 @@ def is_online(identity: str) -> bool:
     return Connection.objects.filter(charge_point__identity=identity).exists()
 
 
-def wait_offline(identity: str, timeout_s: float = 10.0) -> None:
+def wait_offline(identity: str, timeout_s: float = 40.0) -> None:
     """Wait until the books say that the charger is gone."""
     wait_until(lambda: not is_online(identity), f"{identity} is offline", timeout_s)
 
@@ -129,7 +129,7 @@ def order(identity: str, action: str, /, *, timeout_s: int | None = None, **payl
     )
 
 
-def wait_ended(command: Command, timeout_s: float = 10.0) -> Command:
+def wait_ended(command: Command, timeout_s: float = 40.0) -> Command:
     """Wait until a command has its final state."""
 
     def has_ended() -> bool:

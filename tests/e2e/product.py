@@ -42,7 +42,7 @@ ENVIRONMENT = {
 }
 
 
-def wait_until(condition: Callable[[], Any], what: str, timeout_s: float = 10.0) -> Any:
+def wait_until(condition: Callable[[], Any], what: str, timeout_s: float = 40.0) -> Any:
     """Wait for a condition and return its value; fail when the time is over."""
     deadline = time.monotonic() + timeout_s
     while not (value := condition()):

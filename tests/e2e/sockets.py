@@ -17,7 +17,7 @@ from websockets.typing import Subprotocol
 
 from tests.factories import CHARGER_KEY, T0
 
-TIMEOUT_S = 10.0
+TIMEOUT_S = 40.0
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 BOOT = {"chargePointVendor": "Volta Works", "chargePointModel": "AC-Duo"}
 

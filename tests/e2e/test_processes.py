@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,14 @@ def health(product: Product) -> dict[str, Any]:
     """What the process says of itself."""
     shown: dict[str, Any] = json.loads(get(product, "/health")[1])
     return shown
+
+
+def wait_healthy(product: Product, checks: dict[str, str]) -> None:
+    """Wait until all is well and exactly these parts are looked at; a failure shows what was said last."""
+    expected = {"status": "ok", "checks": checks}
+    with suppress(AssertionError):
+        wait_until(lambda: health(product) == expected, "health")
+    assert health(product) == expected, product.log[-5000:]
 
 
 def run(product: Product, *command: str) -> subprocess.CompletedProcess[str]:
@@ -98,8 +107,7 @@ def test_worker_runs_the_jobs_and_tells_of_them(make_product: MakeProduct) -> No
     wait_until(
         lambda: f'csms_job_runs_total{{job="{name}",outcome="ok"}}' in get(worker, "/metrics")[1], name
     )
-    expected = {"status": "ok", "checks": {"database": "ok", **JOBS}}
-    wait_until(lambda: health(worker) == expected, "health")
+    wait_healthy(worker, {"database": "ok", **JOBS})
     assert end(worker) == 0
     assert "Traceback" not in worker.log
 
