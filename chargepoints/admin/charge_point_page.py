@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.contrib import messages
@@ -13,6 +12,7 @@ from django.utils import timezone
 
 from accounts.admin_base import TenantModelAdmin, actor_of, allowed, require
 from chargepoints import commands
+from chargepoints.admin.buttons import RAW
 from chargepoints.admin.command_forms import CommandForm, RawForm
 from chargepoints.admin.refusals import shown_once
 from chargepoints.admin.shared import (
@@ -23,36 +23,16 @@ from chargepoints.admin.shared import (
     ocpp_url,
     online_dot,
     own_status_chip,
-    reservation_chip,
 )
+from chargepoints.admin.tabs import panels_of, tabs_for
 from chargepoints.choices import RegistrationStatus
-from chargepoints.command_fields import SEND, SEND_DANGEROUS, CommandSpec
-from chargepoints.command_specs import GROUPS, NEUTRAL
+from chargepoints.command_specs import NEUTRAL
 from chargepoints.errors import InvalidPayload
-from chargepoints.models import (
-    ChargePoint,
-    Command,
-    DataTransfer,
-    OcppMessage,
-    Reservation,
-    SecurityEvent,
-    StatusEvent,
-    StatusReport,
-)
-from chargepoints.models.events import LogRow
-from chargepoints.selectors import charge_points_with_status, variables_of
+from chargepoints.models import ChargePoint, Command
+from chargepoints.selectors import charge_points_with_status
 from chargepoints.services import stations
-from csms_project.common import panels
 from csms_project.common.admin import chip
 
-RAW = CommandSpec(
-    action="raw",
-    label="OCPP message",
-    description="Send an OCPP message as it is, after its schema check. For what has no form of its own.",
-    dangerous=True,
-    permission=SEND_DANGEROUS,
-    confirm="Send this message as it is?",
-)
 #: Steps in the life of a charge point: label, question, service, permission, whether it may do harm.
 STEPS = {
     "accept": (
@@ -115,13 +95,13 @@ class ChargePointPages(TenantModelAdmin):
         obj: Any = None,
     ) -> Any:
         if obj is not None:
-            tabs = [(name, title) for name, title, permission in TABS if allowed(request, permission)]
+            tabs = tabs_for(request)
             asked = "settings" if request.method == "POST" else request.GET.get("tab", "overview")
-            tab = asked if asked in dict(tabs) else "overview"
-            context |= {"tabs": tabs, "tab": tab, "title": str(obj), "subtitle": None}
-            context |= self._header(request, obj) | self._tab(request, obj, tab)
+            tab = tabs[asked if asked in tabs else "overview"]
+            context |= {"tabs": tabs.values(), "tab": tab, "title": str(obj), "subtitle": None}
+            context |= self._header(request, obj) | tab.context(request, obj)
         else:
-            context["tab"] = "settings"
+            context["tab"] = {"name": "settings"}
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     def _header(self, request: HttpRequest, obj: ChargePoint) -> dict[str, Any]:
@@ -132,32 +112,6 @@ class ChargePointPages(TenantModelAdmin):
             "may_archive": allowed(request, "charge_points.archive", obj),
             **live_context(request, obj),
         }
-
-    def _tab(self, request: HttpRequest, obj: ChargePoint, tab: str) -> dict[str, Any]:
-        match tab:
-            case "overview":
-                return {"panels": _panels(request, obj, live=False), "buttons": buttons(request, obj)}
-            case "commands":
-                rows = list(Command.objects.filter(charge_point=obj).order_by("-id")[:50])
-                return {"commands": _with_chips(rows), "groups": button_groups(request, obj)}
-            case "reservations":
-                return {
-                    "reservations": _reservations(obj),
-                    "may_send": allowed(request, SEND, obj) and obj.archived_at is None,
-                    "buttons": buttons(request, obj, names=("reserve_now", "cancel_reservation")),
-                }
-            case "configuration":
-                return {"variables": list(variables_of(obj)[:500])}
-            case "messages":
-                return {"log": _newest(OcppMessage, obj, 50)}
-            case "events":
-                return {
-                    "status_events": _newest(StatusEvent, obj, 50),
-                    "security_events": _newest(SecurityEvent, obj, 20),
-                    "reports": _newest(StatusReport, obj, 20),
-                    "transfers": _newest(DataTransfer, obj, 20),
-                }
-        return {}
 
     # ------------------------------------------------------------ views
 
@@ -248,26 +202,6 @@ class ChargePointPages(TenantModelAdmin):
         return self.page(request, "admin/form_page.html", context)
 
 
-#: Name, title and the permission that a tab needs.
-TABS = (
-    ("overview", "Overview", "charge_points.view"),
-    ("commands", "Commands", "commands.view"),
-    ("reservations", "Reservations", "reservations.view"),
-    ("configuration", "Configuration", "variables.view"),
-    ("messages", "Messages", "messages.view"),
-    ("events", "Status and events", "charge_points.view"),
-    ("settings", "Settings", "charge_points.view"),
-)
-_ON_OVERVIEW = (
-    "remote_start",
-    "unlock_connector",
-    "reset",
-    "change_availability",
-    "trigger_message",
-    "get_configuration",
-)
-
-
 def live_context(request: HttpRequest, obj: Any) -> dict[str, Any]:
     """State of a charge point as the live part shows it; reads what is not there yet."""
     if not hasattr(obj, "is_online"):
@@ -296,59 +230,9 @@ def live_context(request: HttpRequest, obj: Any) -> dict[str, Any]:
         "connectors": running,
         "last_command": last,
         "last_command_chip": command_chip(last) if last else "",
-        "live_panels": _panels(request, obj, live=True),
+        "live_panels": panels_of(request, obj, live=True),
         "now": timezone.now(),
     }
-
-
-def button_groups(request: HttpRequest, obj: ChargePoint) -> list[tuple[str, list[dict[str, Any]]]]:
-    """All commands that may be sent from here, by what they are about."""
-    groups = [(title, _buttons(request, obj, specs)) for title, specs in (*GROUPS, ("OCPP", (RAW,)))]
-    return [(title, made) for title, made in groups if made]
-
-
-def buttons(
-    request: HttpRequest, obj: ChargePoint, *, names: Sequence[str] = _ON_OVERVIEW
-) -> list[dict[str, Any]]:
-    """Some of the commands that may be sent from here."""
-    return _buttons(request, obj, [NEUTRAL[name] for name in names])
-
-
-def _buttons(request: HttpRequest, obj: ChargePoint, specs: Iterable[CommandSpec]) -> list[dict[str, Any]]:
-    if obj.archived_at is not None:
-        return []
-    return [
-        {
-            "label": spec.label,
-            "title": spec.description,
-            "is_dangerous": spec.dangerous,
-            "url": reverse("admin:chargepoints_chargepoint_command", args=[obj.pk, spec.action]),
-        }
-        for spec in specs
-        if allowed(request, spec.permission, obj)
-    ]
-
-
-def _newest(model: type[LogRow], obj: ChargePoint, count: int) -> list[Any]:
-    """The latest rows about a charge point."""
-    return list(model.objects.filter(charge_point=obj).order_by("-received_at", "-id")[:count])
-
-
-def _reservations(obj: ChargePoint) -> list[dict[str, Any]]:
-    rows = Reservation.objects.filter(charge_point=obj).select_related("connector").order_by("-id")[:50]
-    return [{"row": row, "chip": reservation_chip(row)} for row in rows]
-
-
-def _panels(request: HttpRequest, obj: ChargePoint, *, live: bool) -> list[dict[str, Any]]:
-    return [
-        {"panel": panel, "data": panel.context(request, obj)}
-        for panel in panels.panels_of(panels.CHARGE_POINT, live=live)
-        if allowed(request, panel.permission, obj)
-    ]
-
-
-def _with_chips(rows: list[Command]) -> list[dict[str, Any]]:
-    return [{"command": row, "chip": command_chip(row)} for row in rows]
 
 
 def _asked(request: HttpRequest) -> dict[str, str]:
