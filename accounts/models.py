@@ -67,6 +67,15 @@ class Tenant(Timestamped):
         blank=True,
         help_text="Empty: no limit. A token's own limit overrules it.",
     )
+    accepted_vendor_ids = models.TextField(
+        "vendor ids answered Accepted",
+        blank=True,
+        default="",
+        db_default="",
+        max_length=5_000,
+        help_text="One in each line. Vendor messages (DataTransfer) that nothing here serves are answered “unknown”; "
+        "there are chargers that go on only after Accepted.",
+    )
     stop_on_block = models.BooleanField("stop running sessions of a token when it is blocked", default=False)
     pricing_mode = models.CharField(max_length=6, choices=PricingMode.choices, default=PricingMode.TARIFF)
     default_tariff = models.ForeignKey(

@@ -19,6 +19,7 @@ class Action:
     act                what the domain does with it
     write              result → answer
     is_transactional   the charger repeats it until it is acknowledged and must never get a CALLERROR for our trouble
+    prepare            what is to be asked of others first, outside of the writer: a function that takes long, if any
     put_aside          the answer that does the least harm, for a message of these that we cannot process at all
     """
 
@@ -26,4 +27,5 @@ class Action:
     act: Act[Any, Any]
     write: Callable[[Any], dict[str, Any]]
     is_transactional: bool = False
+    prepare: Callable[[Link, dict[str, Any]], Callable[[], Any] | None] | None = None
     put_aside: Callable[[Link, dict[str, Any], SessionBatch], dict[str, Any]] = lambda link, payload, batch: {}

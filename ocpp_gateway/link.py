@@ -15,6 +15,8 @@ class Link(NamedTuple):
     received_at: datetime
     message_id: str
     repairs: tuple[str, ...] = ()
+    # What was asked of others before the message is served; see `Action.prepare`.
+    prepared: Any = None
 
     def facts(self) -> dict[str, Any]:
         """The fields that every domain request carries (`FromCharger`)."""

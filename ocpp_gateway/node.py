@@ -10,6 +10,7 @@ import socket as sockets
 import time
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,9 @@ STILL_S = 3.0
 LAYER_RETRY_S = 2.0
 GHOST_AGE = timedelta(seconds=60)  # longer than any handshake takes
 DRAIN_S = 15  # at the end, for what was received: the process must be gone within 30 seconds
+#: A charger waits about half a minute for an answer; what others are asked before it must be sooner.
+ASIDE_S = 25.0
+ASIDE_THREADS = 8
 CLOSE_REPLACED = 4000
 CLOSE_RESTART = 1012
 
@@ -71,6 +75,8 @@ class Node:
         self.troubled: dict[int, set[str]] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._telling: set[asyncio.Task[bool]] = set()
+        self._asking: set[asyncio.Task[None]] = set()
+        self._helpers = ThreadPoolExecutor(max_workers=ASIDE_THREADS, thread_name_prefix="aside")
         self._loop: asyncio.AbstractEventLoop | None = None
         self._started: asyncio.Task[None] | None = None
 
@@ -108,6 +114,7 @@ class Node:
         self.writer.submit(CallableWork(self._end_lease, owner="lease"))
         for task in self._tasks:
             task.cancel()
+        self._helpers.shutdown(wait=False, cancel_futures=True)
         await self.writer.stop()
 
     def _end_lease(self, batch: SessionBatch) -> None:
@@ -172,6 +179,22 @@ class Node:
     def later(seconds: float, callback: Callable[[], Any]) -> None:
         """Call back on the event loop."""
         asyncio.get_running_loop().call_later(seconds, callback)
+
+    def ask_aside(self, asking: Callable[[], Any], then: Callable[[Any], None]) -> None:
+        """Run what takes long in a thread of its own, without a database; `then` gets its result or its error."""
+        task = asyncio.get_running_loop().create_task(self._ask_aside(asking, then))
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+
+    async def _ask_aside(self, asking: Callable[[], Any], then: Callable[[Any], None]) -> None:
+        answer: Any
+        try:
+            loop = asyncio.get_running_loop()
+            answer = await asyncio.wait_for(loop.run_in_executor(self._helpers, asking), ASIDE_S)
+        except Exception as error:
+            logger.warning("gateway.aside_failed", exc_info=True)
+            answer = error
+        then(answer)
 
     # -- every second
 

@@ -7,6 +7,7 @@ import logging
 import time
 import uuid
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -176,16 +177,20 @@ class Socket:
                 return
             payload, repairs = repaired.payload, repaired.notes
         self._note_clock(call.action, payload)
+        action, link = self._actions[call.action], self._link(call.message_id, repairs)
         work = calls.CallWork(
-            socket=self,
-            arrived=arrived,
-            action=self._actions[call.action],
-            payload=payload,
-            link=self._link(call.message_id, repairs),
-            size=size,
+            socket=self, arrived=arrived, action=action, payload=payload, link=link, size=size
         )
         self._size += size
         self._queued += 1
+        asking = action.prepare(link, payload) if action.prepare is not None else None
+        if asking is None:
+            self._node.writer.submit(work)
+        else:
+            self._node.ask_aside(asking, partial(self._submit_prepared, work))
+
+    def _submit_prepared(self, work: calls.CallWork, prepared: Any) -> None:
+        work.link = work.link._replace(prepared=prepared)
         self._node.writer.submit(work)
 
     def _refuse(self, arrived: Arrived, code: ErrorCode, description: str) -> None:

@@ -27,7 +27,12 @@ class TenantAdmin(TenantModelAdmin):
             "Chargers",
             {
                 "classes": ["tab"],
-                "fields": ("onboarding_mode", "auto_configure", "heartbeat_interval_s"),
+                "fields": (
+                    "onboarding_mode",
+                    "auto_configure",
+                    "heartbeat_interval_s",
+                    "accepted_vendor_ids",
+                ),
             },
         ),
         (

@@ -32,6 +32,7 @@ CHANGEABLE = frozenset(
         "group_block_applies",
         "max_active_sessions",
         "stop_on_block",
+        "accepted_vendor_ids",
         "pricing_mode",
         "default_tariff",
         "stale_after_days",

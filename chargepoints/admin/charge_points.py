@@ -212,7 +212,15 @@ class ChargePointAdmin(ChargePointPages):
         ("Security", {"fields": ("security_profile", "authorization_key")}),
         (
             "Behaviour",
-            {"fields": ("auto_configure", "heartbeat_interval_s", "strict_schema", "authorization_mode")},
+            {
+                "fields": (
+                    "auto_configure",
+                    "heartbeat_interval_s",
+                    "strict_schema",
+                    "accepted_vendor_ids",
+                    "authorization_mode",
+                )
+            },
         ),
         ("Price", {"fields": ("tariff", "pricing_mode")}),
     )

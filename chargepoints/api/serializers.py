@@ -103,6 +103,7 @@ _BY_OPERATOR = [
     "auto_configure",
     "heartbeat_interval_s",
     "strict_schema",
+    "accepted_vendor_ids",
     "authorization_mode",
     "pricing_mode",
     "tariff",
@@ -129,6 +130,23 @@ _BY_CHARGER = [
 ]
 
 
+@extend_schema_field(serializers.ListField(child=serializers.CharField(max_length=255)))
+class LinesField(serializers.Field[Any, Any, Any, Any]):
+    """A list of names that is kept as text, one in each line."""
+
+    default_error_messages = {"invalid": "Must be a list of names of up to 255 characters."}
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, list) or not all(
+            isinstance(item, str) and 0 < len(item.strip()) <= 255 and item.isprintable() for item in data
+        ):
+            self.fail("invalid")
+        return "\n".join(item.strip() for item in data)
+
+    def to_representation(self, value: str) -> list[str]:
+        return [line.strip() for line in value.splitlines() if line.strip()]
+
+
 class ChargePointSerializer(serializers.ModelSerializer[ChargePoint]):
     """`status` is that of the charger itself (connector 0 of OCPP 1.6)."""
 
@@ -136,6 +154,10 @@ class ChargePointSerializer(serializers.ModelSerializer[ChargePoint]):
     tariff = OwnTenantField()
     security_profile = serializers.ChoiceField(choices=SecurityProfile.choices, required=False)
     registration_status = serializers.ChoiceField(choices=RegistrationStatus.choices, required=False)
+    accepted_vendor_ids = LinesField(
+        required=False,
+        help_text="Vendor ids whose messages (DataTransfer) are answered Accepted although nothing serves them.",
+    )
     authorization_key = serializers.CharField(
         write_only=True,
         required=False,

@@ -87,6 +87,15 @@ class ChargePoint(TenantOwned, Timestamped):
     strict_schema = models.BooleanField(
         default=False, help_text="Refuse messages that break the schema instead of repairing them."
     )
+    accepted_vendor_ids = models.TextField(
+        "vendor ids answered Accepted",
+        blank=True,
+        default="",
+        db_default="",
+        max_length=5_000,
+        help_text="One in each line, besides those of the tenant: vendor messages (DataTransfer) that nothing here "
+        "serves.",
+    )
     authorization_mode = models.CharField(
         max_length=10, choices=AuthorizationMode.choices, blank=True, help_text="Empty: as the tenant says."
     )

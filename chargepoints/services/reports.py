@@ -1,4 +1,4 @@
-"""Reports that are stored and acknowledged: security events, firmware and upload progress, vendor messages."""
+"""Reports that are stored and acknowledged: security events, firmware and upload progress."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from chargepoints.choices import StatusReportKind
-from chargepoints.models import DataTransfer, SecurityEvent, StatusReport
+from chargepoints.models import SecurityEvent, StatusReport
 from chargepoints.services.batch import Act, FromCharger, StationBatch
 from csms_project.common.events import event
 
@@ -27,23 +27,6 @@ class SecurityReport(FromCharger):
     type: str
     at: datetime | None
     tech_info: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VendorMessage(FromCharger):
-    """DataTransfer from a charger (OCPP 1.6 §4.3)."""
-
-    vendor_id: str
-    vendor_message_id: str
-    data: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VendorAnswer:
-    """Answer to a vendor message."""
-
-    status: str
-    data: str | None = None
 
 
 def decide_progress(request: Progress, batch: StationBatch) -> None:
@@ -76,23 +59,6 @@ def decide_security_event(request: SecurityReport, batch: StationBatch) -> None:
     _tell(request, batch, "charge_point.security_event", {"type": request.type})
 
 
-def decide_vendor_message(request: VendorMessage, batch: StationBatch) -> VendorAnswer:
-    """Store a vendor message; we know no vendor yet, so the answer is UnknownVendorId without data."""
-    answer = VendorAnswer(status="UnknownVendorId")
-    batch.add(
-        DataTransfer(
-            tenant_id=request.tenant_id,
-            charge_point_id=request.charge_point_id,
-            received_at=request.received_at,
-            vendor_id=request.vendor_id,
-            message_id=request.vendor_message_id,
-            data=request.data,
-            answer=answer.status,
-        )
-    )
-    return answer
-
-
 def _tell(request: FromCharger, batch: StationBatch, kind: str, data: dict[str, str]) -> None:
     station = batch.charge_point(request.charge_point_id)
     batch.add(
@@ -114,4 +80,3 @@ def _want_station(request: FromCharger, batch: StationBatch) -> None:
 
 PROGRESS: Act[Progress, StationBatch] = Act(decide_progress, _want_station)
 SECURITY_EVENT: Act[SecurityReport, StationBatch] = Act(decide_security_event, _want_station)
-VENDOR_MESSAGE: Act[VendorMessage, StationBatch] = Act(decide_vendor_message)

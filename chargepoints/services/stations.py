@@ -32,6 +32,7 @@ CHANGEABLE = frozenset(
         "auto_configure",
         "heartbeat_interval_s",
         "strict_schema",
+        "accepted_vendor_ids",
         "authorization_mode",
         "pricing_mode",
         "tariff",

@@ -23,6 +23,7 @@ from ocpp_gateway.wire.timestamps import parse_timestamp
 REPAIRABLE: Final = frozenset(
     {
         "BootNotification",
+        "DataTransfer",
         "MeterValues",
         "StartTransaction",
         "StatusNotification",
@@ -206,6 +207,10 @@ class _Walk:
                 return _UNUSABLE
             value = _number_text(value)
             self.note(path, "number taken as text")
+        if self.action == "DataTransfer" and path == ("data",) and isinstance(value, (dict, list)):
+            # A vendor's own content: whoever reads it reads JSON.
+            value = orjson.dumps(value).decode()
+            self.note(path, "object taken as JSON text")
         if not isinstance(value, str):
             return _UNUSABLE
         if _is_timestamp(schema):

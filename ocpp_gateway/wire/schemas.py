@@ -185,6 +185,8 @@ def _patch(version: str, schemas: dict[tuple[str, bool], Schema]) -> None:
         _bound_integers(schema)
     if version == V16:
         _patch_units(schemas)
+        # Chargers answer vendor messages with an object as well as with JSON in a string (§6.18 has text).
+        schemas["DataTransfer", True]["properties"]["data"].pop("type", None)
     else:
         # Chargers close a report with an empty list (2.0.1 §2.12 wants the field left out); nothing is lost.
         schemas["NotifyReport", False]["properties"]["reportData"].pop("minItems", None)

@@ -469,3 +469,27 @@ def test_yes_or_no_filter_selects(viewer: Actor, charge_point: ChargePoint) -> N
         client.get(f"{CHARGE_POINTS}?online={value}").json()["count"] for value in ("true", "false", "")
     ]
     assert counts == [0, 1, 1]
+
+
+# --- vendor ids that are answered Accepted ---
+
+
+def test_accepted_vendor_ids_are_a_list(operator: Actor, charge_point: ChargePoint) -> None:
+    client, url = client_of(operator), f"{CHARGE_POINTS}{charge_point.identity}/"
+
+    changed = client.patch(url, {"accepted_vendor_ids": ["com.example", " org.other "]})
+
+    assert changed.json()["accepted_vendor_ids"] == ["com.example", "org.other"]
+    charge_point.refresh_from_db()
+    assert charge_point.accepted_vendor_ids == "com.example\norg.other"
+
+
+@pytest.mark.parametrize("value", ["com.example", [7], [""], ["a\nb"], ["x" * 256]])
+def test_accepted_vendor_ids_that_are_no_list_of_names_are_refused(
+    operator: Actor, charge_point: ChargePoint, value: object
+) -> None:
+    response = client_of(operator).patch(
+        f"{CHARGE_POINTS}{charge_point.identity}/", {"accepted_vendor_ids": value}
+    )
+
+    assert list(problem_of(response, 400)["errors"]) == ["accepted_vendor_ids"]

@@ -91,6 +91,14 @@ class InlineNode:
     def saw(self, socket: Socket) -> None:
         """Liveness is not flushed here."""
 
+    def ask_aside(self, asking: Callable[[], Any], then: Callable[[Any], None]) -> None:
+        """Others answer at once here."""
+        try:
+            answer = asking()
+        except Exception as error:
+            answer = error
+        then(answer)
+
 
 @dataclass
 class Answer:

@@ -33,6 +33,7 @@ ANSWERS: list[tuple[str, dict[str, Any], CommandStatus, str]] = [
     ("ClearChargingProfile", {"status": "Accepted"}, ACCEPTED, ""),
     ("ClearChargingProfile", {"status": "Unknown"}, REJECTED, "no such profile"),
     ("DataTransfer", {"status": "Accepted", "data": "x"}, ACCEPTED, ""),
+    ("DataTransfer", {"status": "Accepted", "data": {"a": 1}}, ACCEPTED, ""),
     ("DataTransfer", {"status": "Rejected"}, REJECTED, ""),
     ("DataTransfer", {"status": "UnknownMessageId"}, REJECTED, ""),
     ("DataTransfer", {"status": "UnknownVendorId"}, NOT_SUPPORTED, ""),
