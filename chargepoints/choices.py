@@ -74,6 +74,41 @@ class ReservationStatus(models.TextChoices):
     EXPIRED = "expired", "Expired"
 
 
+class FleetTaskState(models.TextChoices):
+    """Life of a fleet task."""
+
+    WAITING = "waiting", "Waiting"
+    RUNNING = "running", "Running"
+    DONE = "done", "Done"
+    CANCELLED = "cancelled", "Cancelled"
+    STOPPED = "stopped", "Stopped"
+
+
+class FleetItemStatus(models.TextChoices):
+    """What became of one order of a fleet task; ends as its command does, or because none could be made."""
+
+    WAITING = "waiting", "Waiting"
+    UNDER_WAY = "under_way", "Under way"
+    ACCEPTED = "accepted", "Accepted"
+    REJECTED = "rejected", "Rejected"
+    NOT_SUPPORTED = "not_supported", "Not supported"
+    FAILED = "failed", "Failed"
+    TIMED_OUT = "timed_out", "Timed out"
+    EXPIRED = "expired", "Expired"
+    OFFLINE = "offline", "Offline"
+    REFUSED = "refused", "Not sent"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+OPEN_ITEM_STATUSES = frozenset({FleetItemStatus.WAITING, FleetItemStatus.UNDER_WAY})
+#: What may be tried again.
+FAILED_ITEM_STATUSES = frozenset(FleetItemStatus) - {
+    *OPEN_ITEM_STATUSES,
+    FleetItemStatus.ACCEPTED,
+    FleetItemStatus.CANCELLED,
+}
+
+
 class RefusalReason(models.TextChoices):
     """Why a handshake was refused."""
 

@@ -34,6 +34,7 @@ __all__ = [
     "CONNECTION_LOST",
     "CONNECTION_REPLACED",
     "cancel",
+    "check_order",
     "claim",
     "complete",
     "due_for",
@@ -187,6 +188,15 @@ def _limits(expires_in: int | None, timeout_s: int | None, idempotency_key: str)
     if problems:
         raise errors.InvalidPayload(problems)
     return _Limits(expires_in, timeout_s)
+
+
+def check_order(charge_point: ChargePoint, action: str, payload: Mapping[str, Any]) -> None:
+    """Whether an order can be said to a charger, whatever its state.
+
+    Raises  UnknownAction, InvalidPayload
+    """
+    get_spec(action)
+    _checked(charge_point, action, payload)
 
 
 def _checked(charge_point: ChargePoint, action: str, payload: Mapping[str, Any]) -> dict[str, Any]:

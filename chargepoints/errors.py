@@ -63,3 +63,15 @@ class HasSessions(ChargePointsError):
 
 class AlreadyRegistered(ChargePointsError):
     """A charge point with this identity is registered already."""
+
+
+class InvalidTask(Invalid):
+    """The task cannot be started as described."""
+
+
+class TaskEnded(ChargePointsError):
+    """The task has ended; nothing of it waits to be sent."""
+
+
+class NothingFailed(ChargePointsError):
+    """Nothing of this task has failed; there is nothing to try again."""

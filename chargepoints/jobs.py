@@ -17,7 +17,7 @@ from chargepoints.models import (
     StatusEvent,
     StatusReport,
 )
-from chargepoints.services import ownership, reservations
+from chargepoints.services import fleet_steps, ownership, reservations
 from csms_project.common.jobs import job
 from csms_project.common.models import Event
 from csms_project.common.partitions import ensure_partitions
@@ -39,6 +39,18 @@ def expire_commands(now: datetime) -> int:
 def expire_reservations(now: datetime) -> int:
     """End the reservations whose time has come."""
     return reservations.expire_due(now)
+
+
+@job(every_s=2, batch=fleet_steps.SEND_AT_ONCE)
+def step_fleet_tasks(now: datetime) -> int:
+    """Carry on the orders to many chargers: send what may be sent, take over what became of it."""
+    return fleet_steps.step(now)
+
+
+@job(every_s=HOUR_S)
+def forget_fleet_secrets(now: datetime) -> int:
+    """Wipe the secrets of orders that have failed and were not tried again for a week."""
+    return fleet_steps.forget_secrets(now)
 
 
 @job(every_s=10, batch=ownership.DROP_AT_ONCE)

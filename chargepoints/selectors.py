@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -11,9 +12,18 @@ from django.utils import timezone
 
 from accounts.models import Tenant
 from accounts.permissions import Actor
-from chargepoints.choices import CommandStatus
+from chargepoints.choices import FAILED_ITEM_STATUSES, OPEN_ITEM_STATUSES, CommandStatus, FleetItemStatus
 from chargepoints.command_specs import REMOTE_STARTS, SESSION_WINDOW
-from chargepoints.models import ChargePoint, Command, Connection, GatewayNode, RefusedConnection, Variable
+from chargepoints.models import (
+    ChargePoint,
+    Command,
+    Connection,
+    FleetTask,
+    FleetTaskItem,
+    GatewayNode,
+    RefusedConnection,
+    Variable,
+)
 
 
 def live_connections() -> QuerySet[Connection]:
@@ -130,3 +140,48 @@ def variables_of(charge_point: ChargePoint) -> QuerySet[Variable]:
         "component", "evse_number", "connector_number", "name_key"
     )
     return rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetCounts:
+    """How many orders of a fleet task stand how; `by_status` holds no zeros."""
+
+    by_status: dict[str, int]
+
+    @property
+    def total(self) -> int:
+        return sum(self.by_status.values())
+
+    @property
+    def open(self) -> int:
+        """Waiting or under way."""
+        return self._sum(OPEN_ITEM_STATUSES)
+
+    @property
+    def ended(self) -> int:
+        return self.total - self.open
+
+    @property
+    def accepted(self) -> int:
+        return self._sum({FleetItemStatus.ACCEPTED})
+
+    @property
+    def failed(self) -> int:
+        """What may be tried again."""
+        return self._sum(FAILED_ITEM_STATUSES)
+
+    @property
+    def cancelled(self) -> int:
+        return self._sum({FleetItemStatus.CANCELLED})
+
+    def _sum(self, statuses: Iterable[str]) -> int:
+        return sum(self.by_status.get(status, 0) for status in statuses)
+
+
+def fleet_counts(tasks: Iterable[FleetTask]) -> dict[int, FleetCounts]:
+    """The counts of these tasks by primary key; one query."""
+    found: dict[int, dict[str, int]] = {task.pk: {} for task in tasks}
+    rows = FleetTaskItem.objects.filter(task__in=found).order_by().values("task", "status")
+    for row in rows.annotate(count=Count("pk")) if found else ():
+        found[row["task"]][row["status"]] = row["count"]
+    return {pk: FleetCounts(by_status=counts) for pk, counts in found.items()}

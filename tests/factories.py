@@ -230,6 +230,27 @@ class ReservationFactory(Factory):
     expires_at = T0 + timedelta(hours=1)
 
 
+class FleetTaskFactory(Factory):
+    class Meta:
+        model = chargepoints.FleetTask
+
+    tenant = SubFactory(TenantFactory)
+    title = Sequence(lambda n: f"Task {n}")
+    actions = LazyFunction(lambda: ["get_configuration"])
+    requested_by_name = "somebody"
+    created_at = T0
+
+
+class FleetTaskItemFactory(Factory):
+    class Meta:
+        model = chargepoints.FleetTaskItem
+
+    charge_point = SubFactory(ChargePointFactory)
+    tenant = SelfAttribute("charge_point.tenant")
+    task = LazyAttribute(lambda o: FleetTaskFactory(tenant=o.tenant))
+    action = "get_configuration"
+
+
 class LogRowFactory(Factory):
     class Meta:
         abstract = True

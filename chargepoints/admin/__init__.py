@@ -1,5 +1,23 @@
 """Admin of sites, charge points, what they report and what they are told; one module per noun."""
 
-from chargepoints.admin import charge_point_tabs, charge_points, commands, connections, logs, refusals, sites
+from chargepoints.admin import (
+    charge_point_tabs,
+    charge_points,
+    commands,
+    connections,
+    fleet,
+    logs,
+    refusals,
+    sites,
+)
 
-__all__ = ["charge_point_tabs", "charge_points", "commands", "connections", "logs", "refusals", "sites"]
+__all__ = [
+    "charge_point_tabs",
+    "charge_points",
+    "commands",
+    "connections",
+    "fleet",
+    "logs",
+    "refusals",
+    "sites",
+]

@@ -10,6 +10,7 @@ from django_filters import rest_framework as filters
 from chargepoints.choices import (
     CommandStatus,
     ConnectorStatus,
+    FleetTaskState,
     RefusalReason,
     RegistrationStatus,
     ReservationStatus,
@@ -101,3 +102,12 @@ class ReservationFilter(filters.FilterSet):
     id_token = TextFilter(field_name="id_token_value")
     reservation_id = IntegerFilter()
     status = filters.ChoiceFilter(choices=ReservationStatus.choices)
+
+
+class FleetTaskFilter(filters.FilterSet):
+    state = filters.ChoiceFilter(choices=FleetTaskState.choices)
+    open = TruthFilter(field_name="ended_at", lookup_expr="isnull")
+    title = TextFilter(lookup_expr="icontains")
+    requested_by = TextFilter(field_name="requested_by_name")
+    created_after = AfterFilter(field_name="created_at")
+    created_before = BeforeFilter(field_name="created_at")

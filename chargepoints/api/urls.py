@@ -3,7 +3,7 @@
 from django.urls import re_path
 from rest_framework.routers import SimpleRouter
 
-from chargepoints.api import commands, parts, views
+from chargepoints.api import commands, fleet, parts, views
 from chargepoints.api.base import IDENTITY_REGEX
 
 _PART = rf"charge-points/(?P<identity>{IDENTITY_REGEX})"
@@ -13,6 +13,7 @@ router.register("locations", views.LocationViewSet, basename="location")
 router.register("charge-points", views.ChargePointViewSet, basename="charge-point")
 router.register("refused-connections", views.RefusedConnectionViewSet, basename="refused-connection")
 router.register("reservations", views.ReservationViewSet, basename="reservation")
+router.register("fleet-tasks", fleet.FleetTaskViewSet, basename="fleet-task")
 router.register(rf"{_PART}/commands", commands.CommandViewSet, basename="command")
 router.register(rf"{_PART}/messages", parts.MessageViewSet, basename="message")
 router.register(rf"{_PART}/variables", parts.VariableViewSet, basename="variable")

@@ -11,6 +11,7 @@ from chargepoints.models.events import (
     StatusEvent,
     StatusReport,
 )
+from chargepoints.models.fleet import FleetTask, FleetTaskItem
 from chargepoints.models.reservations import Reservation
 from chargepoints.models.sites import ChargePoint, Connector, Evse, Location
 from chargepoints.models.variables import Variable
@@ -23,6 +24,8 @@ __all__ = [
     "Connector",
     "DataTransfer",
     "Evse",
+    "FleetTask",
+    "FleetTaskItem",
     "FrameAnomaly",
     "GatewayNode",
     "Location",

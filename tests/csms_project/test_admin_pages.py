@@ -27,6 +27,7 @@ EXEMPT = {
     "chargepoints.BatchReceipt": "bookkeeping of the writer",
     "chargepoints.Connector": "part of the charge point's page",
     "chargepoints.Evse": "part of the charge point's page",
+    "chargepoints.FleetTaskItem": "part of the task's page",
     "chargepoints.Variable": "part of the charge point's page",
     "common.IdempotencyRecord": "bookkeeping of the API",
     "transactions.LedgerEntry": "part of the session's page",
@@ -68,6 +69,7 @@ PAGES = {
     ),
     "chargepoints.Command": Page(view="commands.view"),
     "chargepoints.Reservation": Page(view="reservations.view"),
+    "chargepoints.FleetTask": Page(view="commands.view"),
     "chargepoints.Connection": Page(view="connections.view"),
     "chargepoints.RefusedConnection": Page(view="refusals.view"),
     "chargepoints.OcppMessage": Page(view="messages.view"),
@@ -95,6 +97,10 @@ VIEWS = [
     ("chargepoints_chargepoint_command", "chargepoints.ChargePoint", ("remote_start",), "commands.send"),
     ("chargepoints_chargepoint_command", "chargepoints.ChargePoint", ("reset",), "commands.send_dangerous"),
     ("chargepoints_chargepoint_command", "chargepoints.ChargePoint", ("raw",), "commands.send_dangerous"),
+    ("chargepoints_fleettask_live", "chargepoints.FleetTask", (), "commands.view"),
+    ("chargepoints_fleettask_retry", "chargepoints.FleetTask", (), "commands.send"),
+    ("chargepoints_fleettask_cancel", "chargepoints.FleetTask", (), "commands.send"),
+    ("chargepoints_fleettask_export", "chargepoints.FleetTask", (), "commands.view"),
     ("chargepoints_refusedconnection_register", "chargepoints.RefusedConnection", (), "refusals.change"),
     ("transactions_transaction_live", "transactions.Transaction", (), "transactions.view"),
     ("transactions_transaction_stop", "transactions.Transaction", (), "transactions.stop"),
@@ -124,6 +130,7 @@ def make_rows(tenant: Tenant, charge_point: ChargePoint) -> dict[str, Any]:
         "chargepoints.ChargePoint": charge_point,
         "chargepoints.Command": factories.CommandFactory(**here),
         "chargepoints.Reservation": factories.ReservationFactory(**here),
+        "chargepoints.FleetTask": factories.FleetTaskItemFactory(**here).task,
         "chargepoints.Connection": factories.ConnectionFactory(**here),
         "chargepoints.RefusedConnection": factories.RefusedConnectionFactory(tenant=tenant),
         "chargepoints.OcppMessage": factories.OcppMessageFactory(**here),
@@ -259,7 +266,7 @@ def test_pages_opened_by_a_driver_lead_to_the_login(
 def test_live_parts_without_a_login_ask_for_a_reload(rows: dict[str, Any], client: Client) -> None:
     paths = [reverse("admin:home_live"), *(path for path in object_urls(rows) if path.endswith("/live/"))]
     answers = [client.get(path) for path in paths]
-    assert len(answers) == 3
+    assert len(answers) == 4
     assert all((a.status_code, a["HX-Refresh"], a.content) == (401, "true", b"") for a in answers)
 
 
@@ -317,6 +324,7 @@ QUERIES = {
     "accounts.Driver": 8,
     "chargepoints.ChargePoint": 11,
     "chargepoints.Command": 6,
+    "chargepoints.FleetTask": 9,
     "chargepoints.OcppMessage": 6,
     "chargepoints.StatusEvent": 6,
     "transactions.Transaction": 7,

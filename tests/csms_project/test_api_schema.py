@@ -92,6 +92,11 @@ PATHS: dict[str, Path] = {
     "reservations/": Path("reservations.view", {"post": "commands.send"}),
     "reservations/{id}/": Path("reservations.view"),
     "reservations/{id}/cancel/": Path(write={"post": "commands.send"}),
+    "fleet-tasks/": Path("commands.view", {"post": "commands.send"}),
+    "fleet-tasks/{id}/": Path("commands.view"),
+    "fleet-tasks/{id}/items/": Path("commands.view"),
+    "fleet-tasks/{id}/retry/": Path(write={"post": "commands.send"}),
+    "fleet-tasks/{id}/cancel/": Path(write={"post": "commands.send"}),
     "transactions/": Path("transactions.view"),
     "transactions/{id}/": Path("transactions.view"),
     "transactions/{id}/stop/": Path(write={"post": "transactions.stop"}),
@@ -142,6 +147,7 @@ def rows(tenant: Tenant, charge_point: ChargePoint) -> dict[str, int]:
             tenant=tenant, charge_point=charge_point
         ).pk,
         "reservations": factories.ReservationFactory(charge_point=charge_point).pk,
+        "fleet-tasks": factories.FleetTaskItemFactory(charge_point=charge_point).task.pk,
         "transactions": session.pk,
         "tariffs": factories.TariffFactory(tenant=tenant).pk,
     }
