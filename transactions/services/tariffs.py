@@ -59,14 +59,25 @@ def choose(
         tenant.default_tariff,
     )
     tariff = next((tariff for tariff in named if tariff is not None and tariff.is_active), None)
-    snapshot = tariff.snapshot() if tariff is not None else default or default_tariff()
+    snapshot = _snapshot(tariff) if tariff is not None else default or default_tariff()
     return Chosen(tariff=tariff, snapshot=snapshot, currency=str(snapshot["currency"]), is_free=False)
 
 
+def _snapshot(tariff: Tariff) -> dict[str, Any]:
+    """One object for all sessions that start while the row is remembered: it is written as text once for a batch."""
+    kept: dict[str, Any] = tariff.__dict__.setdefault("_kept_snapshot", {})
+    if not kept:
+        kept.update(tariff.snapshot())
+    return kept
+
+
 def default_tariff() -> dict[str, Any]:
-    """Snapshot of the tariff of the settings: TARIFF_PRICE_PER_KWH, TARIFF_CURRENCY, TARIFF_VAT_PERCENT."""
+    """Snapshot of the tariff of the settings: TARIFF_PRICE_PER_KWH, TARIFF_CURRENCY, TARIFF_VAT_PERCENT.
+
+    The same object for everybody: never change it.
+    """
     price, vat = settings.TARIFF_PRICE_PER_KWH, settings.TARIFF_VAT_PERCENT
-    return dict(_default_tariff(str(price), settings.TARIFF_CURRENCY, str(vat) if vat else None))
+    return _default_tariff(str(price), settings.TARIFF_CURRENCY, str(vat) if vat else None)
 
 
 @lru_cache(maxsize=8)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -82,20 +82,27 @@ def copy_encoder(column: Column) -> Callable[[Any], str]:
     return (lambda value: _copy_text(str(value))) if column.is_text else column.encode
 
 
-def array_of(column: Column, values: Iterable[Any]) -> str:
+def array_of(column: Column, values: Collection[Any]) -> str:
     """An array literal of PostgreSQL."""
+    return "{" + ",".join(encoded(_array_encoder(column), values, null="NULL")) + "}"
+
+
+@cache
+def _array_encoder(column: Column) -> Callable[[Any], str]:
+    encode = column.encode
     if column.is_text or column.is_json:
-        encode = column.encode
-        parts = [
-            "NULL" if value is None else '"' + encode(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
-            for value in values
-        ]
-    elif column.array in ("bigint", "integer", "smallint", "boolean", "numeric"):
-        encode = column.encode
-        parts = ["NULL" if value is None else encode(value) for value in values]
-    else:
-        parts = ["NULL" if value is None else f'"{value}"' for value in values]
-    return "{" + ",".join(parts) + "}"
+        return lambda value: '"' + encode(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if column.array in ("bigint", "integer", "smallint", "boolean", "numeric"):
+        return encode
+    return lambda value: f'"{value}"'
+
+
+def encoded(encode: Callable[[Any], str], values: Collection[Any], *, null: str) -> list[str]:
+    """The texts of a column's values: what all rows of a batch share is encoded once."""
+    if len(set(map(id, values))) == 1:
+        value = next(iter(values))
+        return [null if value is None else encode(value)] * len(values)
+    return [null if value is None else encode(value) for value in values]
 
 
 def arrays_of(columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> list[str]:

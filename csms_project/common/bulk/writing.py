@@ -18,6 +18,7 @@ from csms_project.common.bulk.columns import (
     columns_of,
     copy_encoder,
     counted,
+    encoded,
     execute,
     fields_of,
     is_postgresql,
@@ -138,7 +139,7 @@ def _insert(rows: Sequence[Any], parts: _Parts) -> None:
     kind: Any = type(rows[0])
     model: type[models.Model] = _models.get(kind, kind)
     names: tuple[str, ...] = kind._fields if kind in _models else attributes(model)
-    values = rows if kind in _models else [[getattr(row, name) for name in names] for row in rows]
+    values = rows if kind in _models else _values(rows, names)
     if not is_postgresql():
         _insert_on_sqlite(model, names, values)
     elif len(rows) >= COPY_FROM:
@@ -170,12 +171,11 @@ def _copy_statement(
 
 def _copy(model: type[models.Model], names: tuple[str, ...], rows: Iterable[Sequence[Any]]) -> None:
     statement, encoders = _copy_statement(model, names)
-    lines = [
-        "\t".join(
-            ["\\N" if value is None else encode(value) for encode, value in zip(encoders, row, strict=True)]
-        )
-        for row in rows
+    columns = [
+        encoded(encode, values, null="\\N")
+        for encode, values in zip(encoders, zip(*rows, strict=True), strict=True)
     ]
+    lines = ["\t".join(row) for row in zip(*columns, strict=True)]
     lines.append("")
     with counted(statement) as cursor, cursor.copy(statement) as copy:
         copy.write("\n".join(lines))
@@ -215,13 +215,19 @@ class Keys:
         return list(range(first, first + count))
 
 
+def _values(rows: Sequence[Any], names: tuple[str, ...]) -> list[Row]:
+    """The attributes of instances; all of them are loaded, so that nothing has to go through their descriptors."""
+    pick = itemgetter(*names, names[0])  # one more: of a single name it would return no tuple
+    return [pick(row.__dict__)[:-1] for row in rows]
+
+
 # ---------------------------------------------------------------- changed rows
 
 
 def _update(rows: Sequence[Any], names: Iterable[str], parts: _Parts) -> None:
     model: Any = type(rows[0])
     key, chosen = model._meta.pk.attname, tuple(_attname(model, name) for name in names)
-    values = [[getattr(row, name) for name in (key, *chosen)] for row in rows]
+    values = _values(rows, (key, *chosen))
     if is_postgresql():
         parts.add(*update_statement(model, (key,), chosen, values))
     else:
