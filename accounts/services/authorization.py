@@ -71,13 +71,15 @@ def authorize(
     accepted; a blocked or expired one never is.
     Spec: OCPP 1.6 §4.1, §7.2; 2.0.1 C01.
     """
-    rows = sorted(candidates, key=lambda row: row.type != type)
+    rows = [*candidates]
+    if len(rows) > 1:
+        rows.sort(key=lambda row: row.type != type)
     if not rows:
         accepted = mode == AuthorizationMode.ANY_TOKEN
         return Authorization(status=AuthorizationStatus.ACCEPTED if accepted else AuthorizationStatus.INVALID)
     token = rows[0]
     status = token.status_at(now)
-    group = token.group
+    group = token.group if token.group_id is not None else None
     if group is not None and group.status == TokenStatus.BLOCKED and tenant.group_block_applies:
         status = AuthorizationStatus.BLOCKED
     return Authorization(

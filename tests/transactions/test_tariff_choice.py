@@ -21,7 +21,7 @@ from transactions.services.tariffs import choose, default_tariff, price_transact
 
 
 def named(name: str, **fields: Any) -> Tariff:
-    return Tariff(name=name, currency="EUR", elements=energy_tariff(), **fields)
+    return Tariff(pk=1, name=name, currency="EUR", elements=energy_tariff(), **fields)
 
 
 def pick(*, token: str = "", charge_point: str = "", location: str = "", tenant: str = "") -> Any:

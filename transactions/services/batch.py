@@ -201,8 +201,10 @@ class SessionBatch(StationBatch):
     def add_transaction(self, row: Transaction) -> None:
         """A new session, seen by all later requests of the batch."""
         self.add(row)
-        self.open_transactions(row.charge_point_id)
-        self._index(row, {row.charge_point_id})
+        charge_point_id = row.charge_point_id
+        if charge_point_id not in self._open:
+            self._load_transactions(set(), set(), {charge_point_id})
+        self._index(row, (charge_point_id,))
 
     def readings(self, row: Transaction) -> list[Reading]:
         """The registers of a session: stored ones and those of this batch."""

@@ -42,9 +42,10 @@ def decide_authorize(request: Authorize, batch: SessionBatch) -> Authorization:
 
 def authorize_token(request: FromCharger, value: str, type: str, batch: SessionBatch) -> Authorization:
     station = batch.charge_point(request.charge_point_id)
+    tenant = station.tenant
     return authorize(
-        tenant=station.tenant,
-        mode=station.authorization_mode or station.tenant.authorization_mode,
+        tenant=tenant,
+        mode=station.authorization_mode or tenant.authorization_mode,
         candidates=batch.tokens(token_key(request.tenant_id, value)),
         now=request.received_at,
         type=type,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from functools import partial
 from typing import Any
 
 from accounts.choices import AuthorizationStatus, TokenType
@@ -16,6 +15,7 @@ from chargepoints.services.batch import Act, FromCharger
 from csms_project.common import bulk
 from transactions.choices import EndKind, Flag, LedgerKind, TransactionState
 from transactions.models import Transaction
+from transactions.rows import LedgerRow
 from transactions.services.batch import SessionBatch, digest_of
 from transactions.services.sessions import (
     FUTURE_TOLERANCE,
@@ -101,10 +101,11 @@ def _find_repeat(request: Start, digest: str, batch: SessionBatch) -> Transactio
     known = batch.transaction_by_digest(request.charge_point_id, digest)
     if known is not None and (known.is_active or is_plausible(request.started_at)):
         return known
+    running = batch.open_transactions(request.charge_point_id)
+    if not running:
+        return None
     later = _later_digest(digest, "")
-    same = [
-        row for row in batch.open_transactions(request.charge_point_id) if row.start_digest.startswith(later)
-    ]
+    same = [row for row in running if row.start_digest.startswith(later)]
     return max(same, key=lambda row: row.start_received_at, default=None)
 
 
@@ -260,22 +261,25 @@ def _connect_reservation(row: Transaction, request: Start, batch: SessionBatch) 
 
 
 def _explain_start(row: Transaction, request: Start, batch: SessionBatch) -> None:
-    who = f"Token {row.id_token_value}: {row.authorization_status}"
-    note = partial(batch.explain, row, at=request.received_at, message_id=request.message_id)
-    times = {"started_at": row.started_at, "received_at": row.start_received_at}
+    tenant_id, pk, at, message = row.tenant_id, row.pk, request.received_at, request.message_id
+
+    def note(kind: LedgerKind, text: str, data: dict[str, Any]) -> None:
+        batch.add(LedgerRow(tenant_id, pk, kind.value, text[:400], data, message, at))
+
     note(
         LedgerKind.START,
-        f"Started on connector {row.connector_number} at register {request.meter_start_raw} Wh. {who}.",
-        data={"meter_start": request.meter_start_raw, **times},
+        f"Started on connector {row.connector_number} at register {request.meter_start_raw} Wh. "
+        f"Token {row.id_token_value}: {row.authorization_status}.",
+        {"meter_start": request.meter_start_raw, "started_at": row.started_at, "received_at": at},
     )
     name = "free of charge" if row.is_free else (row.tariff_snapshot or {}).get("name", "")
     # The prices stand in the session itself, and never change.
-    note(LedgerKind.TARIFF, f"Tariff: {name}.", data={"tariff": row.tariff_id})
+    note(LedgerKind.TARIFF, f"Tariff: {name}.", {"tariff": row.tariff_id})
     for repair in request.repairs:
-        note(LedgerKind.ANOMALY, f"StartTransaction: {repair}")
+        note(LedgerKind.ANOMALY, f"StartTransaction: {repair}", {})
     for value in row.flags:
-        note(LedgerKind.ANOMALY, str(Flag(value).label))
-    tell(row, "transaction.started", at=request.received_at, batch=batch)
+        note(LedgerKind.ANOMALY, str(Flag(value).label), {})
+    tell(row, "transaction.started", at=at, batch=batch)
 
 
 START: Act[Start, SessionBatch] = Act(decide_start, want_start)

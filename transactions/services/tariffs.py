@@ -52,12 +52,10 @@ def choose(
     """
     if (charge_point.pricing_mode or tenant.pricing_mode) == PricingMode.FREE:
         return Chosen(tariff=None, snapshot=None, currency=tenant.currency, is_free=True)
-    named = (
-        id_token.tariff if id_token is not None else None,
-        charge_point.tariff,
-        location.tariff if location is not None else None,
-        tenant.default_tariff,
-    )
+    owners = (id_token, charge_point, location)
+    # To look at a related row costs more than at its key.
+    named = [owner.tariff for owner in owners if owner is not None and owner.tariff_id is not None]
+    named.append(tenant.default_tariff)
     tariff = next((tariff for tariff in named if tariff is not None and tariff.is_active), None)
     snapshot = _snapshot(tariff) if tariff is not None else default or default_tariff()
     return Chosen(tariff=tariff, snapshot=snapshot, currency=str(snapshot["currency"]), is_free=False)

@@ -22,8 +22,9 @@ Row = tuple[Any, ...]
 class Column:
     """How the values of a field are written as text for PostgreSQL.
 
-    array   the type of the array that holds many of them; text and numeric without their limits, because a cast cuts
-            silently, while an assignment complains
+    array    the type of the array that holds many of them; text and numeric without their limits, because a cast cuts
+             silently, while an assignment complains
+    is_bare  stands in an array without quotes
     """
 
     name: str
@@ -32,6 +33,7 @@ class Column:
     encode: Callable[[Any], str]
     is_text: bool
     is_json: bool
+    is_bare: bool
 
 
 def _bool(value: Any) -> str:
@@ -45,7 +47,8 @@ def _column(field: Any) -> Column:
     is_text = kind.startswith(("varchar", "text", "char", "inet"))
     array = "text" if is_text else kind.split("(")[0]
     encode: Callable[[Any], str] = dumps if is_json else _bool if kind == "boolean" else str
-    return Column(field.attname, f'"{field.column}"', array, encode, is_text, is_json)
+    is_bare = array in ("bigint", "integer", "smallint", "boolean", "numeric")
+    return Column(field.attname, f'"{field.column}"', array, encode, is_text, is_json, is_bare)
 
 
 @cache
@@ -63,46 +66,49 @@ def attributes(model: type[models.Model]) -> tuple[str, ...]:
 # ---------------------------------------------------------------- text for COPY and arrays
 
 
-def _copy_text(text: str) -> str:
-    if "\\" in text:
-        text = text.replace("\\", "\\\\")
-    if "\n" in text:
-        text = text.replace("\n", "\\n")
-    if "\t" in text:
-        text = text.replace("\t", "\\t")
-    if "\r" in text:
-        text = text.replace("\r", "\\r")
+def copy_texts(column: Column, values: Collection[Any]) -> list[str]:
+    """The fields of a column for COPY."""
+    texts = _texts(column, values, null="\\N")
+    if column.is_text or column.is_json:
+        whole = "".join(texts)
+        if "\\" in whole or "\n" in whole or "\t" in whole or "\r" in whole:
+            return [
+                text if value is None else _escaped(text) for value, text in zip(values, texts, strict=True)
+            ]
+    return texts
+
+
+def _escaped(text: str) -> str:
+    for plain, escaped in (("\\", "\\\\"), ("\n", "\\n"), ("\t", "\\t"), ("\r", "\\r")):
+        if plain in text:
+            text = text.replace(plain, escaped)
     return text
-
-
-def copy_encoder(column: Column) -> Callable[[Any], str]:
-    if column.is_json:
-        return lambda value: _copy_text(dumps(value))
-    # `str` of a member of a TextChoices is its value.
-    return (lambda value: _copy_text(str(value))) if column.is_text else column.encode
 
 
 def array_of(column: Column, values: Collection[Any]) -> str:
     """An array literal of PostgreSQL."""
-    return "{" + ",".join(encoded(_array_encoder(column), values, null="NULL")) + "}"
+    texts = _texts(column, values, null="NULL")
+    if column.is_bare:
+        return "{" + ",".join(texts) + "}"
+    return (
+        "{"
+        + ",".join(
+            "NULL" if value is None else '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+            for value, text in zip(values, texts, strict=True)
+        )
+        + "}"
+    )
 
 
-@cache
-def _array_encoder(column: Column) -> Callable[[Any], str]:
-    encode = column.encode
-    if column.is_text or column.is_json:
-        return lambda value: '"' + encode(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
-    if column.array in ("bigint", "integer", "smallint", "boolean", "numeric"):
-        return encode
-    return lambda value: f'"{value}"'
-
-
-def encoded(encode: Callable[[Any], str], values: Collection[Any], *, null: str) -> list[str]:
+def _texts(column: Column, values: Collection[Any], *, null: str) -> list[str]:
     """The texts of a column's values: what all rows of a batch share is encoded once."""
+    encode = column.encode
     if len(set(map(id, values))) == 1:
         value = next(iter(values))
         return [null if value is None else encode(value)] * len(values)
-    return [null if value is None else encode(value) for value in values]
+    if None in values:
+        return [null if value is None else encode(value) for value in values]
+    return list(map(encode, values))
 
 
 def arrays_of(columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> list[str]:

@@ -16,9 +16,8 @@ from csms_project.common.bulk.columns import (
     arrays_of,
     attributes,
     columns_of,
-    copy_encoder,
+    copy_texts,
     counted,
-    encoded,
     execute,
     fields_of,
     is_postgresql,
@@ -160,21 +159,15 @@ def _insert_statement(model: type[models.Model], names: tuple[str, ...]) -> str:
 
 
 @cache
-def _copy_statement(
-    model: type[models.Model], names: tuple[str, ...]
-) -> tuple[str, list[Callable[[Any], str]]]:
-    columns = columns_of(model, names)
-    listed = ", ".join(column.quoted for column in columns)
-    statement = f'COPY "{model._meta.db_table}" ({listed}) FROM STDIN'
-    return statement, [copy_encoder(column) for column in columns]
+def _copy_statement(model: type[models.Model], names: tuple[str, ...]) -> str:
+    listed = ", ".join(column.quoted for column in columns_of(model, names))
+    return f'COPY "{model._meta.db_table}" ({listed}) FROM STDIN'
 
 
 def _copy(model: type[models.Model], names: tuple[str, ...], rows: Iterable[Sequence[Any]]) -> None:
-    statement, encoders = _copy_statement(model, names)
-    columns = [
-        encoded(encode, values, null="\\N")
-        for encode, values in zip(encoders, zip(*rows, strict=True), strict=True)
-    ]
+    statement = _copy_statement(model, names)
+    values = zip(*rows, strict=True)
+    columns = [copy_texts(*both) for both in zip(columns_of(model, names), values, strict=True)]
     lines = ["\t".join(row) for row in zip(*columns, strict=True)]
     lines.append("")
     with counted(statement) as cursor, cursor.copy(statement) as copy:
