@@ -130,3 +130,19 @@ class StatusReportKind(models.TextChoices):
     DIAGNOSTICS = "diagnostics", "Diagnostics upload"
     LOG = "log", "Log upload"
     SIGNED_FIRMWARE = "signed_firmware", "Signed firmware update"
+
+
+class VariableChangeKind(models.TextChoices):
+    """What became of a configuration key."""
+
+    ADDED = "added", "Added"
+    CHANGED = "changed", "Changed"
+    GONE = "gone", "No longer listed"
+
+
+class VariableSource(models.TextChoices):
+    """How we know of a change."""
+
+    READ = "read", "Read from the charger"
+    SET = "set", "Set by us"
+    BOOT = "boot", "Reported after a boot"

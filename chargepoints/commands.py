@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from accounts.actors import require
 from accounts.permissions import Actor
-from chargepoints import command_numbers, errors, key_changes, keys, reserving
+from chargepoints import command_numbers, configuring, errors, key_changes, keys, reserving
 from chargepoints.choices import CommandStatus, RegistrationStatus
 from chargepoints.command_specs import NEUTRAL, START_AND_STOP, clean, get_spec
 from chargepoints.models import ChargePoint, Command
@@ -146,6 +146,7 @@ def queue(
             raise
         return found
     reserving.asked(charge_point, action, order)
+    configuring.asked(charge_point, command, order)
     audit.record(
         actor,
         spec.permission,

@@ -16,6 +16,7 @@ from chargepoints.models import (
     SecurityEvent,
     StatusEvent,
     StatusReport,
+    VariableChange,
 )
 from chargepoints.services import fleet_steps, ownership, reservations
 from csms_project.common.jobs import job
@@ -85,6 +86,12 @@ def purge_status_events(now: datetime) -> int:
     return sum(
         purge(model.objects.all(), days=days, now=now) for model in (StatusEvent, StatusReport, SecurityEvent)
     )
+
+
+@job(every_s=HOUR_S, batch=BATCH)
+def purge_variable_changes(now: datetime) -> int:
+    """Retention of the changes in chargers' configurations (RETENTION_VARIABLE_CHANGES_DAYS)."""
+    return purge(VariableChange.objects.all(), days=settings.RETENTION_VARIABLE_CHANGES_DAYS, now=now)
 
 
 @job(every_s=HOUR_S)

@@ -17,6 +17,7 @@ from chargepoints.command_specs import REMOTE_STARTS, SESSION_WINDOW
 from chargepoints.models import (
     ChargePoint,
     Command,
+    ConfigurationState,
     Connection,
     FleetTask,
     FleetTaskItem,
@@ -57,6 +58,8 @@ def command_note(command: Command) -> str:
 
 def find_charge_point(tenant: Tenant | None, identity: str) -> ChargePoint | None:
     """The charge point with this identity, whatever its case."""
+    if not identity.isprintable():  # no identity, and PostgreSQL refuses some of it
+        return None
     rows: QuerySet[ChargePoint] = ChargePoint.objects.for_tenant(tenant)
     return rows.filter(identity_key=identity.strip().casefold()).first()
 
@@ -132,6 +135,21 @@ def refusals_for(actor: Actor) -> QuerySet[RefusedConnection]:
     if actor.tenant.slug == settings.DEFAULT_TENANT or actor.is_superuser:
         visible |= Q(tenant=None)
     return rows.filter(visible)
+
+
+def find_value(charge_point: ChargePoint, name: str) -> str | None:
+    """The value of a configuration key that the charger has; None where it has, or told, none."""
+    rows = Variable.objects.filter(
+        charge_point=charge_point, component="", name_key=name.casefold(), is_unknown=False, gone_at=None
+    )
+    value: str | None = rows.values_list("value", flat=True).first()
+    return value
+
+
+def find_configuration_state(charge_point: ChargePoint) -> ConfigurationState | None:
+    """When its configuration was read; None: never."""
+    found: ConfigurationState | None = ConfigurationState.objects.filter(charge_point=charge_point).first()
+    return found
 
 
 def variables_of(charge_point: ChargePoint) -> QuerySet[Variable]:

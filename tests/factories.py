@@ -15,7 +15,14 @@ from accounts.choices import AuthorizationStatus, Role
 from accounts.models import ApiKey
 from chargepoints import keys
 from chargepoints import models as chargepoints
-from chargepoints.choices import CommandStatus, ConnectorStatus, RefusalReason, StatusReportKind
+from chargepoints.choices import (
+    CommandStatus,
+    ConnectorStatus,
+    RefusalReason,
+    StatusReportKind,
+    VariableChangeKind,
+    VariableSource,
+)
 from csms_project.common import models as common
 from transactions import models as transactions
 from transactions.choices import EndKind, LedgerKind, TransactionState
@@ -258,6 +265,17 @@ class LogRowFactory(Factory):
     charge_point = SubFactory(ChargePointFactory)
     tenant = SelfAttribute("charge_point.tenant")
     received_at = T0
+
+
+class VariableChangeFactory(LogRowFactory):
+    class Meta:
+        model = chargepoints.VariableChange
+
+    name = "HeartbeatInterval"
+    kind = VariableChangeKind.CHANGED
+    source = VariableSource.READ
+    old = "60"
+    new = "300"
 
 
 class StatusEventFactory(LogRowFactory):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
@@ -14,6 +15,7 @@ from accounts.admin_base import TenantModelAdmin, actor_of, allowed, require
 from chargepoints import commands
 from chargepoints.admin.buttons import RAW
 from chargepoints.admin.command_forms import CommandForm, RawForm
+from chargepoints.admin.configuration_tab import compare_view
 from chargepoints.admin.refusals import shown_once
 from chargepoints.admin.shared import (
     REGISTRATION_TONES,
@@ -74,6 +76,7 @@ class ChargePointPages(TenantModelAdmin):
     def get_urls(self) -> list[Any]:
         wrap = self.admin_site.admin_view
         return [
+            path("compare/", wrap(partial(compare_view, self)), name="chargepoints_chargepoint_compare"),
             path("<int:pk>/live/", self.live_view, name="chargepoints_chargepoint_live"),
             path(
                 "<int:pk>/command/<slug:action>/",

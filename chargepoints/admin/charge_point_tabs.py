@@ -22,7 +22,6 @@ from chargepoints.models import (
     StatusReport,
 )
 from chargepoints.models.events import LogRow
-from chargepoints.selectors import variables_of
 
 _PAGES = "admin/chargepoints/chargepoint"
 
@@ -46,10 +45,6 @@ def _reservations(request: HttpRequest, obj: ChargePoint) -> dict[str, Any]:
         "may_send": allowed(request, SEND, obj) and obj.archived_at is None,
         "buttons": buttons(request, obj, names=("reserve_now", "cancel_reservation")),
     }
-
-
-def _configuration(request: HttpRequest, obj: ChargePoint) -> dict[str, Any]:
-    return {"variables": list(variables_of(obj)[:500])}
 
 
 def _messages(request: HttpRequest, obj: ChargePoint) -> dict[str, Any]:
@@ -77,7 +72,6 @@ def _newest(model: type[LogRow], obj: ChargePoint, count: int) -> list[Any]:
 for _order, _name, _title, _permission, _context in (
     (0, "overview", "Overview", "charge_points.view", _overview),
     (10, "commands", "Commands", "commands.view", _commands),
-    (20, "configuration", "Configuration", "variables.view", _configuration),
     (50, "reservations", "Reservations", "reservations.view", _reservations),
     (80, "messages", "Messages", "messages.view", _messages),
     (85, "events", "Status and events", "charge_points.view", _events),

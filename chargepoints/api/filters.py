@@ -14,6 +14,8 @@ from chargepoints.choices import (
     RefusalReason,
     RegistrationStatus,
     ReservationStatus,
+    VariableChangeKind,
+    VariableSource,
 )
 from csms_project.common.api.filters import (
     AfterFilter,
@@ -88,6 +90,18 @@ class StatusEventFilter(filters.FilterSet):
 class VariableFilter(filters.FilterSet):
     name = TextFilter()
     component = TextFilter()
+    is_readonly = TruthFilter()
+    is_unknown = TruthFilter()
+    reboot_required = TruthFilter()
+    gone = TruthFilter(field_name="gone_at", lookup_expr="isnull", exclude=True)
+
+
+class VariableChangeFilter(filters.FilterSet):
+    name = TextFilter()
+    kind = filters.ChoiceFilter(choices=VariableChangeKind.choices)
+    source = filters.ChoiceFilter(choices=VariableSource.choices)
+    received_after = AfterFilter(field_name="received_at")
+    received_before = BeforeFilter(field_name="received_at")
 
 
 class CommandFilter(filters.FilterSet):

@@ -1,4 +1,4 @@
-"""What hangs on a charge point: connectors, variables, status events, the message log."""
+"""What hangs on a charge point: connectors, status events, the message log."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rest_framework import mixins
 
 from chargepoints.api import filters, serializers
 from chargepoints.api.base import ChargePointPartViewSet
-from chargepoints.models import Connector, OcppMessage, StatusEvent, Variable
+from chargepoints.models import Connector, OcppMessage, StatusEvent
 from csms_project.common.api.pagination import ReceivedPages
 
 
@@ -21,18 +21,6 @@ class ConnectorViewSet(mixins.ListModelMixin, ChargePointPartViewSet):
     permission_area = "charge_points"
     ordering_fields = ["ocpp_number"]
     ordering = ["ocpp_number", "pk"]
-
-
-@extend_schema(tags=["charge-points"])
-class VariableViewSet(mixins.ListModelMixin, ChargePointPartViewSet):
-    """Configuration as the charger last reported it."""
-
-    queryset = Variable.objects.all()
-    serializer_class = serializers.VariableSerializer
-    filterset_class = filters.VariableFilter
-    permission_area = "variables"
-    ordering_fields = ["name", "component", "updated_at"]
-    ordering = ["component", "evse_number", "connector_number", "name_key", "pk"]
 
 
 @extend_schema(tags=["charge-points"])

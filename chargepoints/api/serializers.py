@@ -21,7 +21,6 @@ from chargepoints.models import (
     RefusedConnection,
     Reservation,
     StatusEvent,
-    Variable,
 )
 
 
@@ -333,31 +332,6 @@ class StatusEventSerializer(serializers.ModelSerializer[StatusEvent]):
             "vendor_error_code",
             "at",
             "received_at",
-        ]
-        read_only_fields = fields
-
-
-class VariableSerializer(serializers.ModelSerializer[Variable]):
-    """A configuration key of OCPP 1.6 (`name`) or a variable of 2.x; secrets are masked."""
-
-    evse = serializers.IntegerField(source="evse_number", read_only=True)
-    connector = serializers.IntegerField(source="connector_number", read_only=True)
-
-    class Meta:
-        model = Variable
-        fields = [
-            "name",
-            "value",
-            "is_readonly",
-            "is_secret",
-            "reboot_required",
-            "component",
-            "component_instance",
-            "evse",
-            "connector",
-            "instance",
-            "attribute",
-            "updated_at",
         ]
         read_only_fields = fields
 

@@ -3,7 +3,7 @@
 from django.urls import re_path
 from rest_framework.routers import SimpleRouter
 
-from chargepoints.api import commands, fleet, parts, views
+from chargepoints.api import commands, configuration, fleet, parts, views
 from chargepoints.api.base import IDENTITY_REGEX
 
 _PART = rf"charge-points/(?P<identity>{IDENTITY_REGEX})"
@@ -16,7 +16,8 @@ router.register("reservations", views.ReservationViewSet, basename="reservation"
 router.register("fleet-tasks", fleet.FleetTaskViewSet, basename="fleet-task")
 router.register(rf"{_PART}/commands", commands.CommandViewSet, basename="command")
 router.register(rf"{_PART}/messages", parts.MessageViewSet, basename="message")
-router.register(rf"{_PART}/variables", parts.VariableViewSet, basename="variable")
+router.register(rf"{_PART}/variables", configuration.VariableViewSet, basename="variable")
+router.register(rf"{_PART}/variable-changes", configuration.VariableChangeViewSet, basename="variable-change")
 router.register(rf"{_PART}/status-events", parts.StatusEventViewSet, basename="status-event")
 router.register(rf"{_PART}/connectors", parts.ConnectorViewSet, basename="connector")
 

@@ -1,6 +1,7 @@
 """Rows of charge points; one module per aggregate."""
 
 from chargepoints.models.commands import Command
+from chargepoints.models.configuration import ConfigurationEntry, ConfigurationTemplate
 from chargepoints.models.connections import Connection, GatewayNode, RefusedConnection
 from chargepoints.models.events import (
     BatchReceipt,
@@ -14,12 +15,15 @@ from chargepoints.models.events import (
 from chargepoints.models.fleet import FleetTask, FleetTaskItem
 from chargepoints.models.reservations import Reservation
 from chargepoints.models.sites import ChargePoint, Connector, Evse, Location
-from chargepoints.models.variables import Variable
+from chargepoints.models.variables import ConfigurationState, Variable, VariableChange, VariableRequest
 
 __all__ = [
     "BatchReceipt",
     "ChargePoint",
     "Command",
+    "ConfigurationEntry",
+    "ConfigurationState",
+    "ConfigurationTemplate",
     "Connection",
     "Connector",
     "DataTransfer",
@@ -36,4 +40,6 @@ __all__ = [
     "StatusEvent",
     "StatusReport",
     "Variable",
+    "VariableChange",
+    "VariableRequest",
 ]

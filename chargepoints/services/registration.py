@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from chargepoints.choices import RegistrationStatus, Via
+from chargepoints.configuring import AFTER_BOOT
 from chargepoints.models import ChargePoint, Command
 from chargepoints.services.batch import Act, FromCharger, StationBatch
 from csms_project.common.events import EventRow, event
@@ -81,7 +82,7 @@ def _read_configuration(row: ChargePoint, request: Boot) -> Command:
         charge_point=row,
         action="get_configuration",
         payload={},
-        requested_by_name="after boot",
+        requested_by_name=AFTER_BOOT,
         requested_via=Via.JOB,
         created_at=request.received_at,
         expires_at=request.received_at + timedelta(minutes=10),

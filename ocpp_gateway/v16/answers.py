@@ -11,7 +11,7 @@ from django.utils import timezone
 from chargepoints.choices import CommandStatus
 from chargepoints.models import Command
 from chargepoints.services import local_list
-from chargepoints.services.variables import Entry, store_snapshot, store_value
+from chargepoints.services.variables import Entry, store_snapshot, store_unknown, store_value
 from ocpp_gateway.outcome import Effect, Outcome, outcome_of_status
 from ocpp_gateway.wire.timestamps import parse_timestamp
 
@@ -67,6 +67,8 @@ def _effects(action: str, request: Payload, response: Payload) -> Sequence[Effec
             return [partial(_keep_configuration, response, not request.get("key"))]
         case "ChangeConfiguration" if status in ("Accepted", "RebootRequired"):
             return [partial(_keep_value, status == "RebootRequired")]
+        case "ChangeConfiguration" if status == "NotSupported":
+            return [_keep_unknown]
         case "GetLocalListVersion":
             return [partial(_keep_list_version, _version(response))]
         case "SendLocalList" if status == "Accepted":
@@ -84,14 +86,35 @@ def _keep_configuration(response: Payload, complete: bool, command: Command) -> 
         for entry in response.get("configurationKey") or ()
         if isinstance(entry, Mapping) and entry.get("key")
     ]
-    store_snapshot(command.charge_point_id, entries, at=timezone.now(), is_complete=complete)
+    unknown = [key for key in response.get("unknownKey") or () if isinstance(key, str)]
+    store_snapshot(
+        command.charge_point_id,
+        entries,
+        unknown=unknown,
+        at=timezone.now(),
+        is_complete=complete,
+        command=command,
+    )
 
 
 def _keep_value(reboot_required: bool, command: Command) -> None:
     request = command.request if isinstance(command.request, dict) else {}
     key, value = request.get("key"), request.get("value")
     if isinstance(key, str) and isinstance(value, str):
-        store_value(command.charge_point_id, key, value, reboot_required=reboot_required, at=timezone.now())
+        store_value(
+            command.charge_point_id,
+            key,
+            value,
+            reboot_required=reboot_required,
+            at=timezone.now(),
+            command=command,
+        )
+
+
+def _keep_unknown(command: Command) -> None:
+    request = command.request if isinstance(command.request, dict) else {}
+    if isinstance(key := request.get("key"), str):
+        store_unknown(command.charge_point_id, key, at=timezone.now(), command=command)
 
 
 def _keep_list_version(version: object, command: Command) -> None:

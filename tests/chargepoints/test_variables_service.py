@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-import pytest
+from datetime import timedelta
 
-from chargepoints.models import ChargePoint, Variable
-from chargepoints.selectors import variables_of
-from chargepoints.services.variables import Entry, store_snapshot, store_value
-from tests.factories import T0
+import pytest
+from pytest_django import DjangoAssertNumQueries
+
+from chargepoints.configuring import AFTER_BOOT
+from chargepoints.models import ChargePoint, Variable, VariableChange
+from chargepoints.selectors import find_configuration_state, find_value, variables_of
+from chargepoints.services.variables import Entry, store_snapshot, store_unknown, store_value
+from tests.factories import T0, CommandFactory
+
+
+def history(charge_point: ChargePoint) -> list[tuple[str, str, str, str | None, str | None]]:
+    rows = VariableChange.objects.filter(charge_point=charge_point).order_by("id")
+    return list(rows.values_list("name", "kind", "source", "old", "new"))
 
 
 def test_store_snapshot_keeps_values_as_reported(charge_point: ChargePoint) -> None:
@@ -33,16 +42,110 @@ def test_store_snapshot_again_replaces_values_and_keeps_others(charge_point: Cha
     assert list(rows) == [("a", "2"), ("b", "1")]
 
 
-def test_store_snapshot_of_all_keys_forgets_what_is_gone(
+def test_store_snapshot_of_all_keys_marks_what_is_gone(
     charge_point: ChargePoint, other_charge_point: ChargePoint
 ) -> None:
     store_snapshot(charge_point.pk, [Entry(key="A", value="1"), Entry(key="B", value="1")])
     store_snapshot(other_charge_point.pk, [Entry(key="B", value="1")])
 
+    store_snapshot(charge_point.pk, [Entry(key="A", value="1")], is_complete=True, at=T0)
+
+    assert list(variables_of(charge_point).values_list("name", "gone_at")) == [("A", None), ("B", T0)]
+    assert find_value(charge_point, "B") is None
+    assert find_value(other_charge_point, "b") == "1"
+    assert history(charge_point) == [("B", "gone", "read", "1", None)]
+
+
+def test_store_snapshot_with_a_key_that_is_back_says_so(charge_point: ChargePoint) -> None:
+    store_snapshot(charge_point.pk, [Entry(key="A", value="1"), Entry(key="B", value="1")], is_complete=True)
+    store_snapshot(charge_point.pk, [Entry(key="A", value="1")], is_complete=True)
+    store_snapshot(charge_point.pk, [Entry(key="B", value="1")])
+
+    assert find_value(charge_point, "B") == "1"
+    assert history(charge_point)[-1] == ("B", "added", "read", None, "1")
+
+
+def test_store_first_snapshot_is_no_change(charge_point: ChargePoint) -> None:
     store_snapshot(charge_point.pk, [Entry(key="A", value="1")], is_complete=True)
 
-    assert list(variables_of(charge_point).values_list("name", flat=True)) == ["A"]
-    assert variables_of(other_charge_point).count() == 1
+    assert history(charge_point) == []
+
+
+def test_store_snapshot_keeps_what_changed_and_how_it_is_known(charge_point: ChargePoint) -> None:
+    after_boot = CommandFactory(charge_point=charge_point, requested_by=None, requested_by_name=AFTER_BOOT)
+    store_snapshot(charge_point.pk, [Entry(key="A", value="1"), Entry(key="B", value="1")])
+    store_snapshot(charge_point.pk, [Entry(key="A", value="2"), Entry(key="B", value="1")])
+    store_snapshot(charge_point.pk, [Entry(key="A", value="3"), Entry(key="C")], command=after_boot)
+
+    assert history(charge_point) == [
+        ("A", "changed", "read", "1", "2"),
+        ("A", "changed", "boot", "2", "3"),
+        ("C", "added", "boot", None, None),
+    ]
+    assert VariableChange.objects.filter(command_id=after_boot.pk).count() == 2
+
+
+def test_store_value_says_which_command_set_it(charge_point: ChargePoint) -> None:
+    command = CommandFactory(charge_point=charge_point, requested_by_name="operator")
+    store_snapshot(charge_point.pk, [Entry(key="A", value="1")])
+    store_value(charge_point.pk, "A", "1", command=command)
+    store_value(charge_point.pk, "a", "2", command=command, at=T0)
+
+    change = VariableChange.objects.get()
+    assert (change.source, change.old, change.new) == ("set", "1", "2")
+    assert (change.command_id, change.requested_by_name) == (command.pk, "operator")
+    assert Variable.objects.get().set_at == T0
+
+
+def test_store_secret_again_is_a_change_without_values(charge_point: ChargePoint) -> None:
+    store_value(charge_point.pk, "AuthorizationKey", "hunter2")
+    store_value(charge_point.pk, "AuthorizationKey", "hunter3")
+
+    assert history(charge_point) == [
+        ("AuthorizationKey", "added", "set", None, "***"),
+        ("AuthorizationKey", "changed", "set", "***", "***"),
+    ]
+
+
+def test_store_snapshot_that_does_not_list_a_write_only_secret_keeps_it(charge_point: ChargePoint) -> None:
+    store_value(charge_point.pk, "AuthorizationKey", "hunter2")
+    store_snapshot(charge_point.pk, [Entry(key="A")], is_complete=True)
+
+    assert variables_of(charge_point).get(name="AuthorizationKey").gone_at is None
+
+
+def test_store_unknown_key_is_shown_as_unknown(charge_point: ChargePoint) -> None:
+    store_snapshot(charge_point.pk, [Entry(key="A", value="1")])
+    store_snapshot(charge_point.pk, [], unknown=["a", "Strange"], at=T0)
+    store_unknown(charge_point.pk, "Stranger")
+
+    rows = variables_of(charge_point).values_list("name", "value", "is_unknown", "gone_at")
+    assert list(rows) == [("A", "1", True, T0), ("Strange", None, True, None), ("Stranger", None, True, None)]
+    assert find_value(charge_point, "A") is None
+    assert history(charge_point) == [("A", "gone", "read", "1", None)]
+
+
+def test_store_snapshot_notes_when_it_was_read(charge_point: ChargePoint) -> None:
+    assert find_configuration_state(charge_point) is None
+    store_snapshot(charge_point.pk, [Entry(key="A")], at=T0, is_complete=True)
+    store_snapshot(charge_point.pk, [Entry(key="A")], at=T0 + timedelta(hours=1))
+
+    state = find_configuration_state(charge_point)
+    assert state is not None
+    assert (state.whole_read_at, state.partly_read_at) == (T0, T0 + timedelta(hours=1))
+
+
+def test_store_snapshot_takes_the_same_statements_for_any_number_of_keys(
+    charge_point: ChargePoint, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    def entries(value: str) -> list[Entry]:
+        return [Entry(key=f"Key{number}", value=value) for number in range(40)]
+
+    store_snapshot(charge_point.pk, entries("1"), is_complete=True)
+    # Savepoint and its release, charge point, rows, upsert, changes, state.
+    with django_assert_num_queries(7):
+        store_snapshot(charge_point.pk, entries("2"), is_complete=True)
+    assert VariableChange.objects.count() == 40
 
 
 def test_store_snapshot_with_a_key_twice_keeps_the_last(charge_point: ChargePoint) -> None:
@@ -74,12 +177,17 @@ def test_store_url_hides_its_credentials(charge_point: ChargePoint) -> None:
     assert (row.value, row.is_secret) == ("ftp://***@files.example.org/", False)
 
 
-def test_store_value_that_waits_for_a_reboot_says_so_until_it_is_read(charge_point: ChargePoint) -> None:
-    store_value(charge_point.pk, "HeartbeatInterval", "60", reboot_required=True)
+def test_store_value_that_waits_for_a_reboot_says_so_until_it_is_read_after_a_boot(
+    charge_point: ChargePoint,
+) -> None:
+    store_value(charge_point.pk, "HeartbeatInterval", "60", reboot_required=True, at=T0)
+    store_snapshot(charge_point.pk, [Entry(key="HeartbeatInterval", value="60")])
     assert Variable.objects.get().reboot_required
 
+    ChargePoint.objects.update(last_boot_at=T0 + timedelta(minutes=1))
     store_snapshot(charge_point.pk, [Entry(key="HeartbeatInterval", value="60")])
-    assert not Variable.objects.get().reboot_required
+    row = Variable.objects.get()
+    assert (row.reboot_required, row.needs_reboot) == (False, True)
 
 
 def test_store_text_that_no_database_takes_is_mended(charge_point: ChargePoint) -> None:
@@ -93,5 +201,6 @@ def test_store_text_that_no_database_takes_is_mended(charge_point: ChargePoint) 
 def test_store_for_a_deleted_charge_point_does_nothing() -> None:
     assert store_snapshot(12345, [Entry(key="A", value="1")]) == 0
     store_value(12345, "A", "1")
+    store_unknown(12345, "A")
 
     assert not Variable.objects.exists()

@@ -28,7 +28,12 @@ EXEMPT = {
     "chargepoints.Connector": "part of the charge point's page",
     "chargepoints.Evse": "part of the charge point's page",
     "chargepoints.FleetTaskItem": "part of the task's page",
+    "chargepoints.ConfigurationEntry": "part of its template",
+    "chargepoints.ConfigurationState": "part of the charge point's page",
+    "chargepoints.ConfigurationTemplate": "its page comes with the merge",
     "chargepoints.Variable": "part of the charge point's page",
+    "chargepoints.VariableChange": "part of the charge point's page",
+    "chargepoints.VariableRequest": "bookkeeping of templates",
     "common.IdempotencyRecord": "bookkeeping of the API",
     "transactions.LedgerEntry": "part of the session's page",
     "transactions.MeterLayout": "meaning of meter values, shown with them",
@@ -108,6 +113,7 @@ VIEWS = [
     ("transactions_transaction_recompute", "transactions.Transaction", (), "transactions.recompute"),
 ]
 LIST_VIEWS = {
+    "chargepoints_chargepoint_compare": "variables.view",
     "transactions_transaction_export": "transactions.view",
     "accounts_idtoken_import": "id_tokens.change",
     "accounts_idtoken_export": "id_tokens.view",

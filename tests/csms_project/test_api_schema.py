@@ -83,6 +83,9 @@ PATHS: dict[str, Path] = {
     "charge-points/{identity}/commands/{id}/cancel/": Path(write={"post": "commands.send"}),
     "charge-points/{identity}/messages/": Path("messages.view"),
     "charge-points/{identity}/variables/": Path("variables.view"),
+    "charge-points/{identity}/variables/state/": Path("variables.view"),
+    "charge-points/{identity}/variables/compare/": Path("variables.view"),
+    "charge-points/{identity}/variable-changes/": Path("variables.view"),
     "charge-points/{identity}/status-events/": Path("charge_points.view"),
     "charge-points/{identity}/connectors/": Path("charge_points.view"),
     "connections/": Path("connections.view"),
@@ -107,6 +110,9 @@ PATHS: dict[str, Path] = {
     "tariffs/": TARIFFS,
     "tariffs/{id}/": TARIFF,
 }
+
+#: Arguments without which an operation is a 400.
+QUERIES = {"charge-points/{identity}/variables/compare/": "?with=CP-A"}
 
 OPERATIONS = [
     (method, path)
@@ -155,7 +161,7 @@ def rows(tenant: Tenant, charge_point: ChargePoint) -> dict[str, int]:
 
 def url_of(path: str, rows: dict[str, int]) -> str:
     area = path.partition("/")[0]
-    return V1 + path.format(identity="CP-A", id=rows.get(area, 0))
+    return V1 + path.format(identity="CP-A", id=rows.get(area, 0)) + QUERIES.get(path, "")
 
 
 # --- the document ---

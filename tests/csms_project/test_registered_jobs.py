@@ -18,6 +18,8 @@ from chargepoints.models import (
     FrameAnomaly,
     OcppMessage,
     RefusedConnection,
+    Variable,
+    VariableChange,
 )
 from csms_project.common import jobs
 from tests.factories import (
@@ -29,6 +31,8 @@ from tests.factories import (
     OcppMessageFactory,
     RefusedConnectionFactory,
     TransactionFactory,
+    VariableChangeFactory,
+    VariableFactory,
 )
 from transactions.choices import EndKind, TransactionState
 from transactions.models import MeterValue
@@ -96,6 +100,15 @@ def test_receipts_of_yesterday_go() -> None:
     kept = BatchReceiptFactory(created_at=T0 - timedelta(hours=1))
     assert _run("chargepoints.purge_receipts") == 1
     assert BatchReceipt.objects.get() == kept
+
+
+def test_old_changes_of_configurations_go_and_the_values_stay(charge_point: ChargePoint) -> None:
+    value = VariableFactory(charge_point=charge_point)
+    VariableChangeFactory(charge_point=charge_point, received_at=LONG_AGO)
+    kept = VariableChangeFactory(charge_point=charge_point, received_at=T0)
+    assert _run("chargepoints.purge_variable_changes") == 1
+    assert VariableChange.objects.get() == kept
+    assert Variable.objects.get() == value
 
 
 def test_samples_of_a_running_session_stay(charge_point: ChargePoint) -> None:

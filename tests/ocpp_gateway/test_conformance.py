@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from chargepoints.command_specs import NEUTRAL
+from chargepoints.configuration_keys import KEYS
 from ocpp_gateway.simulator.commands import HANDLERS
 from ocpp_gateway.v16.actions import ACTIONS, IN_MEMORY
 from ocpp_gateway.v16.commands import CALLS
@@ -13,7 +14,8 @@ from ocpp_gateway.wire import schemas
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "conformance-ocpp16.md").read_text()
-FROM_CHARGER, TO_CHARGER = TEXT.split("## To the charger")
+MESSAGES, CONFIGURATION = TEXT.split("## Configuration keys")
+FROM_CHARGER, TO_CHARGER = MESSAGES.split("## To the charger")
 SENT = {action: neutral for neutral, (action, _) in CALLS.items()} | {
     "ExtendedTriggerMessage": "trigger_message"
 }
@@ -42,6 +44,25 @@ def test_every_action_of_the_version_is_served_or_sent() -> None:
 
 def test_the_simulator_answers_every_message_that_is_sent() -> None:
     assert HANDLERS.keys() == SENT.keys()
+
+
+def test_configuration_keys_are_those_of_the_code() -> None:
+    listed = [
+        tuple(cell.strip() for cell in line.strip("|").split("|"))
+        for line in CONFIGURATION.splitlines()
+        if line.startswith("| `")
+    ]
+    assert [row[:5] for row in listed] == [
+        (f"`{key.name}`", key.profile, key.type, key.access, "required" if key.is_required else "optional")
+        for key in KEYS
+    ]
+    assert all(row[5] for row in listed)
+
+
+def test_configuration_keys_that_are_read_only_are_not_said_to_be_set() -> None:
+    rows = [line for line in CONFIGURATION.splitlines() if line.startswith("| `") and "| R |" in line]
+    assert rows
+    assert [line for line in rows if "set by" in line] == []
 
 
 def test_every_message_from_the_charger_names_its_test() -> None:
