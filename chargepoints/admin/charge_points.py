@@ -24,12 +24,11 @@ from accounts.admin_base import (
     allowed,
     changed_values,
     register,
-    require,
     take_over,
 )
-from chargepoints import commands, keys
+from chargepoints import keys
 from chargepoints.admin.charge_point_page import ChargePointPages
-from chargepoints.admin.command_forms import CommandForm
+from chargepoints.admin.fleet_actions import FOR_MANY, send_to_many
 from chargepoints.admin.refusals import shown_once
 from chargepoints.admin.shared import (
     ERRORS,
@@ -40,33 +39,12 @@ from chargepoints.admin.shared import (
     own_status_chip,
 )
 from chargepoints.choices import ConnectorStatus, RegistrationStatus
-from chargepoints.command_fields import CommandSpec
 from chargepoints.command_specs import NEUTRAL
 from chargepoints.models import ChargePoint, Connector
 from chargepoints.selectors import charge_points_with_status
 from chargepoints.services import stations
 from csms_project.common import audit, panels
 from csms_project.common.admin import OptionFilter, chip
-
-#: Commands that make sense for many chargers at once.
-FOR_MANY = (
-    "get_configuration",
-    "change_configuration",
-    "trigger_message",
-    "clear_cache",
-    "change_availability",
-    "reset",
-    "get_local_list_version",
-    "send_local_list",
-    "set_charging_profile",
-    "clear_charging_profile",
-    "get_diagnostics",
-    "get_log",
-    "update_firmware",
-    "signed_update_firmware",
-    "get_installed_certificate_ids",
-    "install_certificate",
-)
 
 
 class ChargePointForm(TenantForm):
@@ -333,7 +311,7 @@ class ChargePointAdmin(ChargePointPages):
             spec = NEUTRAL[name]
             if allowed(request, spec.permission):
                 actions[f"command_{name}"] = (
-                    partial(_send_to_many, spec),
+                    partial(send_to_many, spec),
                     f"command_{name}",
                     f"{spec.label}…",
                 )
@@ -380,31 +358,3 @@ def _column(column: panels.Column) -> Callable[[Any], Any]:
     show.short_description = column.title  # type: ignore[attr-defined]
     show.__name__ = column.name
     return show
-
-
-def _send_to_many(
-    spec: CommandSpec, model_admin: ChargePointAdmin, request: HttpRequest, queryset: QuerySet[ChargePoint]
-) -> HttpResponse | None:
-    """One command for each charge point chosen, after its arguments were asked for and confirmed."""
-    require(request, spec.permission)
-    is_answer = "confirmed" in request.POST
-    form = CommandForm(spec, request.POST if is_answer else None, many=True)
-    if not is_answer or not form.is_valid():
-        return model_admin.confirm(
-            request,
-            queryset,
-            title=spec.label,
-            question=spec.confirm or spec.description,
-            form=form,
-            is_dangerous=spec.dangerous,
-        )
-    actor, payload, expires_in = actor_of(request), form.payload(), form.expires_in()
-    model_admin.attempt_all(
-        request,
-        list(queryset),
-        lambda row: commands.queue(
-            actor=actor, charge_point=row, action=spec.action, payload=payload, expires_in=expires_in
-        ),
-        done=f"{spec.label}: {{count}} commands queued.",
-    )
-    return None

@@ -21,7 +21,6 @@ from chargepoints.models import (
     RefusedConnection,
     Reservation,
 )
-from chargepoints.services.local_list import store_version
 from csms_project.common.models import AuditEntry
 from tests import factories
 from tests.browsing import messages_of, sign_in
@@ -284,45 +283,6 @@ def test_answer_in_words_is_shown_in_the_history(signed_in: Client, charge_point
 
 
 # --- acts on many ---
-
-
-def test_command_for_many_asks_and_tells_who_is_offline(
-    signed_in: Client, charge_point: ChargePoint, connection: Connection, tenant: Tenant
-) -> None:
-    offline = factories.ChargePointFactory(tenant=tenant, identity="CP-OFF")
-    question = act(signed_in, "command_reset", charge_point, offline)
-    assert "CP-OFF" in question.content.decode()
-    assert not Command.objects.exists()
-    answer = act(signed_in, "command_reset", charge_point, offline, confirmed="1", kind="Soft")
-    assert [command.charge_point for command in Command.objects.all()] == [charge_point]
-    assert messages_of(answer) == [
-        "Reset: 1 commands queued.",
-        "CP-OFF: The charge point is offline; give expires_in to let the command wait for it.",
-    ]
-
-
-def test_local_list_for_many_has_for_each_the_version_after_its_own(
-    signed_in: Client, charge_point: ChargePoint, connection: Connection, tenant: Tenant
-) -> None:
-    other = factories.ChargePointFactory(tenant=tenant)
-    factories.ConnectionFactory(charge_point=other)
-    store_version(other.pk, 4, at=factories.T0)
-    data = {"update_type": "Full", "entries": "04A1, Accepted"}
-    act(signed_in, "command_send_local_list", charge_point, other, confirmed="1", **data)
-    sent = {command.charge_point: command.payload for command in Command.objects.all()}
-    entries = [{"id_token": "04A1", "status": "Accepted"}]
-    assert sent == {
-        charge_point: {"update_type": "Full", "version": 1, "entries": entries},
-        other: {"update_type": "Full", "version": 5, "entries": entries},
-    }
-
-
-def test_command_for_many_with_a_missing_argument_asks_again(
-    signed_in: Client, charge_point: ChargePoint, connection: Connection
-) -> None:
-    answer = act(signed_in, "command_reset", charge_point, confirmed="1", kind="")
-    assert "kind" in answer.context["form"].errors
-    assert not Command.objects.exists()
 
 
 def test_archive_asks_and_takes_the_charger_off_the_list(

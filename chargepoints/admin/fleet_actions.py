@@ -1,0 +1,161 @@
+"""Commands to many charge points from their list: each becomes a task."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.db.transaction import atomic
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.html import format_html
+from unfold import widgets
+
+from accounts.admin_base import TenantModelAdmin, actor_of, require
+from accounts.models import Tenant
+from chargepoints.admin.command_forms import CommandForm
+from chargepoints.admin.fleet import task_url
+from chargepoints.admin.shared import ERRORS
+from chargepoints.command_fields import CommandSpec
+from chargepoints.errors import Invalid
+from chargepoints.models import ChargePoint, FleetTask
+from chargepoints.services import fleet
+
+#: Commands that make sense for many chargers at once.
+FOR_MANY = (
+    "get_configuration",
+    "change_configuration",
+    "trigger_message",
+    "clear_cache",
+    "change_availability",
+    "reset",
+    "get_local_list_version",
+    "send_local_list",
+    "set_charging_profile",
+    "clear_charging_profile",
+    "get_diagnostics",
+    "get_log",
+    "update_firmware",
+    "signed_update_firmware",
+    "get_installed_certificate_ids",
+    "install_certificate",
+)
+
+
+class FleetForm(CommandForm):
+    """The arguments of a command, and how it is sent to many."""
+
+    def __init__(self, spec: CommandSpec, *args: Any, **kwargs: Any) -> None:
+        super().__init__(spec, *args, many=True, **kwargs)
+        offline = self.fields["if_offline"]
+        assert isinstance(offline, forms.ChoiceField)
+        offline.label = "Offline chargers"
+        offline.choices = (
+            ("", "Fail at once"),
+            ("3600", "Wait for an hour"),
+            ("86400", "Wait for a day"),
+            ("604800", "Wait for a week"),
+        )
+        self.fields["task_title"] = forms.CharField(
+            label="Name of the task",
+            required=False,
+            max_length=150,
+            initial=spec.label,
+            widget=widgets.UnfoldAdminTextInputWidget,
+        )
+        self.fields["batch_size"] = forms.IntegerField(
+            label="Chargers at a time",
+            required=False,
+            min_value=1,
+            max_value=fleet.MAX_ORDERS,
+            help_text="Empty: all at once.",
+            widget=widgets.UnfoldAdminIntegerFieldWidget,
+        )
+        self.fields["not_before"] = forms.SplitDateTimeField(
+            label="Not before",
+            required=False,
+            help_text="Empty: at once.",
+            widget=widgets.UnfoldAdminSplitDateTimeWidget,
+        )
+        self.fields["stop_percent"] = forms.IntegerField(
+            label="Stop when more than so many percent fail",
+            required=False,
+            min_value=0,
+            max_value=99,
+            help_text="Judged from the fifth answer on; offline chargers do not count. Empty: never.",
+            widget=widgets.UnfoldAdminIntegerFieldWidget,
+        )
+
+    def options(self) -> dict[str, Any]:
+        """How the task is carried on, as the service takes it."""
+        given = self.cleaned_data
+        percent = given["stop_percent"]
+        return {
+            "title": given["task_title"].strip() or self.spec.label,
+            "expires_in": self.expires_in(),
+            "batch_size": given["batch_size"],
+            "not_before": given["not_before"],
+            "stop_failure_rate": None if percent is None else percent / 100,
+        }
+
+    def add_problems(self, problems: dict[str, str]) -> None:
+        names = {"title": "task_title", "stop_failure_rate": "stop_percent", "expires_in": "if_offline"}
+        super().add_problems({names.get(name, name): text for name, text in problems.items()})
+
+
+def send_to_many(
+    spec: CommandSpec, model_admin: TenantModelAdmin, request: HttpRequest, queryset: QuerySet[ChargePoint]
+) -> HttpResponse | None:
+    """Start a task for the charge points chosen, after its arguments were asked for and confirmed."""
+    require(request, spec.permission)
+    is_answer = "confirmed" in request.POST
+    form = FleetForm(spec, request.POST if is_answer else None)
+    if is_answer and form.is_valid() and (started := _start(spec, request, queryset, form)) is not None:
+        return started
+    return model_admin.confirm(
+        request,
+        queryset,
+        title=spec.label,
+        question=spec.confirm or spec.description,
+        form=form,
+        is_dangerous=spec.dangerous,
+    )
+
+
+def _start(
+    spec: CommandSpec, request: HttpRequest, queryset: QuerySet[ChargePoint], form: FleetForm
+) -> HttpResponse | None:
+    """The way to the page of the task; None when the form has to say what is wrong."""
+    try:
+        tasks = _tasks(spec, request, list(queryset.select_related("tenant")), form)
+    except Invalid as error:
+        form.add_problems(error.errors)
+        return None
+    except ERRORS as error:
+        form.add_error(None, str(error))
+        return None
+    if len(tasks) == 1:
+        messages.success(request, f"“{tasks[0]}” has started; what becomes of each charger appears here.")
+        return HttpResponseRedirect(task_url(tasks[0]))
+    for task in tasks:
+        messages.success(
+            request, format_html('“{}” for {}: <a href="{}">task</a>.', task, task.tenant, task_url(task))
+        )
+    return HttpResponseRedirect(request.get_full_path())
+
+
+@atomic
+def _tasks(
+    spec: CommandSpec, request: HttpRequest, rows: list[ChargePoint], form: FleetForm
+) -> list[FleetTask]:
+    """A task for each organisation: who sees all of them may choose charge points of several."""
+    orders: dict[Tenant, list[fleet.Order]] = {}
+    payload = form.payload()
+    for row in rows:
+        order = fleet.Order(charge_point=row, action=spec.action, payload=payload)
+        orders.setdefault(row.tenant, []).append(order)
+    return [
+        fleet.start_task(actor=actor_of(request), tenant=tenant, orders=theirs, **form.options())
+        for tenant, theirs in orders.items()
+    ]
