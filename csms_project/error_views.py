@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from http import HTTPStatus
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
 from django.urls import Resolver404, resolve
 from django.utils.encoding import iri_to_uri
 from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
 
 from csms_project.common.api.problems import problem_response
+from ocpp_gateway.troubles import Trouble, trouble_of
 
 API = "/api/"
+RETRY_AFTER_S = 5
 
 
 @csrf_exempt  # nothing is done here
@@ -55,9 +59,24 @@ def not_found(request: HttpRequest, exception: Exception, *args: Any) -> HttpRes
 
 
 def server_error(request: HttpRequest, *args: Any) -> HttpResponse:
-    """500: never says why; the log does."""
+    """500, which never says why (the log does); or 503 while the database is away."""
+    error = sys.exc_info()[1]  # Django hands over the request only, but within its `except`
+    if isinstance(error, Exception) and trouble_of(error) in (Trouble.AWAY, Trouble.PASSING):
+        return _unavailable(request)
     if request.path.startswith(API):
         return problem_response(
             request, HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong; it has been logged."
         )
     return defaults.server_error(request)
+
+
+def _unavailable(request: HttpRequest) -> HttpResponse:
+    """The same request may succeed in a moment."""
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    if request.path.startswith(API):
+        response = problem_response(request, status, "The database does not answer. Please try again.")
+    else:
+        # Without the request: whoever asks who is signed in asks the database.
+        response = HttpResponse(render_to_string("503.html"), status=status)
+    response["Retry-After"] = str(RETRY_AFTER_S)
+    return response

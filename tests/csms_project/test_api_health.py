@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
+from django.db import InterfaceError, OperationalError
 from django.test import Client
 
 from accounts.models import User
@@ -205,3 +206,31 @@ def test_server_error_below_api_is_problem_without_details(
     response = client_of(viewer).get("/api/v1/id-tokens/")
 
     assert "secret" not in problem_of(response, 500)["detail"]
+
+
+@pytest.mark.parametrize("error", [OperationalError("connection lost"), InterfaceError("closed")])
+def test_database_away_is_503_below_api(
+    viewer: Actor, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def broken(*args: object, **kwargs: object) -> None:
+        raise error
+
+    monkeypatch.setattr("accounts.api.views.IdTokenViewSet.list", broken)
+
+    response = client_of(viewer).get("/api/v1/id-tokens/")
+
+    assert "does not answer" in problem_of(response, 503)["detail"]
+    assert response["Retry-After"] == "5"
+
+
+def test_database_away_is_a_page_that_asks_nothing_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: object, **kwargs: object) -> None:
+        raise OperationalError("connection lost")
+
+    client = Client(raise_request_exception=False)
+    monkeypatch.setattr("accounts.middleware.actor_of_session", broken)
+
+    response = client.get("/admin/")
+
+    assert response.status_code == 503
+    assert "Please try again" in response.content.decode()
