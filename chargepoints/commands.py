@@ -66,6 +66,8 @@ _IS_OPEN = Func(F("status"), template="%(expressions)s IN ('queued', 'sent')", o
 _NOT_EXPIRED = Q(expires_at__gt=Now())
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{0,128}")
 
+_BOOT_REFUSED = "The charger's boot was accepted: it may not be asked for another one. Reset it instead."
+
 Checker = Callable[[str, str, Mapping[str, Any]], str | None]
 Effect = Callable[[Command], None]
 _raw_checker: Checker | None = None
@@ -237,7 +239,7 @@ def _checked_raw(charge_point: ChargePoint, action: str, payload: Mapping[str, A
 def _check_state(charge_point: ChargePoint, action: str, payload: dict[str, Any]) -> None:
     """Pending chargers may be configured but not started or stopped; rejected ones get nothing.
 
-    Spec: OCPP 1.6 §4.2; 2.0.1 B02.FR.05, B03.FR.03.
+    Spec: OCPP 1.6 §4.2, errata 3.40; 2.0.1 B02.FR.05, B03.FR.03, F06.FR.17.
     """
     if charge_point.archived_at is not None:
         raise errors.ChargePointArchived
@@ -245,10 +247,18 @@ def _check_state(charge_point: ChargePoint, action: str, payload: dict[str, Any]
         raise errors.ChargePointNotAccepted("The charge point is rejected: nothing is sent to it.")
     if charge_point.registration_status != RegistrationStatus.ACCEPTED and action in START_AND_STOP:
         raise errors.ChargePointNotAccepted
+    if action == "trigger_message" and payload["message"] == "BootNotification" and _has_booted(charge_point):
+        raise errors.InvalidPayload({"message": _BOOT_REFUSED})
     if charge_point.pending_key_hash and key_changes.find_new_key(action, payload) is not None:
         raise errors.InvalidPayload(
             {"key": "An earlier key change is open: the charger has to connect again first."}
         )
+
+
+def _has_booted(charge_point: ChargePoint) -> bool:
+    """Its boot was answered Accepted, and still would be."""
+    accepted = charge_point.registration_status == RegistrationStatus.ACCEPTED
+    return accepted and charge_point.accepted_at is not None
 
 
 def _find_earlier(

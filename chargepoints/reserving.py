@@ -1,8 +1,9 @@
 """What orders to reserve and to cancel mean for the row of the reservation.
 
-requested → active when the charger accepts, → rejected however else the order ends; cancelled when the charger
-accepts that.  A number that is active and asked for again replaces the reservation, once the charger has accepted
-(OCPP 1.6 §5.13).
+requested → active when the charger accepts, → rejected when it refuses or was never asked.  A lost answer decides
+nothing: the charger may hold the connector, so the row stays requested, and says so, until it is cancelled, used or
+over.  Cancelled when the charger accepts that, or knows no such reservation (OCPP 1.6 §5.1).  A number that is active
+and asked for again replaces the reservation, once the charger has accepted (§5.13).
 """
 
 from __future__ import annotations
@@ -23,6 +24,10 @@ _RESERVE = {"reserve_now": False, "ReserveNow": True}
 _CANCEL = {"cancel_reservation": "reservation_id", "CancelReservation": "reservationId"}
 _OPEN = (ReservationStatus.REQUESTED, ReservationStatus.ACTIVE)
 _MAX_NUMBER = 2**31 - 1
+#: Ends of an order after which the charger may have done what it was asked for: no answer came, or none to be read.
+_LOST_ANSWERS = frozenset({"ConnectionLost", "ConnectionReplaced", "InvalidAnswer"})
+_NOT_KNOWN = "The charger did not answer: it may hold the connector. Cancel it to be sure."
+_NOT_THERE = "The charger knew no such reservation any more."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +87,7 @@ def asked(charge_point: ChargePoint, action: str, payload: Mapping[str, Any]) ->
         )
     elif row.status == ReservationStatus.ACTIVE:
         return  # what it replaces holds until the charger has accepted
-    elif row.status in (ReservationStatus.REQUESTED, ReservationStatus.USED):
+    elif row.status == ReservationStatus.USED or _open_requests(row) > 1:  # one is the order in hand
         name = "payload" if action[:1].isupper() else "reservation_id"
         raise InvalidPayload({name: f"Reservation {want.number} exists already; leave the number out."})
     row.status, row.ended_at, row.end_reason = ReservationStatus.REQUESTED, None, ""
@@ -101,17 +106,32 @@ def _describe(row: Reservation, want: Wanted) -> None:
     row.expires_at = want.expires_at
 
 
+def _open_requests(row: Reservation) -> int:
+    """How many orders for this reservation have not ended."""
+    if row.status != ReservationStatus.REQUESTED:
+        return 0
+    rows = Command.objects.filter(
+        charge_point=row.charge_point_id,
+        action__in=_RESERVE,
+        status__in=(CommandStatus.QUEUED, CommandStatus.SENT),
+    )
+    number = row.reservation_id
+    return sum(
+        number in (payload.get("reservation_id"), payload.get("reservationId"))
+        for payload in rows.values_list("payload", flat=True)
+    )
+
+
 def answered(command: Command) -> None:
     """The order has ended as its status says."""
     if command.action in _RESERVE:
         want = wanted(command.action, command.payload)
         if want is not None and (row := _find(command, want.number)) is not None:
             _settle(row, want, command)
-    elif command.action in _CANCEL and command.status == CommandStatus.ACCEPTED:
+    elif command.action in _CANCEL and command.status in (CommandStatus.ACCEPTED, CommandStatus.REJECTED):
         row = _find(command, command.payload.get(_CANCEL[command.action]))
         if row is not None:
-            by = f" by {command.requested_by_name}" if command.requested_by_name else ""
-            _end(row, ReservationStatus.CANCELLED, f"cancelled{by}")
+            _settle_cancelled(row, command)
 
 
 def _find(command: Command, number: object) -> Reservation | None:
@@ -129,13 +149,31 @@ def _find(command: Command, number: object) -> Reservation | None:
 
 def _settle(row: Reservation, want: Wanted, command: Command) -> None:
     if command.status == CommandStatus.ACCEPTED:
-        row.status = ReservationStatus.ACTIVE
+        row.status, row.end_reason = ReservationStatus.ACTIVE, ""
         _describe(row, want)
         row.save()
+    elif row.status == ReservationStatus.REQUESTED and _is_lost(command):
+        row.end_reason = _NOT_KNOWN
+        row.save(update_fields=["end_reason", "updated_at"])
     elif row.status == ReservationStatus.REQUESTED:
         withdrawn = command.status == CommandStatus.CANCELLED
         status = ReservationStatus.CANCELLED if withdrawn else ReservationStatus.REJECTED
         _end(row, status, command.summary or CommandStatus(command.status).label)
+
+
+def _is_lost(command: Command) -> bool:
+    """Whether the order has reached the charger, perhaps, and no answer to it has reached us."""
+    error = command.error if isinstance(command.error, dict) else {}
+    return command.status == CommandStatus.TIMED_OUT or error.get("code") in _LOST_ANSWERS
+
+
+def _settle_cancelled(row: Reservation, command: Command) -> None:
+    if command.status == CommandStatus.ACCEPTED:
+        by = f" by {command.requested_by_name}" if command.requested_by_name else ""
+        _end(row, ReservationStatus.CANCELLED, f"cancelled{by}")
+    elif not _open_requests(row):
+        # Rejected says that none is active (OCPP 1.6 §7.5); one that it is only just asked for may still come.
+        _end(row, ReservationStatus.CANCELLED, _NOT_THERE)
 
 
 def _end(row: Reservation, status: ReservationStatus, reason: str) -> None:

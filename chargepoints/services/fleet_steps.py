@@ -45,6 +45,8 @@ KEEP_SECRETS = timedelta(days=7)
 _STATUS = FleetItemStatus
 #: What tells that an order may be a bad one; a charger that is away tells nothing.
 _ASKED = (_STATUS.ACCEPTED, _STATUS.REJECTED, _STATUS.NOT_SUPPORTED, _STATUS.FAILED, _STATUS.TIMED_OUT)
+#: Names of our own for what went wrong; the words behind them say it better.
+_OUR_CODES = frozenset({"CannotSend", "ConnectionLost", "ConnectionReplaced", "InvalidAnswer", "Timeout"})
 _WORDS = {
     CommandStatus.ACCEPTED: "Accepted.",
     CommandStatus.REJECTED: "The charger refused.",
@@ -110,7 +112,9 @@ def _settle_alike(status: str, words: str, items: Sequence[FleetTaskItem], now: 
 def words_of(command: Command) -> str:
     """The outcome of a command that has ended, in words."""
     error = command.error if isinstance(command.error, dict) else {}
-    told = " ".join(str(error.get(name) or "") for name in ("code", "description")).strip()
+    code, told = str(error.get("code") or ""), str(error.get("description") or "")
+    if code not in _OUR_CODES:
+        told = ": ".join(filter(None, (code, told)))
     words = command.summary or told or _WORDS[CommandStatus(command.status)]
     return " ".join(words.split())[:300]
 

@@ -567,3 +567,30 @@ def test_expire_due_times_out_what_a_dead_gateway_sent(connection: Connection) -
 
     command.refresh_from_db()
     assert command.status == CommandStatus.TIMED_OUT
+
+
+@pytest.mark.parametrize(
+    ("accepted_at", "registration", "is_refused"),
+    [
+        (factories.T0, RegistrationStatus.ACCEPTED, True),
+        (factories.T0, RegistrationStatus.PENDING, False),
+        (None, RegistrationStatus.ACCEPTED, False),
+    ],
+)
+def test_charger_whose_boot_was_accepted_is_not_asked_for_another(
+    technician: Actor, connection: Connection, accepted_at: Any, registration: str, is_refused: bool
+) -> None:
+    charge_point = connection.charge_point
+    charge_point.accepted_at, charge_point.registration_status = accepted_at, registration
+    given: dict[str, Any] = {
+        "actor": technician,
+        "charge_point": charge_point,
+        "action": "trigger_message",
+        "payload": {"message": "BootNotification"},
+    }
+    if is_refused:
+        with pytest.raises(errors.InvalidPayload) as caught:
+            commands.queue(**given)
+        assert list(caught.value.errors) == ["message"]
+    else:
+        assert commands.queue(**given).action == "trigger_message"

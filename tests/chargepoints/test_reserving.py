@@ -93,7 +93,6 @@ def test_number_after_the_largest_is_the_first_free_one(order: Order, charge_poi
         (CommandStatus.REJECTED, ReservationStatus.REJECTED),
         (CommandStatus.NOT_SUPPORTED, ReservationStatus.REJECTED),
         (CommandStatus.FAILED, ReservationStatus.REJECTED),
-        (CommandStatus.TIMED_OUT, ReservationStatus.REJECTED),
         (CommandStatus.EXPIRED, ReservationStatus.REJECTED),
         (CommandStatus.CANCELLED, ReservationStatus.CANCELLED),
     ],
@@ -108,6 +107,88 @@ def test_end_of_the_order_decides(order: Order, status: CommandStatus, becomes: 
     assert (row.ended_at is None) == (becomes == "active")
     reasons = {"accepted": "", "rejected": "The connector has a fault."}
     assert row.end_reason == reasons.get(status, CommandStatus(status).label)
+
+
+LOST = [
+    {"status": CommandStatus.TIMED_OUT},
+    {"status": CommandStatus.FAILED, "error": {"code": commands.CONNECTION_LOST}},
+    {"status": CommandStatus.FAILED, "error": {"code": commands.CONNECTION_REPLACED}},
+    {"status": CommandStatus.FAILED, "error": {"code": "InvalidAnswer"}},
+]
+
+
+@pytest.mark.parametrize("lost", LOST)
+def test_lost_answer_decides_nothing_and_says_so(order: Order, lost: dict[str, Any]) -> None:
+    command, row = reserve(order)
+
+    end(command, **lost)
+
+    row.refresh_from_db()
+    assert (row.status, row.ended_at) == ("requested", None)
+    assert row.end_reason == "The charger did not answer: it may hold the connector. Cancel it to be sure."
+
+
+def test_reservation_whose_answer_was_lost_may_be_asked_for_again(order: Order) -> None:
+    command, row = reserve(order)
+    with pytest.raises(errors.InvalidPayload, match="exists already"):
+        reserve(order, reservation_id=row.reservation_id)
+    end(command, CommandStatus.TIMED_OUT)
+
+    again, _ = reserve(order, reservation_id=row.reservation_id)
+
+    row.refresh_from_db()
+    assert (row.status, row.end_reason) == ("requested", "")
+    end(again)
+    row.refresh_from_db()
+    assert (row.status, row.end_reason) == ("active", "")
+
+
+def test_reservation_whose_answer_was_lost_is_cancelled_at_the_charger(order: Order, support: Actor) -> None:
+    command, row = reserve(order)
+    end(command, CommandStatus.TIMED_OUT)
+    row.refresh_from_db()
+
+    asked = reservations.cancel(actor=support, reservation=row)
+    assert asked.action == "cancel_reservation"
+    end(asked)
+
+    row.refresh_from_db()
+    assert row.status == ReservationStatus.CANCELLED
+
+
+@pytest.mark.parametrize("action", ["cancel_reservation", "CancelReservation"])
+def test_reservation_that_the_charger_does_not_know_ends(order: Order, action: str) -> None:
+    command, row = reserve(order)
+    end(command)
+    name = "reservation_id" if action == "cancel_reservation" else "reservationId"
+
+    end(order(action, **{name: row.reservation_id}), CommandStatus.REJECTED)
+
+    row.refresh_from_db()
+    assert (row.status, row.end_reason) == ("cancelled", "The charger knew no such reservation any more.")
+    assert row.ended_at is not None
+
+
+@pytest.mark.parametrize(
+    "status", [CommandStatus.TIMED_OUT, CommandStatus.FAILED, CommandStatus.NOT_SUPPORTED]
+)
+def test_cancelling_that_came_to_nothing_leaves_the_reservation(order: Order, status: CommandStatus) -> None:
+    command, row = reserve(order)
+    end(command)
+
+    end(order("cancel_reservation", reservation_id=row.reservation_id), status)
+
+    row.refresh_from_db()
+    assert row.status == ReservationStatus.ACTIVE
+
+
+def test_refused_cancelling_does_not_end_what_is_being_asked_for(order: Order) -> None:
+    _, row = reserve(order)
+
+    end(order("cancel_reservation", reservation_id=row.reservation_id), CommandStatus.REJECTED)
+
+    row.refresh_from_db()
+    assert row.status == ReservationStatus.REQUESTED
 
 
 def test_reservation_used_before_the_answer_stays_used(order: Order) -> None:
@@ -139,9 +220,8 @@ def test_number_of_an_active_reservation_replaces_it_once_accepted(
     assert (row.status, row.id_token_value, row.connector) == ("active", "04CC", connector)
 
 
-@pytest.mark.parametrize("status", ["requested", "used"])
-def test_number_that_is_taken_is_refused(order: Order, charge_point: ChargePoint, status: str) -> None:
-    factories.ReservationFactory(charge_point=charge_point, reservation_id=7, status=status)
+def test_number_of_a_used_one_is_refused(order: Order, charge_point: ChargePoint) -> None:
+    factories.ReservationFactory(charge_point=charge_point, reservation_id=7, status="used")
 
     with pytest.raises(errors.InvalidPayload) as caught:
         reserve(order, reservation_id=7)
@@ -252,17 +332,6 @@ def test_cancel_of_an_active_reservation_asks_the_charger(
     row.refresh_from_db()
     assert (row.status, row.end_reason) == ("cancelled", f"cancelled by {support.name}")
     assert row.ended_at is not None
-
-
-def test_cancel_that_the_charger_refuses_changes_nothing(order: Order, support: Actor) -> None:
-    made, row = reserve(order)
-    end(made)
-    row.refresh_from_db()
-
-    end(reservations.cancel(actor=support, reservation=row), CommandStatus.REJECTED)
-
-    row.refresh_from_db()
-    assert row.status == "active"
 
 
 def test_cancel_of_one_that_was_not_sent_yet_withdraws_the_order(order: Order, support: Actor) -> None:
