@@ -63,3 +63,19 @@ class PricingMode(models.TextChoices):
 
     TARIFF = "tariff", "By tariff"
     FREE = "free", "Free of charge"
+
+
+class SigningPolicy(models.TextChoices):
+    """What happens to a charger's request for a certificate."""
+
+    AUTOMATIC = "automatic", "Sign what is right by itself"
+    APPROVAL = "approval", "Sign after a person's approval"
+    NEVER = "never", "Never sign"
+
+
+class AlertSeverity(models.TextChoices):
+    """Which security events call for a person."""
+
+    CRITICAL = "critical", "Critical ones"
+    ALL = "all", "All"
+    NONE = "none", "None but those named"

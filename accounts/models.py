@@ -9,22 +9,30 @@ from zoneinfo import available_timezones
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models.functions import Lower
 from rest_framework_api_key.models import AbstractAPIKey
 
 from accounts.choices import (
+    AlertSeverity,
     AuthorizationMode,
     AuthorizationStatus,
     OnboardingMode,
     PricingMode,
     Role,
+    SigningPolicy,
     TokenStatus,
     TokenType,
 )
 from csms_project.common.models import TenantOwned, Timestamped
 
+# Of security events that happen every day, and of those that smell of an attack (OCPP 1.6 security whitepaper §8).
+_EVERYDAY = "StartupOfTheDevice, ResetOrReboot, FirmwareUpdated, SettingSystemTime"
+_GRAVE = (
+    "AttemptedReplayAttacks, InvalidFirmwareSignature, InvalidFirmwareSigningCertificate, "
+    "InvalidCentralSystemCertificate, InvalidChargePointCertificate"
+)
 CURRENCY = RegexValidator(r"^[A-Z]{3}$", "Use a three-letter ISO 4217 code such as EUR.")
 
 
@@ -93,12 +101,69 @@ class Tenant(Timestamped):
         blank=True,
         help_text="Empty: never; somebody closes them by hand.",
     )
+    # Defaults of the database: processes of the version before do not know these columns.
+    cpo_name = models.CharField(
+        "name in certificates (CPO name)",
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The organisation (O) in the chargers' certificates. Empty: the name of the organisation.",
+    )
+    signing_policy = models.CharField(
+        "certificate requests",
+        max_length=9,
+        choices=SigningPolicy.choices,
+        default=SigningPolicy.AUTOMATIC,
+        db_default=SigningPolicy.AUTOMATIC,
+        help_text="Requests of chargers without a key (security profile 0) always wait for a person.",
+    )
+    certificate_days = models.PositiveSmallIntegerField(
+        "chargers' certificates are valid for (days)",
+        default=365,
+        db_default=365,
+        validators=[MinValueValidator(1), MaxValueValidator(3650)],
+    )
+    renew_certificate_days = models.PositiveSmallIntegerField(
+        "renew them before their end (days)",
+        null=True,
+        blank=True,
+        default=30,
+        db_default=30,
+        help_text="The charger is asked for a new request then. Empty: never; chargers may ask by themselves.",
+    )
+    alert_severity = models.CharField(
+        "security events that are alerts",
+        max_length=8,
+        choices=AlertSeverity.choices,
+        default=AlertSeverity.CRITICAL,
+        db_default=AlertSeverity.CRITICAL,
+    )
+    alert_types = models.TextField(
+        "types that are always alerts",
+        blank=True,
+        default=_GRAVE,
+        db_default=_GRAVE,
+        help_text="Separated by commas.",
+    )
+    quiet_types = models.TextField(
+        "types that are never alerts",
+        blank=True,
+        default=_EVERYDAY,
+        db_default=_EVERYDAY,
+        help_text="Separated by commas.",
+    )
 
     class Meta:
         ordering = ["name"]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def certificate_organization(self) -> str:
+        """The organisation that the certificates of its chargers must name (whitepaper A00.FR.404)."""
+        return (self.cpo_name or self.name).strip()
 
 
 class User(AbstractUser):

@@ -38,6 +38,12 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "refusals.view": _FIELD | {Role.SUPPORT},
     "refusals.change": _FIELD,
     "messages.view": _FIELD | {Role.SUPPORT},
+    "security_events.acknowledge": _FIELD,
+    "certificates.view": ALL,
+    "certificates.change": _MANAGE,
+    "authorities.view": ALL,
+    # The keys of the installation: for its administrators only.
+    "authorities.change": frozenset(),
     "variables.view": _FIELD | {Role.SUPPORT, Role.VIEWER},
     "commands.view": ALL,
     # What a help desk needs for a driver at the charger …

@@ -146,3 +146,68 @@ class VariableSource(models.TextChoices):
     READ = "read", "Read from the charger"
     SET = "set", "Set by us"
     BOOT = "boot", "Reported after a boot"
+
+
+class AuthorityKind(models.TextChoices):
+    """Place in the hierarchy (OCPP 1.6 security whitepaper §2.6.2)."""
+
+    ROOT = "root", "Root"
+    ISSUING = "issuing", "Issuing"
+
+
+class AuthorityState(models.TextChoices):
+    """Whether an authority signs, or is only trusted until it expires."""
+
+    ACTIVE = "active", "Active"
+    RETIRED = "retired", "Trusted, signs no more"
+    EXPIRED = "expired", "Expired"
+
+
+class CertificateKind(models.TextChoices):
+    """Certificates beside our authorities (OCPP 1.6 security whitepaper §2.6)."""
+
+    CHARGER = "charger", "Charger"
+    SERVER = "server", "Server"
+    CENTRAL_ROOT = "central_root", "Foreign root for this system"
+    MANUFACTURER_ROOT = "manufacturer_root", "Manufacturer's root"
+
+
+class CertificateState(models.TextChoices):
+    """Life of a certificate."""
+
+    ISSUED = "issued", "Issued"
+    DELIVERED = "delivered", "Delivered"
+    INSTALLED = "installed", "In use"
+    REJECTED = "rejected", "Rejected by the charger"
+    SUPERSEDED = "superseded", "Superseded"
+    REVOKED = "revoked", "Revoked"
+    EXPIRED = "expired", "Expired"
+
+
+class CertificateRequestState(models.TextChoices):
+    """Life of a charger's request for a certificate."""
+
+    RECEIVED = "received", "Received"
+    WAITING = "waiting", "Waits for approval"
+    SIGNED = "signed", "Signed, on its way"
+    DELIVERED = "delivered", "Delivered"
+    REFUSED = "refused", "Refused"
+    FAILED = "failed", "Failed"
+    SUPERSEDED = "superseded", "Superseded"
+
+
+class RevocationReason(models.TextChoices):
+    """Why a certificate was revoked (RFC 5280 §5.3.1)."""
+
+    UNSPECIFIED = "unspecified", "Unspecified"
+    KEY_COMPROMISE = "keyCompromise", "The key may be known to others"
+    AFFILIATION_CHANGED = "affiliationChanged", "The organisation has changed"
+    SUPERSEDED = "superseded", "Replaced by another"
+    CESSATION = "cessationOfOperation", "The charger is out of service"
+
+
+class CertificateUse(models.TextChoices):
+    """What a root in a charger is for (OCPP 1.6 security whitepaper §6.4)."""
+
+    CENTRAL_SYSTEM = "CentralSystemRootCertificate", "This system"
+    MANUFACTURER = "ManufacturerRootCertificate", "Manufacturer"

@@ -21,7 +21,15 @@ from django.utils import timezone
 
 from accounts.actors import require
 from accounts.permissions import Actor
-from chargepoints import command_numbers, configuring, errors, key_changes, keys, reserving
+from chargepoints import (
+    certifying,
+    command_numbers,
+    configuring,
+    errors,
+    key_changes,
+    keys,
+    reserving,
+)
 from chargepoints.choices import CommandStatus, RegistrationStatus
 from chargepoints.command_specs import NEUTRAL, START_AND_STOP, clean, get_spec
 from chargepoints.models import ChargePoint, Command
@@ -452,6 +460,7 @@ def _finish(
     if command.sent_at is not None and key_changes.find_new_key(command.action, command.payload) is not None:
         key_changes.ended(command)
     reserving.answered(command)
+    certifying.answered(command)
     for effect in effects:
         effect(command)
     events.record(

@@ -75,3 +75,27 @@ class TaskEnded(ChargePointsError):
 
 class NothingFailed(ChargePointsError):
     """Nothing of this task has failed; there is nothing to try again."""
+
+
+class NoAuthority(ChargePointsError):
+    """There is no certificate authority yet; an administrator makes one under “Certificate authorities”."""
+
+
+class AuthorityExists(ChargePointsError):
+    """There is an authority with keys of this kind already; replace it instead."""
+
+
+class AlreadyRevoked(ChargePointsError):
+    """The certificate is revoked already."""
+
+
+class NotRevocable(ChargePointsError):
+    """Only certificates of chargers and servers can be revoked."""
+
+
+class RequestDecided(ChargePointsError):
+    """This request does not wait for a decision any more."""
+
+
+class BadCertificateRequest(ChargePointsError):
+    """The certificate request is not good."""

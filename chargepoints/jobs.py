@@ -9,6 +9,7 @@ from django.conf import settings
 from chargepoints import commands
 from chargepoints.models import (
     BatchReceipt,
+    CertificateRequest,
     DataTransfer,
     FrameAnomaly,
     OcppMessage,
@@ -18,7 +19,14 @@ from chargepoints.models import (
     StatusReport,
     VariableChange,
 )
-from chargepoints.services import fleet_steps, ownership, reservations
+from chargepoints.services import (
+    authorities,
+    certificate_expiry,
+    fleet_steps,
+    ownership,
+    reservations,
+    signing,
+)
 from csms_project.common.jobs import job
 from csms_project.common.models import Event
 from csms_project.common.partitions import ensure_partitions
@@ -54,6 +62,18 @@ def forget_fleet_secrets(now: datetime) -> int:
     return fleet_steps.forget_secrets(now)
 
 
+@job(every_s=5, batch=signing.BATCH)
+def sign_certificates(now: datetime) -> int:
+    """Sign the certificate requests of chargers that are due, and deliver what was signed."""
+    return signing.process_due(now)
+
+
+@job(every_s=HOUR_S)
+def watch_certificates(now: datetime) -> int:
+    """Note and tell the end of certificates, ask chargers to renew theirs, and keep the revocation lists fresh."""
+    return certificate_expiry.watch(now) + authorities.refresh_due(now)
+
+
 @job(every_s=10, batch=ownership.DROP_AT_ONCE)
 def forget_dead_nodes(now: datetime) -> int:
     """Remove the connections of gateway processes whose lease has run out; gateways do so themselves."""
@@ -81,10 +101,20 @@ def purge_messages(now: datetime) -> int:
 
 @job(every_s=HOUR_S, batch=BATCH)
 def purge_status_events(now: datetime) -> int:
-    """Retention of status, firmware, upload and security reports (RETENTION_STATUS_EVENTS_DAYS)."""
+    """Retention of status, firmware and upload reports (RETENTION_STATUS_EVENTS_DAYS)."""
     days = settings.RETENTION_STATUS_EVENTS_DAYS
-    return sum(
-        purge(model.objects.all(), days=days, now=now) for model in (StatusEvent, StatusReport, SecurityEvent)
+    return sum(purge(model.objects.all(), days=days, now=now) for model in (StatusEvent, StatusReport))
+
+
+@job(every_s=HOUR_S, batch=BATCH)
+def purge_security_events(now: datetime) -> int:
+    """Retention of security events and of requests without a certificate (RETENTION_SECURITY_EVENTS_DAYS)."""
+    days = settings.RETENTION_SECURITY_EVENTS_DAYS
+    # An alert stays until somebody has acknowledged it.
+    alerts = SecurityEvent.objects.filter(is_alert=True, acknowledged_at=None)
+    ended = CertificateRequest.objects.filter(certificate=None).exclude(ended_at=None)
+    return purge(SecurityEvent.objects.all(), days=days, now=now, keep=alerts) + purge(
+        ended, days=days, now=now
     )
 
 

@@ -201,8 +201,8 @@ X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.bool("SECURE_COOKIES", default=PRODUCTION)
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=False)
-# Probes and scrapers ask a process directly, without TLS.
-SECURE_REDIRECT_EXEMPT = [r"^health(/live)?$", r"^metrics$"]
+# Probes and scrapers ask a process directly, without TLS; revocation lists are read by who checks TLS.
+SECURE_REDIRECT_EXEMPT = [r"^health(/live)?$", r"^metrics$", r"^pki/"]
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31536000 if PRODUCTION else 0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = PRODUCTION
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
@@ -258,6 +258,9 @@ SPECTACULAR_SETTINGS = {
         "CommandStatus": "chargepoints.choices.CommandStatus",
         "RegistrationStatus": "chargepoints.choices.RegistrationStatus",
         "ReservationStatus": "chargepoints.choices.ReservationStatus",
+        "CertificateState": "chargepoints.choices.CertificateState",
+        "CertificateRequestState": "chargepoints.choices.CertificateRequestState",
+        "AuthorityState": "chargepoints.choices.AuthorityState",
         "TransactionStatus": "transactions.choices.TransactionState",
     },
     "POSTPROCESSING_HOOKS": [
@@ -301,11 +304,22 @@ OCPP_STORE_MESSAGES = env.bool("OCPP_STORE_MESSAGES", default=True)
 OCPP_CHECK_RESPONSES = env.bool("OCPP_CHECK_RESPONSES", default=TESTING or DEBUG)
 OCPP_PERMESSAGE_DEFLATE = env.bool("OCPP_PERMESSAGE_DEFLATE", default=True)
 
+# ---------------------------------------------------------------- certificates
+# Who signs the chargers' certificates: the class of a `chargepoints.certificate_providers.CertificateProvider`.
+CERTIFICATE_PROVIDER: str = env.str(
+    "CERTIFICATE_PROVIDER", default="chargepoints.services.builtin_provider.BuiltinProvider"
+)
+# False: RSA authorities sign with PKCS#1 v1.5, for chargers that cannot check RSA-PSS.
+PKI_RSA_PSS = env.bool("PKI_RSA_PSS", default=True)
+PKI_CRL_DAYS = env.int("PKI_CRL_DAYS", default=7)
+PKI_REQUESTS_PER_HOUR = env.int("PKI_REQUESTS_PER_HOUR", default=6)
+
 # ---------------------------------------------------------------- retention (days; 0 keeps for ever)
 RETENTION_MESSAGES_DAYS = env.int("RETENTION_MESSAGES_DAYS", default=90)
 RETENTION_METER_VALUES_DAYS = env.int("RETENTION_METER_VALUES_DAYS", default=730)
 RETENTION_STATUS_EVENTS_DAYS = env.int("RETENTION_STATUS_EVENTS_DAYS", default=365)
 RETENTION_VARIABLE_CHANGES_DAYS = env.int("RETENTION_VARIABLE_CHANGES_DAYS", default=730)
+RETENTION_SECURITY_EVENTS_DAYS = env.int("RETENTION_SECURITY_EVENTS_DAYS", default=730)
 RETENTION_EVENTS_DAYS = env.int("RETENTION_EVENTS_DAYS", default=90)
 RETENTION_REFUSED_DAYS = env.int("RETENTION_REFUSED_DAYS", default=30)
 

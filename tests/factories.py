@@ -16,6 +16,10 @@ from accounts.models import ApiKey
 from chargepoints import keys
 from chargepoints import models as chargepoints
 from chargepoints.choices import (
+    AuthorityKind,
+    CertificateKind,
+    CertificateRequestState,
+    CertificateUse,
     CommandStatus,
     ConnectorStatus,
     RefusalReason,
@@ -317,6 +321,79 @@ class SecurityEventFactory(LogRowFactory):
 
     type = "SettingSystemTime"
     at = T0
+
+
+class CertificateFactory(Factory):
+    """A row as the lists show it; the texts are no real certificate."""
+
+    class Meta:
+        model = chargepoints.Certificate
+
+    charge_point = SubFactory(ChargePointFactory)
+    tenant = LazyAttribute(lambda o: o.charge_point.tenant if o.charge_point else None)
+    kind = CertificateKind.CHARGER
+    serial_number = Sequence(lambda n: f"{n + 4096:X}")
+    subject = LazyAttribute(lambda o: f"CN={o.common_name}")
+    issuer = "CN=Issuing CA"
+    common_name = LazyAttribute(lambda o: o.charge_point.identity if o.charge_point else "Somebody")
+    organization = "Acme"
+    fingerprint = LazyFunction(lambda: uuid.uuid4().hex * 2)
+    key = "ECDSA P-256"
+    not_before = LazyFunction(lambda: now() - timedelta(days=1))
+    not_after = LazyFunction(lambda: now() + timedelta(days=365))
+    pem = "-----BEGIN CERTIFICATE-----\n"
+
+
+class CertificateAuthorityFactory(Factory):
+    """A row as the lists show it; the texts are no real certificate and no real key."""
+
+    class Meta:
+        model = chargepoints.CertificateAuthority
+
+    kind = AuthorityKind.ROOT
+    family = "ec"
+    key_kind = "ec-p256"
+    serial_number = Sequence(lambda n: f"{n + 65536:X}")
+    subject = issuer = "CN=Acme Root CA"
+    common_name = "Acme Root CA"
+    organization = "Acme"
+    fingerprint = LazyFunction(lambda: uuid.uuid4().hex * 2)
+    key = "ECDSA P-256"
+    not_before = LazyFunction(lambda: now() - timedelta(days=1))
+    not_after = LazyFunction(lambda: now() + timedelta(days=7300))
+    pem = "-----BEGIN CERTIFICATE-----\n"
+    private_key = "encrypted"
+
+
+class CertificateRequestFactory(Factory):
+    class Meta:
+        model = chargepoints.CertificateRequest
+
+    charge_point = SubFactory(ChargePointFactory)
+    tenant = SelfAttribute("charge_point.tenant")
+    state = CertificateRequestState.WAITING
+    received_at = LazyFunction(now)
+    csr = "-----BEGIN CERTIFICATE REQUEST-----\n"
+    digest = LazyFunction(lambda: uuid.uuid4().hex * 2)
+    subject = LazyAttribute(lambda o: f"CN={o.common_name}")
+    common_name = SelfAttribute("charge_point.identity")
+    organization = "Acme"
+    key = "ECDSA P-256"
+
+
+class InstalledCertificateFactory(Factory):
+    class Meta:
+        model = chargepoints.InstalledCertificate
+
+    charge_point = SubFactory(ChargePointFactory)
+    tenant = SelfAttribute("charge_point.tenant")
+    use = CertificateUse.CENTRAL_SYSTEM
+    hash_algorithm = "SHA256"
+    issuer_name_hash = "ab" * 32
+    issuer_key_hash = "cd" * 32
+    serial_number = Sequence(lambda n: f"{n + 4096:X}")
+    is_reported = True
+    updated_at = LazyFunction(now)
 
 
 class StatusReportFactory(LogRowFactory):

@@ -54,6 +54,17 @@ class TenantAdmin(TenantModelAdmin):
                 "fields": ("pricing_mode", "default_tariff", "stale_after_days", "close_stale_after_days"),
             },
         ),
+        (
+            "Certificates",
+            {
+                "classes": ["tab"],
+                "fields": ("cpo_name", "signing_policy", "certificate_days", "renew_certificate_days"),
+            },
+        ),
+        (
+            "Security events",
+            {"classes": ["tab"], "fields": ("alert_severity", "alert_types", "quiet_types")},
+        ),
         ("Roaming", {"classes": ["tab"], "fields": ("country_code", "party_id")}),
     )
 

@@ -37,6 +37,13 @@ CHANGEABLE = frozenset(
         "default_tariff",
         "stale_after_days",
         "close_stale_after_days",
+        "cpo_name",
+        "signing_policy",
+        "certificate_days",
+        "renew_certificate_days",
+        "alert_severity",
+        "alert_types",
+        "quiet_types",
     }
 )
 

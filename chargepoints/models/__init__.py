@@ -1,5 +1,11 @@
 """Rows of charge points; one module per aggregate."""
 
+from chargepoints.models.certificates import (
+    Certificate,
+    CertificateAuthority,
+    CertificateRequest,
+    InstalledCertificate,
+)
 from chargepoints.models.commands import Command
 from chargepoints.models.configuration import ConfigurationEntry, ConfigurationTemplate
 from chargepoints.models.connections import Connection, GatewayNode, RefusedConnection
@@ -19,6 +25,9 @@ from chargepoints.models.variables import ConfigurationState, Variable, Variable
 
 __all__ = [
     "BatchReceipt",
+    "Certificate",
+    "CertificateAuthority",
+    "CertificateRequest",
     "ChargePoint",
     "Command",
     "ConfigurationEntry",
@@ -32,6 +41,7 @@ __all__ = [
     "FleetTaskItem",
     "FrameAnomaly",
     "GatewayNode",
+    "InstalledCertificate",
     "Location",
     "OcppMessage",
     "RefusedConnection",

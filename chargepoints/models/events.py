@@ -6,6 +6,7 @@ from django.db import models
 
 from chargepoints.choices import StatusReportKind
 from chargepoints.models.sites import ChargePoint
+from chargepoints.security_events import severity_of
 from csms_project.common.fields import LogTextField
 from csms_project.common.models import TenantOwned
 
@@ -135,16 +136,32 @@ class SecurityEvent(LogRow):
     type = models.CharField(max_length=50)
     tech_info = models.CharField(max_length=255, blank=True)
     at = models.DateTimeField(help_text="Charger's clock.")
+    # Defaults of the database: processes of the version before do not know these columns.
+    is_alert = models.BooleanField(
+        default=False, db_default=False, help_text="The organisation's rule calls for a person."
+    )
+    acknowledged_at = models.DateTimeField(null=True, blank=True)
+    acknowledged_by_name = models.CharField(max_length=150, blank=True, default="", db_default="")
 
     class Meta:
         ordering = ["-received_at", "-id"]
         indexes = [
             models.Index(fields=["charge_point", "received_at", "id"], name="security_event_charge_point"),
             models.Index(fields=["tenant", "received_at", "id"], name="security_event_tenant"),
+            models.Index(
+                fields=["tenant", "received_at", "id"],
+                name="security_event_open",
+                condition=models.Q(is_alert=True, acknowledged_at=None),
+            ),
         ]
 
     def __str__(self) -> str:
         return self.type
+
+    @property
+    def severity(self) -> str:
+        """How grave its type is, whatever was done about it."""
+        return severity_of(self.type)
 
 
 class StatusReport(LogRow):

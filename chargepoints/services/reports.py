@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from accounts.models import Tenant
+from chargepoints import security_events
 from chargepoints.choices import StatusReportKind
 from chargepoints.models import SecurityEvent, StatusReport
 from chargepoints.services.batch import Act, FromCharger, StationBatch
@@ -45,7 +47,8 @@ def decide_progress(request: Progress, batch: StationBatch) -> None:
 
 
 def decide_security_event(request: SecurityReport, batch: StationBatch) -> None:
-    """Store a security event."""
+    """Store a security event; where the organisation's rule says so it is an alert, with an event of its own."""
+    is_alert = _is_alert(request.type, batch.charge_point(request.charge_point_id).tenant)
     batch.add(
         SecurityEvent(
             tenant_id=request.tenant_id,
@@ -54,9 +57,23 @@ def decide_security_event(request: SecurityReport, batch: StationBatch) -> None:
             type=request.type,
             tech_info=request.tech_info,
             at=request.at or request.received_at,
+            is_alert=is_alert,
         )
     )
     _tell(request, batch, "charge_point.security_event", {"type": request.type})
+    if is_alert:
+        severity = security_events.severity_of(request.type)
+        data = {"type": request.type, "severity": severity, "tech_info": request.tech_info}
+        _tell(request, batch, "security.alert", data)
+
+
+def _is_alert(kind: str, tenant: Tenant) -> bool:
+    return security_events.calls_for_a_person(
+        kind,
+        severities=tenant.alert_severity,
+        always=security_events.names_in(tenant.alert_types),
+        never=security_events.names_in(tenant.quiet_types),
+    )
 
 
 def _tell(request: FromCharger, batch: StationBatch, kind: str, data: dict[str, str]) -> None:

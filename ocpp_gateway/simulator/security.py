@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from ocpp_gateway.simulator import firmware
+from ocpp_gateway.wire.timestamps import format_timestamp
 
 if TYPE_CHECKING:
     from ocpp_gateway.simulator.charge_point import ChargePoint
@@ -27,11 +28,29 @@ Reply = tuple[Payload, Coroutine[Any, Any, None] | None]
 
 
 class Certificates:
-    """Root certificates by their use, and the charge point's own."""
+    """Root certificates by their use, and the charge point's own with its key and its authorities."""
 
     def __init__(self) -> None:
         self._installed: dict[str, list[x509.Certificate]] = {}
         self.own: x509.Certificate | None = None
+        self.own_key: ec.EllipticCurvePrivateKey | None = None
+        self.chain = ""
+        #: Of the request that was sent last; it never leaves the charge point (A02.FR.05).
+        self.asked_key: ec.EllipticCurvePrivateKey | None = None
+
+    def take(self, chain: str, now: datetime) -> bool:
+        """Use a signed certificate, if it is for the key that was asked for and valid now (A02.FR.06)."""
+        certificate = _read(chain)
+        if certificate is None:
+            return False
+        key = self.asked_key
+        if key is not None and (
+            certificate.public_key() != key.public_key()
+            or not certificate.not_valid_before_utc <= now < certificate.not_valid_after_utc
+        ):
+            return False
+        self.own, self.own_key, self.chain, self.asked_key = certificate, key, chain, None
+        return True
 
     def install(self, use: str, certificate: x509.Certificate) -> None:
         held = self._installed.setdefault(use, [])
@@ -100,18 +119,20 @@ def get_installed_certificate_ids(cp: ChargePoint, payload: Payload) -> Reply:
 
 
 def certificate_signed(cp: ChargePoint, payload: Payload) -> Reply:
-    certificate = _read(payload["certificateChain"])
-    if certificate is None:
-        return {"status": "Rejected"}, None
-    cp.certificates.own = certificate
-    return {"status": "Accepted"}, None
+    if cp.certificates.take(str(payload["certificateChain"]), cp.clock.now()):
+        return {"status": "Accepted"}, None
+    event = {"type": "InvalidChargePointCertificate", "timestamp": format_timestamp(cp.clock.now())}
+    return {"status": "Rejected"}, cp.notify("SecurityEventNotification", event)
 
 
 async def ask_for_certificate(cp: ChargePoint) -> None:
-    """Send a request for a new certificate (A02)."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, cp.station.identity[:64])])
-    request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
+    """Make a new key and send a request for its certificate (A02)."""
+    cp.certificates.asked_key = ec.generate_private_key(ec.SECP256R1())
+    parts = [x509.NameAttribute(NameOID.COMMON_NAME, cp.station.identity[:64])]
+    if operator := cp.configuration["CpoName"]:
+        parts.insert(0, x509.NameAttribute(NameOID.ORGANIZATION_NAME, operator[:64]))  # A02.FR.13
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name(parts))
+    request = builder.sign(cp.certificates.asked_key, hashes.SHA256())
     pem = request.public_bytes(serialization.Encoding.PEM).decode()
     await cp.notify("SignCertificate", {"csr": pem})
 

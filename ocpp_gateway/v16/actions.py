@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chargepoints.services import registration, reports, status, vendor_messages
+from chargepoints.services import certificate_requests, registration, reports, status, vendor_messages
 from ocpp_gateway.action import Action
 from ocpp_gateway.v16 import core, maintenance
 from transactions.services import metering, sessions, starts, stops
@@ -24,7 +24,7 @@ ACTIONS: dict[str, Action] = {
         maintenance.security_event_in, reports.SECURITY_EVENT, core.nothing_out, is_transactional=True
     ),
     "SignCertificate": Action(
-        maintenance.sign_certificate_in, reports.SECURITY_EVENT, maintenance.sign_certificate_out
+        maintenance.sign_certificate_in, certificate_requests.SIGN, maintenance.sign_certificate_out
     ),
     "SignedFirmwareStatusNotification": Action(
         maintenance.signed_firmware_in, reports.PROGRESS, core.nothing_out

@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from chargepoints.choices import CommandStatus
 from chargepoints.models import Command
-from chargepoints.services import local_list
+from chargepoints.pki.reading import HashData
+from chargepoints.services import installed_certificates, local_list
 from chargepoints.services.variables import Entry, store_snapshot, store_unknown, store_value
 from ocpp_gateway.outcome import Effect, Outcome, outcome_of_status
 from ocpp_gateway.wire.timestamps import parse_timestamp
@@ -73,6 +74,12 @@ def _effects(action: str, request: Payload, response: Payload) -> Sequence[Effec
             return [partial(_keep_list_version, _version(response))]
         case "SendLocalList" if status == "Accepted":
             return [partial(_keep_list_version, request.get("listVersion"))]
+        case "GetInstalledCertificateIds" if status in ("Accepted", "NotFound"):
+            return [partial(_keep_roots, request, response)]
+        case "InstallCertificate" if status == "Accepted":
+            return [partial(_keep_root, request)]
+        case "DeleteCertificate" if status in ("Accepted", "NotFound"):
+            return [partial(_drop_root, request)]
     return ()
 
 
@@ -120,6 +127,32 @@ def _keep_unknown(command: Command) -> None:
 def _keep_list_version(version: object, command: Command) -> None:
     if isinstance(version, int):
         local_list.store_version(command.charge_point_id, version, at=timezone.now())
+
+
+def _keep_roots(request: Payload, response: Payload, command: Command) -> None:
+    use, found = str(request.get("certificateType", "")), response.get("certificateHashData") or ()
+    names = [_hash_data(item) for item in found if isinstance(item, Mapping)]
+    installed_certificates.listed(command.charge_point_id, use, names, at=timezone.now())
+
+
+def _keep_root(request: Payload, command: Command) -> None:
+    use, pem = str(request.get("certificateType", "")), str(request.get("certificate", ""))
+    installed_certificates.taken(command.charge_point_id, use, pem, at=timezone.now())
+
+
+def _drop_root(request: Payload, command: Command) -> None:
+    name = request.get("certificateHashData")
+    if isinstance(name, Mapping):
+        installed_certificates.deleted(command.charge_point_id, _hash_data(name))
+
+
+def _hash_data(item: Mapping[str, Any]) -> HashData:
+    return HashData(
+        algorithm=str(item.get("hashAlgorithm", "")),
+        issuer_name_hash=str(item.get("issuerNameHash", "")),
+        issuer_key_hash=str(item.get("issuerKeyHash", "")),
+        serial_number=str(item.get("serialNumber", "")),
+    )
 
 
 # ---------------------------------------------------------------- words

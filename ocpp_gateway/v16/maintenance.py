@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from chargepoints.choices import StatusReportKind
+from chargepoints.services.certificate_requests import SigningAnswer, SigningRequest
 from chargepoints.services.reports import Progress, SecurityReport
 from ocpp_gateway.link import Link
 from ocpp_gateway.v16 import mapping
 
 Payload = dict[str, Any]
+MAX_CSR = 5500  # whitepaper §5.17
 
 
 def _progress(link: Link, payload: Payload, kind: StatusReportKind) -> Progress:
@@ -47,12 +49,10 @@ def security_event_in(link: Link, payload: Payload) -> SecurityReport:
     )
 
 
-def sign_certificate_in(link: Link, payload: Payload) -> SecurityReport:
-    return SecurityReport(
-        **link.facts(), type="SignCertificateRefused", at=None, tech_info="There is no certificate authority."
-    )
+def sign_certificate_in(link: Link, payload: Payload) -> SigningRequest:
+    return SigningRequest(**link.facts(), csr=mapping.text(payload, "csr", MAX_CSR))
 
 
-def sign_certificate_out(done: object) -> Payload:
-    # There is no certificate authority yet, and a charger must not wait for a certificate that never comes.
-    return {"status": "Rejected"}
+def sign_certificate_out(done: SigningAnswer) -> Payload:
+    # The certificate follows later, in a call of ours (whitepaper A02.FR.11).
+    return {"status": "Accepted" if done.is_accepted else "Rejected"}

@@ -96,13 +96,6 @@ def test_security_event_of_any_type_is_stored(csms: Csms, charge_point: ChargePo
     assert Event.objects.get(kind="charge_point.security_event").data == {"type": kind}
 
 
-@pytest.mark.parametrize("csr", ["adsad", "-----BEGIN CERTIFICATE REQUEST-----\nMIIB\n-----END"])
-def test_certificate_request_is_rejected_without_a_certificate_authority(
-    csms: Csms, charge_point: ChargePoint, csr: str
-) -> None:
-    assert csms.send(charge_point, "SignCertificate", {"csr": csr}) == {"status": "Rejected"}
-
-
 def test_action_of_a_vendor_is_not_implemented(csms: Csms, charge_point: ChargePoint) -> None:
     assert csms.ask_one(charge_point, "CustomOperation", {}).code == "NotImplemented"
 

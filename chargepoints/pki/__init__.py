@@ -1,0 +1,1 @@
+"""Certificates as such: keys, requests, certificates, revocation lists.  Built on `cryptography`; no database."""
