@@ -51,7 +51,7 @@ def csr_pem(
     *,
     common_name: str | None = "CP-A",
     organization: str | None = "Acme",
-    algorithm: hashes.HashAlgorithm | None = None,
+    algorithm: Any = None,
 ) -> str:
     """A request as a charger sends it."""
     builder = x509.CertificateSigningRequestBuilder().subject_name(subject(common_name, organization))

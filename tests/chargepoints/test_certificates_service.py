@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
@@ -13,7 +14,7 @@ from accounts.errors import PermissionRefused
 from accounts.models import Tenant
 from accounts.permissions import Actor
 from chargepoints import errors
-from chargepoints.certificate_providers import ProviderError, Signed
+from chargepoints.certificate_providers import Order, ProviderError, Signed
 from chargepoints.choices import CertificateKind, CertificateState, CommandStatus
 from chargepoints.models import Certificate, CertificateAuthority, ChargePoint, Command
 from chargepoints.services import (
@@ -240,7 +241,7 @@ def test_wrong_answer_of_an_outside_authority_is_not_kept(
     csr = csr_pem()
     good = sign_outside(_order(csr))
     fields = {"certificate": good.certificate, "chain": good.chain, "issuer": good.issuer}
-    outside.answer = Signed(**(fields | change))
+    outside.answer = Signed(**(fields | change))  # type: ignore[arg-type]
     with pytest.raises(ProviderError, match=problem):
         certificate_requests.sign_for(actor=ADMIN, charge_point=charge_point, csr=csr)
     assert not Certificate.objects.filter(charge_point=charge_point).exists()
@@ -265,9 +266,7 @@ def test_certificate_given_twice_is_an_error_of_the_authority(
         certificate_requests.sign_for(actor=ADMIN, charge_point=charge_point, csr=csr)
 
 
-def _order(csr: str) -> object:
-    from chargepoints.certificate_providers import Order
-
+def _order(csr: str) -> Order:
     return Order(reference="x", csr=csr, common_name="CP-A", organization="Acme", valid_days=30)
 
 
@@ -280,7 +279,7 @@ def _order(csr: str) -> object:
     ],
 )
 def test_file_that_is_not_of_this_charger_is_not_signed(
-    charge_point: ChargePoint, parts: dict[str, str], problem: str
+    charge_point: ChargePoint, parts: dict[str, Any], problem: str
 ) -> None:
     with pytest.raises(errors.BadCertificateRequest, match=problem):
         certificate_requests.sign_for(actor=ADMIN, charge_point=charge_point, csr=csr_pem(**parts))

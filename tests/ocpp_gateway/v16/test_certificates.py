@@ -15,7 +15,8 @@ from pytest_django import Settings
 from accounts.errors import PermissionRefused
 from accounts.models import Tenant
 from accounts.permissions import Actor
-from chargepoints import commands
+from chargepoints import commands, errors
+from chargepoints.certificate_providers import Order
 from chargepoints.choices import CertificateRequestState as State
 from chargepoints.choices import CertificateState, CommandStatus, SecurityProfile
 from chargepoints.models import (
@@ -368,7 +369,7 @@ def test_request_waits_for_a_person_where_the_organisation_wants_one(
     assert AuditEntry.objects.filter(action="certificates.approve_request").exists()
     work(csms, seconds=3)
     assert request().state == State.SIGNED
-    with pytest.raises(certificate_requests.errors.RequestDecided):
+    with pytest.raises(errors.RequestDecided):
         certificate_requests.refuse(actor=operator, request=row)
 
 
@@ -467,9 +468,7 @@ def test_wrong_key_from_an_outside_authority_is_shown_and_not_delivered(
     csms: Csms, charge_point: ChargePoint, outside: type[OutsideProvider]
 ) -> None:
     ask(csms, charge_point)
-    order = certificate_requests.Order(
-        reference="x", csr=request().csr, common_name="CP-A", organization="Acme", valid_days=9
-    )
+    order = Order(reference="x", csr=request().csr, common_name="CP-A", organization="Acme", valid_days=9)
     outside.answer = sign_outside(order, key=ec.generate_private_key(ec.SECP256R1()))
     work(csms, seconds=2)
     assert request().problem == "The authority has signed another key than the charger's."
