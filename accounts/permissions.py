@@ -34,6 +34,9 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "charge_points.view": ALL,
     "charge_points.change": _FIELD,
     "charge_points.archive": _MANAGE,
+    "model_profiles.view": ALL,
+    # Corrections of registers change what sessions cost.
+    "model_profiles.change": _MANAGE,
     "connections.view": ALL,
     "refusals.view": _FIELD | {Role.SUPPORT},
     "refusals.change": _FIELD,

@@ -20,6 +20,20 @@ class SecurityProfile(models.IntegerChoices):
     TLS_CERTIFICATE = 3, "3: TLS and client certificate"
 
 
+class EnergyUnit(models.TextChoices):
+    """Unit of an energy register (OCPP 1.6 §7.45)."""
+
+    WH = "Wh", "Wh"
+    KWH = "kWh", "kWh"
+
+
+class RateUnit(models.TextChoices):
+    """ChargingRateUnit (OCPP 1.6 §7.12)."""
+
+    AMPERE = "A", "Ampere"
+    WATT = "W", "Watt"
+
+
 class ConnectorStatus(models.TextChoices):
     """ChargePointStatus of OCPP 1.6 §7.7 and ConnectorStatusEnumType of 2.x."""
 

@@ -23,6 +23,7 @@ from chargepoints.services import (
     authorities,
     certificate_expiry,
     fleet_steps,
+    model_profiles,
     ownership,
     reservations,
     signing,
@@ -78,6 +79,12 @@ def watch_certificates(now: datetime) -> int:
 def forget_dead_nodes(now: datetime) -> int:
     """Remove the connections of gateway processes whose lease has run out; gateways do so themselves."""
     return ownership.drop_dead()
+
+
+@job(every_s=HOUR_S)
+def resolve_model_profiles(now: datetime) -> int:
+    """Let charge points follow the model profiles that fit them best; an update may have brought better ones."""
+    return model_profiles.resolve_all()
 
 
 @job(every_s=HOUR_S)

@@ -14,8 +14,10 @@ from accounts.models import Tenant
 from accounts.permissions import Actor
 from chargepoints.choices import FAILED_ITEM_STATUSES, OPEN_ITEM_STATUSES, CommandStatus, FleetItemStatus
 from chargepoints.command_specs import REMOTE_STARTS, SESSION_WINDOW
+from chargepoints.model_profiles import NONE, ModelProfile, built_in_profiles, choose, find_built_in
 from chargepoints.models import (
     ChargePoint,
+    ChargePointModelProfile,
     Command,
     ConfigurationState,
     Connection,
@@ -78,7 +80,7 @@ def charge_points_with_status(tenant: Tenant | None) -> QuerySet[ChargePoint]:
     rows: QuerySet[ChargePoint] = (
         ChargePoint.objects.for_tenant(tenant)
         .annotate(is_online=Exists(online))
-        .select_related("tenant", "location", "connection", "connection__node", "tariff")
+        .select_related("tenant", "location", "connection", "connection__node", "tariff", "model_profile")
         .prefetch_related("connectors__evse", "evses__connectors")
     )
     return rows
@@ -150,6 +152,57 @@ def find_configuration_state(charge_point: ChargePoint) -> ConfigurationState | 
     """When its configuration was read; None: never."""
     found: ConfigurationState | None = ConfigurationState.objects.filter(charge_point=charge_point).first()
     return found
+
+
+#: Where a charge point keeps which profile is its own, and what of it concerns every message.
+PROFILE_COLUMNS = ("model_profile_id", "built_in_profile", "profile_flags")
+
+
+def profile_of(charge_point: ChargePoint) -> ModelProfile:
+    """The model profile of a charge point, `model_profiles.NONE` without one; no query where its row is loaded."""
+    row = charge_point.model_profile if charge_point.model_profile_id is not None else None
+    if row is not None:
+        # Batches share the row: it is read once, not with every start.
+        known: ModelProfile | None = row.__dict__.get("_profile")
+        if known is None:
+            known = row.__dict__["_profile"] = row.as_profile()
+        return known
+    return find_built_in(charge_point.built_in_profile) if charge_point.built_in_profile else NONE
+
+
+def profiles_of(charge_points: Iterable[ChargePoint]) -> dict[int, ModelProfile]:
+    """The model profiles of many charge points by their keys; one query."""
+    rows = list(charge_points)
+    keys = {row.model_profile_id for row in rows if row.model_profile_id is not None}
+    own = {
+        row.pk: row.as_profile()
+        for row in (ChargePointModelProfile.objects.filter(pk__in=keys) if keys else ())
+    }
+    return {
+        row.pk: own.get(row.model_profile_id)
+        or (find_built_in(row.built_in_profile) if row.built_in_profile else NONE)
+        for row in rows
+    }
+
+
+def chosen_profile(charge_point: ChargePoint, own: Iterable[ChargePointModelProfile]) -> ModelProfile:
+    """The profile that fits what a charge point says of itself best: of its tenant, else built-in."""
+    return choose(
+        [row.as_profile() for row in own if row.is_active],
+        built_in_profiles(),
+        vendor=charge_point.vendor,
+        model=charge_point.model,
+        firmware=charge_point.firmware_version,
+    )
+
+
+def put_profile(charge_point: ChargePoint, profile: ModelProfile) -> bool:
+    """Set the columns that name a profile; true when that changed one.  Nothing is saved."""
+    before = [getattr(charge_point, name) for name in PROFILE_COLUMNS]
+    after = [profile.pk, profile.key, profile.flags]
+    for name, value in zip(PROFILE_COLUMNS, after, strict=True):
+        setattr(charge_point, name, value)
+    return before != after
 
 
 def variables_of(charge_point: ChargePoint) -> QuerySet[Variable]:

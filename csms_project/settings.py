@@ -254,6 +254,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "TokenStatus": "accounts.choices.TokenStatus",
         "AuthorizationStatus": "accounts.choices.AuthorizationStatus",
+        "EnergyUnit": "chargepoints.choices.EnergyUnit",
         "ConnectorStatus": "chargepoints.choices.ConnectorStatus",
         "CommandStatus": "chargepoints.choices.CommandStatus",
         "RegistrationStatus": "chargepoints.choices.RegistrationStatus",

@@ -106,6 +106,12 @@ UNFOLD: dict[str, Any] = {
                         "chargepoints_refusedconnection_changelist",
                         "refusals.view",
                     ),
+                    _item(
+                        "Model profiles",
+                        "fact_check",
+                        "chargepoints_chargepointmodelprofile_changelist",
+                        "model_profiles.view",
+                    ),
                     _item("Connections", "lan", "chargepoints_connection_changelist", "connections.view"),
                     _item("Commands", "send", "chargepoints_command_changelist", "commands.view"),
                     _item("Tasks", "checklist", "chargepoints_fleettask_changelist", "commands.view"),

@@ -94,7 +94,7 @@ class CallWork:
                     link=self.link, action=self.name, request=self.arrived.call.payload, response=payload
                 )
             )
-        if self.link.repairs:
+        if self.link.repairs and self.socket.keeps_repairs:
             batch.add(
                 anomaly(
                     link=self.link,

@@ -58,6 +58,7 @@ class Socket:
         self.registration = connected.registration
         self.was_accepted = connected.was_accepted
         self.strict_schema = connected.strict_schema
+        self.keeps_repairs = connected.keeps_repairs
         self.state = Connection(
             clock=time.monotonic, rate=settings.OCPP_MESSAGE_RATE, burst=settings.OCPP_MESSAGE_BURST
         )
@@ -349,10 +350,9 @@ class Socket:
 
     @property
     def is_usual(self) -> bool:
-        """Accepted, now and before, and not strict: nothing that a look at its row could take back."""
-        return (
-            self.registration is RegistrationStatus.ACCEPTED and self.was_accepted and not self.strict_schema
-        )
+        """Accepted and lenient, as nearly all are: nothing that a look at its row could take back."""
+        is_accepted = self.registration is RegistrationStatus.ACCEPTED and self.was_accepted
+        return is_accepted and not self.strict_schema and self.keeps_repairs
 
     def update(self, standing: ownership.Standing | None) -> None:
         """Take over what the database says of this charger."""
@@ -365,6 +365,7 @@ class Socket:
         elif standing.read_at > self._booted_at:
             # What was read before the last boot was stored would take its effect back.
             self.strict_schema = standing.strict_schema
+            self.keeps_repairs = standing.keeps_repairs
             self.was_accepted = self.was_accepted or standing.was_accepted
             if standing.registration is not RegistrationStatus.ACCEPTED or self.was_accepted:
                 self.registration = standing.registration

@@ -425,6 +425,15 @@ def energy_tariff(price: str = "0.50", vat: str | None = None) -> list[dict[str,
     return [{"price_components": [{"type": "ENERGY", "price": price, "vat": vat, "step_size": None}]}]
 
 
+class ModelProfileFactory(Factory):
+    class Meta:
+        model = chargepoints.ChargePointModelProfile
+
+    tenant = SubFactory(TenantFactory)
+    name = Sequence(lambda n: f"Profile {n}")
+    vendor = "Amperia"
+
+
 class TariffFactory(Factory):
     class Meta:
         model = transactions.Tariff

@@ -121,6 +121,9 @@ class Transaction(TenantOwned):
     meter_start_raw = models.CharField(max_length=64, blank=True, editable=False)
     meter_stop_raw = models.CharField(max_length=64, blank=True, editable=False)
     register_wh = energy_field(null=True, blank=True, help_text="Highest register seen in its samples.")
+    meter_correction = FastJSONField(
+        null=True, blank=True, editable=False, help_text="How its registers are corrected; empty: not at all."
+    )
     last_sample_at = models.DateTimeField(null=True, blank=True, editable=False)
     energy_wh = energy_field(default=0)
     power_w = models.IntegerField("power (W)", null=True, blank=True)

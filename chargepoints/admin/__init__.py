@@ -8,6 +8,7 @@ from chargepoints.admin import (
     connections,
     fleet,
     logs,
+    model_profiles,
     refusals,
     sites,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "connections",
     "fleet",
     "logs",
+    "model_profiles",
     "refusals",
     "sites",
 ]

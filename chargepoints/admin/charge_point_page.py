@@ -16,6 +16,7 @@ from chargepoints import commands
 from chargepoints.admin.buttons import RAW
 from chargepoints.admin.command_forms import CommandForm, RawForm
 from chargepoints.admin.configuration_tab import compare_view
+from chargepoints.admin.model_profiles import patterns_of
 from chargepoints.admin.refusals import shown_once
 from chargepoints.admin.shared import (
     REGISTRATION_TONES,
@@ -30,8 +31,9 @@ from chargepoints.admin.tabs import panels_of, tabs_for
 from chargepoints.choices import RegistrationStatus
 from chargepoints.command_specs import NEUTRAL
 from chargepoints.errors import InvalidPayload
+from chargepoints.model_profiles import ModelProfile
 from chargepoints.models import ChargePoint, Command
-from chargepoints.selectors import charge_points_with_status
+from chargepoints.selectors import charge_points_with_status, profile_of
 from chargepoints.services import stations
 from csms_project.common.admin import chip
 
@@ -210,11 +212,20 @@ def live_context(request: HttpRequest, obj: Any) -> dict[str, Any]:
     if not hasattr(obj, "is_online"):
         obj = charge_points_with_status(None).get(pk=obj.pk)
     connection = getattr(obj, "connection", None) if obj.is_online else None
+    profile = profile_of(obj)
     running = [
         {
             "connector": connector,
-            "chip": connector_chip(connector.ocpp_number, connector.status, error_code=connector.error_code),
+            "chip": connector_chip(
+                connector.ocpp_number,
+                connector.status,
+                error_code=connector.error_code,
+                info=profile.error_text(connector.vendor_error_code, connector.status_info),
+            ),
             "since": ago(connector.status_received_at) if connector.status_received_at else "",
+            "meaning": profile.error_text(
+                connector.vendor_error_code, connector.status_info, connector.error_code
+            ),
         }
         for connector in obj.connectors.all()
     ]
@@ -230,12 +241,26 @@ def live_context(request: HttpRequest, obj: Any) -> dict[str, Any]:
             REGISTRATION_TONES[RegistrationStatus(obj.registration_status)],
         ),
         "own_status": own_status_chip(obj),
+        "own_meaning": profile.error_text(obj.status_info, obj.error_code),
+        "profile": profile,
+        "profile_why": why_profile(obj, profile),
         "connectors": running,
         "last_command": last,
         "last_command_chip": command_chip(last) if last else "",
         "live_panels": panels_of(request, obj, live=True),
         "now": timezone.now(),
     }
+
+
+def why_profile(obj: ChargePoint, profile: ModelProfile) -> str:
+    """Which profile applies to a charge point, and why."""
+    said = " ".join(filter(None, (obj.vendor, obj.model, obj.firmware_version)))
+    if profile:
+        kind = "built-in profile" if profile.is_built_in else "profile of yours"
+        return f"The {kind} for {patterns_of(profile)} fits “{said}” best."
+    if not said:
+        return "The charger has not said what it is: profiles apply after its first boot."
+    return f"No profile fits “{said}”."
 
 
 def _asked(request: HttpRequest) -> dict[str, str]:

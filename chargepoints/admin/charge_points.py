@@ -41,7 +41,7 @@ from chargepoints.admin.shared import (
 from chargepoints.choices import ConnectorStatus, RegistrationStatus
 from chargepoints.command_specs import NEUTRAL
 from chargepoints.models import ChargePoint, Connector
-from chargepoints.selectors import charge_points_with_status
+from chargepoints.selectors import charge_points_with_status, profile_of
 from chargepoints.services import stations
 from csms_project.common import audit, panels
 from csms_project.common.admin import OptionFilter, chip
@@ -236,7 +236,12 @@ class ChargePointAdmin(ChargePointPages):
     @display(description="Connectors")
     def connectors_column(self, obj: Any) -> str:
         chips: list[Any] = [
-            connector_chip(c.ocpp_number, c.status, error_code=c.error_code, info=c.status_info)
+            connector_chip(
+                c.ocpp_number,
+                c.status,
+                error_code=c.error_code,
+                info=_meaning(obj, c) or c.status_info,
+            )
             for c in obj.connectors.all()
         ]
         if own := own_status_chip(obj):
@@ -349,6 +354,13 @@ class ChargePointAdmin(ChargePointPages):
     ) -> None:
         actor = actor_of(request)
         self.attempt_all(request, list(queryset), lambda row: act(actor=actor, charge_point=row), done=done)
+
+
+def _meaning(obj: ChargePoint, connector: Connector) -> str:
+    """What the model's profile says about a connector's error; nothing is looked up while there is none."""
+    if not (connector.vendor_error_code or connector.status_info):
+        return ""
+    return profile_of(obj).error_text(connector.vendor_error_code, connector.status_info)
 
 
 def _column(column: panels.Column) -> Callable[[Any], Any]:

@@ -3,10 +3,12 @@
 from http import HTTPStatus
 
 from chargepoints import errors
+from chargepoints.services.model_profiles import NotAProfileFile
 from csms_project.common.api.problems import translate
 
 translate(errors.ChargePointsError, HTTPStatus.CONFLICT, "conflict")
 translate(errors.Invalid, HTTPStatus.BAD_REQUEST, "invalid")
+translate(NotAProfileFile, HTTPStatus.BAD_REQUEST, "invalid")
 translate(errors.UnknownAction, HTTPStatus.BAD_REQUEST, "unknown_action")
 translate(errors.ChargePointOffline, HTTPStatus.CONFLICT, "charge_point_offline")
 translate(errors.ChargePointNotAccepted, HTTPStatus.CONFLICT, "charge_point_not_accepted")

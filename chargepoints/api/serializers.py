@@ -22,6 +22,7 @@ from chargepoints.models import (
     Reservation,
     StatusEvent,
 )
+from chargepoints.selectors import profile_of
 
 
 class LocationSerializer(serializers.ModelSerializer[Location]):
@@ -146,6 +147,14 @@ class LinesField(serializers.Field[Any, Any, Any, Any]):
         return [line.strip() for line in value.splitlines() if line.strip()]
 
 
+class ChosenProfileSerializer(serializers.Serializer[Any]):
+    """The model profile that applies: `id` of the tenant's own, or `key` of a built-in one."""
+
+    id = serializers.IntegerField(allow_null=True)
+    key = serializers.CharField(allow_blank=True)
+    name = serializers.CharField()
+
+
 class ChargePointSerializer(serializers.ModelSerializer[ChargePoint]):
     """`status` is that of the charger itself (connector 0 of OCPP 1.6)."""
 
@@ -165,6 +174,7 @@ class ChargePointSerializer(serializers.ModelSerializer[ChargePoint]):
         max_length=64,
         help_text="16 to 64 characters, printable text or hex. Never shown again.",
     )
+    model_profile = serializers.SerializerMethodField()
     online = serializers.BooleanField(source="is_online", read_only=True)
     evses = EvseSerializer(many=True, read_only=True)
     connectors = ConnectorSerializer(many=True, read_only=True)
@@ -174,6 +184,7 @@ class ChargePointSerializer(serializers.ModelSerializer[ChargePoint]):
         fields = [
             *_BY_OPERATOR,
             "authorization_key",
+            "model_profile",
             "online",
             *_BY_CHARGER,
             "accepted_at",
@@ -184,6 +195,13 @@ class ChargePointSerializer(serializers.ModelSerializer[ChargePoint]):
             "updated_at",
         ]
         read_only_fields = [*_BY_CHARGER, "accepted_at", "archived_at"]
+
+    @extend_schema_field(ChosenProfileSerializer(allow_null=True))
+    def get_model_profile(self, charge_point: ChargePoint) -> dict[str, Any] | None:
+        profile = profile_of(charge_point)
+        if not profile:
+            return None
+        return {"id": profile.pk, "key": profile.key, "name": profile.name}
 
 
 class ChargePointCreateSerializer(ChargePointSerializer):

@@ -3,7 +3,7 @@
 from django.urls import re_path
 from rest_framework.routers import SimpleRouter
 
-from chargepoints.api import commands, configuration, fleet, parts, views
+from chargepoints.api import commands, configuration, fleet, model_profiles, parts, views
 from chargepoints.api.base import IDENTITY_REGEX
 
 _PART = rf"charge-points/(?P<identity>{IDENTITY_REGEX})"
@@ -11,6 +11,7 @@ _PART = rf"charge-points/(?P<identity>{IDENTITY_REGEX})"
 router = SimpleRouter()
 router.register("locations", views.LocationViewSet, basename="location")
 router.register("charge-points", views.ChargePointViewSet, basename="charge-point")
+router.register("model-profiles", model_profiles.ModelProfileViewSet, basename="model-profile")
 router.register("refused-connections", views.RefusedConnectionViewSet, basename="refused-connection")
 router.register("reservations", views.ReservationViewSet, basename="reservation")
 router.register("fleet-tasks", fleet.FleetTaskViewSet, basename="fleet-task")

@@ -19,6 +19,7 @@ from chargepoints.models.events import (
     StatusReport,
 )
 from chargepoints.models.fleet import FleetTask, FleetTaskItem
+from chargepoints.models.model_profiles import ChargePointModelProfile
 from chargepoints.models.reservations import Reservation
 from chargepoints.models.sites import ChargePoint, Connector, Evse, Location
 from chargepoints.models.variables import ConfigurationState, Variable, VariableChange, VariableRequest
@@ -29,6 +30,7 @@ __all__ = [
     "CertificateAuthority",
     "CertificateRequest",
     "ChargePoint",
+    "ChargePointModelProfile",
     "Command",
     "ConfigurationEntry",
     "ConfigurationState",

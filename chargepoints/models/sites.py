@@ -10,6 +10,7 @@ from django.db import models
 from accounts.choices import AuthorizationMode, PricingMode
 from accounts.models import validate_time_zone
 from chargepoints.choices import ConnectorStatus, RegistrationStatus, SecurityProfile
+from chargepoints.model_profiles import QUIET, STRICT
 from csms_project.common.models import TenantOwned, Timestamped
 
 
@@ -18,6 +19,16 @@ def validate_identity(value: str) -> None:
     length = max(len(value), len(value.casefold()))
     if not 1 <= length <= 48 or not value.isprintable() or any(mark in value for mark in ":/"):
         raise ValidationError("An identity has 1 to 48 printable characters and neither “:” nor “/”.")
+
+
+def is_strict(own: bool | None, profile_flags: str) -> bool:
+    """Whether a charger's messages that break the schema are refused."""
+    return STRICT in profile_flags.split(",") if own is None else own
+
+
+def keeps_repairs(profile_flags: str) -> bool:
+    """Whether messages of a charger that had to be repaired are kept as anomalies."""
+    return QUIET not in profile_flags.split(",")
 
 
 class Location(TenantOwned, Timestamped):
@@ -85,7 +96,10 @@ class ChargePoint(TenantOwned, Timestamped):
     )
     heartbeat_interval_s = models.PositiveIntegerField("heartbeat interval (s)", null=True, blank=True)
     strict_schema = models.BooleanField(
-        default=False, help_text="Refuse messages that break the schema instead of repairing them."
+        null=True,
+        blank=True,
+        help_text="Refuse messages that break the schema instead of repairing them. "
+        "Unknown: as the profile of its model says, else repair.",
     )
     accepted_vendor_ids = models.TextField(
         "vendor ids answered Accepted",
@@ -128,6 +142,17 @@ class ChargePoint(TenantOwned, Timestamped):
     clock_offset_s = models.IntegerField(
         "clock offset (s)", null=True, blank=True, editable=False, help_text="Charger's clock minus ours."
     )
+    # What its model profile says, chosen at its boot and when profiles change.
+    model_profile = models.ForeignKey(
+        "ChargePointModelProfile",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="charge_points",
+        editable=False,
+    )
+    built_in_profile = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
+    profile_flags = models.CharField(max_length=32, blank=True, default="", db_default="", editable=False)
     # Status of the charger itself (connector 0).
     status = models.CharField(max_length=16, choices=ConnectorStatus.choices, blank=True, editable=False)
     error_code = models.CharField(max_length=50, blank=True, editable=False)
@@ -141,6 +166,11 @@ class ChargePoint(TenantOwned, Timestamped):
 
     def __str__(self) -> str:
         return self.name or self.identity
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether messages that break the schema are refused: its own setting, else that of its model's profile."""
+        return is_strict(self.strict_schema, self.profile_flags)
 
     def clean(self) -> None:
         self.identity_key = self.identity.casefold()

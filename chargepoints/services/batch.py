@@ -15,7 +15,7 @@ from django.conf import settings
 
 from accounts.models import IdToken, Tenant
 from accounts.services.authorization import TokenKey, load_tokens
-from chargepoints.models import ChargePoint, Connector, Evse, Location
+from chargepoints.models import ChargePoint, ChargePointModelProfile, Connector, Evse, Location
 from csms_project.common import bulk
 from csms_project.common.shared_rows import SharedRows
 from csms_project.common.unit_of_work import UnitOfWork
@@ -50,6 +50,7 @@ STATION_FIELDS = (
     "id", "tenant_id", "identity", "location_id", "authorization_mode", "pricing_mode", "tariff_id", "status",
     "error_code", "status_info", "status_at", "last_sample_at", "registration_status", "accepted_at",
     "auto_configure", "heartbeat_interval_s", "accepted_vendor_ids",
+    "model_profile_id", "built_in_profile", "profile_flags",
 )  # fmt: skip
 CONNECTOR_FIELDS = (
     "id", "tenant_id", "charge_point_id", "evse_id", "number", "ocpp_number", "status", "error_code",
@@ -96,6 +97,7 @@ class StationBatch(UnitOfWork):
         self._charge_points: dict[int, ChargePoint | None] = {}
         self._connectors: dict[int, dict[int, Connector]] = {}
         self._tokens: dict[TokenKey, list[IdToken]] = {}
+        self._own_profiles: dict[int, list[ChargePointModelProfile]] = {}
         self._parts: dict[object, Any] = {}
 
     # -- parts
@@ -165,6 +167,10 @@ class StationBatch(UnitOfWork):
         names = bulk.attributes(ChargePoint) if whole else STATION_FIELDS
         rows = bulk.load(ChargePoint, names, {"id": ids})
         self._add_settings(rows)
+        if whole:
+            self._own_profiles.update(
+                _shared.owned(ChargePointModelProfile, "tenant_id", {row.tenant_id for row in rows})
+            )
         self._charge_points.update(dict.fromkeys(ids))
         self._charge_points.update({row.pk: row for row in rows})
 
@@ -180,9 +186,11 @@ class StationBatch(UnitOfWork):
             tenant._state.fields_cache["default_tariff"] = tariffs.get(tenant.default_tariff_id)
         for owner in owners:
             owner._state.fields_cache["tariff"] = tariffs.get(owner.tariff_id)
+        profiles = _shared.get(ChargePointModelProfile, {row.model_profile_id for row in rows})
         for row in rows:
             cache = row._state.fields_cache
             cache["tenant"], cache["location"] = tenants[row.tenant_id], sites.get(row.location_id)
+            cache["model_profile"] = profiles.get(row.model_profile_id)
 
     def _load_connectors(self, ids: Iterable[int], *, lock: bool = False) -> None:
         ids = set(ids)
@@ -205,6 +213,12 @@ class StationBatch(UnitOfWork):
         if row is None:
             raise ChargePoint.DoesNotExist(f"charge point {charge_point_id}")
         return row
+
+    def own_profiles(self, tenant_id: int) -> list[ChargePointModelProfile]:
+        """The model profiles of a tenant, remembered for a moment."""
+        if tenant_id not in self._own_profiles:
+            self._own_profiles.update(_shared.owned(ChargePointModelProfile, "tenant_id", {tenant_id}))
+        return self._own_profiles[tenant_id]
 
     def connectors(self, charge_point_id: int) -> dict[int, Connector]:
         """Its connectors by the number that the charger uses."""

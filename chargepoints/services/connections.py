@@ -11,6 +11,7 @@ from accounts.choices import OnboardingMode
 from chargepoints.choices import RefusalReason, RegistrationStatus, SecurityProfile
 from chargepoints.keys import hash_key, verify_key
 from chargepoints.models import ChargePoint, Connection
+from chargepoints.models.sites import is_strict, keeps_repairs
 from chargepoints.services.batch import Act, StationBatch
 from chargepoints.services.presence import ConnectionRow, Presence, RefusedRow, Station
 from csms_project.common import bulk
@@ -49,6 +50,7 @@ class Connected:
     registration: RegistrationStatus
     was_accepted: bool
     strict_schema: bool
+    keeps_repairs: bool = True
     replaced: tuple[uuid.UUID, uuid.UUID] | None
 
 
@@ -188,7 +190,8 @@ def _take_over(request: Connect, station: Station, batch: StationBatch) -> Conne
         token=token,
         registration=RegistrationStatus(station.registration_status),
         was_accepted=station.accepted_at is not None,
-        strict_schema=station.strict_schema,
+        strict_schema=is_strict(station.strict_schema, station.profile_flags),
+        keeps_repairs=keeps_repairs(station.profile_flags),
         replaced=(old.node_id, old.token) if old is not None else None,
     )
 

@@ -20,6 +20,7 @@ from django.utils import timezone
 from chargepoints.choices import RegistrationStatus
 from chargepoints.commands import end_sent
 from chargepoints.models import ChargePoint, Connection, GatewayNode
+from chargepoints.models.sites import is_strict, keeps_repairs
 from chargepoints.services.connections import station_event
 from csms_project.common import bulk
 from csms_project.common.events import record_all
@@ -38,6 +39,7 @@ class Standing:
     strict_schema: bool
     is_archived: bool
     read_at: float  # monotonic
+    keeps_repairs: bool = True
 
 
 def standings(charge_point_ids: Iterable[int]) -> dict[int, Standing]:
@@ -48,18 +50,25 @@ def standings(charge_point_ids: Iterable[int]) -> dict[int, Standing]:
 def _standings(rows: QuerySet[ChargePoint]) -> dict[int, Standing]:
     read_at = time.monotonic()
     values = rows.order_by().values_list(
-        "pk", "connection__token", "registration_status", "accepted_at", "strict_schema", "archived_at"
+        "pk",
+        "connection__token",
+        "registration_status",
+        "accepted_at",
+        "strict_schema",
+        "profile_flags",
+        "archived_at",
     )
     return {
         pk: Standing(
             token=token,
             registration=RegistrationStatus(status),
             was_accepted=accepted_at is not None,
-            strict_schema=strict,
+            strict_schema=is_strict(strict, flags),
+            keeps_repairs=keeps_repairs(flags),
             is_archived=archived_at is not None,
             read_at=read_at,
         )
-        for pk, token, status, accepted_at, strict, archived_at in values
+        for pk, token, status, accepted_at, strict, flags, archived_at in values
     }
 
 
@@ -113,14 +122,15 @@ def review(*, node_id: uuid.UUID, held: Mapping[int, uuid.UUID], before: datetim
     lost = [pk for pk, token in held.items() if owned.get(pk) != token]
     found = standings(lost) if lost else {}
     mine = ChargePoint.objects.filter(connection__node_id=node_id)
-    usual = Q(
-        registration_status=RegistrationStatus.ACCEPTED,
-        accepted_at__isnull=False,
-        strict_schema=False,
-        archived_at__isnull=True,
+    unusual = (
+        ~Q(registration_status=RegistrationStatus.ACCEPTED)
+        | Q(accepted_at__isnull=True)
+        | Q(strict_schema=True)
+        | ~Q(profile_flags="")
+        | Q(archived_at__isnull=False)
     )
     return Review(
-        lost={pk: found.get(pk) for pk in lost}, unusual=_standings(mine.exclude(usual)), read_at=read_at
+        lost={pk: found.get(pk) for pk in lost}, unusual=_standings(mine.filter(unusual)), read_at=read_at
     )
 
 

@@ -37,7 +37,8 @@ class Station(NamedTuple):
     security_profile: int
     registration_status: str
     accepted_at: datetime | None
-    strict_schema: bool
+    strict_schema: bool | None
+    profile_flags: str
     archived_at: datetime | None
 
 

@@ -10,6 +10,7 @@ from django.conf import settings
 from chargepoints.choices import RegistrationStatus, Via
 from chargepoints.configuring import AFTER_BOOT
 from chargepoints.models import ChargePoint, Command
+from chargepoints.selectors import PROFILE_COLUMNS, chosen_profile, put_profile
 from chargepoints.services.batch import Act, FromCharger, StationBatch
 from csms_project.common.events import EventRow, event
 
@@ -48,10 +49,13 @@ def decide_boot(request: Boot, batch: StationBatch) -> Booted:
     _note_firmware_change(request, row, batch)
     for name, value in request.details.items():
         setattr(row, name, value)
+    has_new_profile = _choose_profile(row, batch)
     row.boot_reason = request.reason[:20]
     row.last_boot_at = row.last_seen_at = request.received_at
     row.ocpp_version = request.ocpp_version
     changed = [*request.details, "boot_reason", "last_boot_at", "last_seen_at", "ocpp_version", "accepted_at"]
+    if has_new_profile:
+        changed += PROFILE_COLUMNS
     status = RegistrationStatus(row.registration_status)
     if status is RegistrationStatus.ACCEPTED and row.accepted_at is None:
         row.accepted_at = request.received_at
@@ -60,6 +64,14 @@ def decide_boot(request: Boot, batch: StationBatch) -> Booted:
     if status is RegistrationStatus.ACCEPTED and _auto_configure(row):
         batch.add(_read_configuration(row, request))
     return Booted(status=status, interval_s=heartbeat_interval_s(row), at=request.received_at)
+
+
+def _choose_profile(row: ChargePoint, batch: StationBatch) -> bool:
+    """Vendor, model and firmware may have changed; true when another profile fits now."""
+    own = batch.own_profiles(row.tenant_id)
+    is_new = put_profile(row, chosen_profile(row, own))
+    row._state.fields_cache["model_profile"] = next((p for p in own if p.pk == row.model_profile_id), None)
+    return is_new
 
 
 def heartbeat_interval_s(row: ChargePoint) -> int:

@@ -19,6 +19,7 @@ from django.db import Error as DatabaseProblem
 from chargepoints.errors import ChargePointsError
 from chargepoints.models import DataTransfer, FrameAnomaly
 from chargepoints.redaction import redact
+from chargepoints.selectors import profile_of
 from chargepoints.services.batch import Act, FromCharger, StationBatch
 
 logger = logging.getLogger(__name__)
@@ -202,6 +203,8 @@ def _status_without_handler(request: VendorMessage, batch: StationBatch) -> str:
     for text in (station.accepted_vendor_ids, station.tenant.accepted_vendor_ids):
         if text and vendor in vendor_ids(text):
             return ACCEPTED
+    if vendor in {name.casefold() for name in profile_of(station).accepted_vendor_ids}:
+        return ACCEPTED
     return UNKNOWN_MESSAGE if vendor in _vendors else UNKNOWN_VENDOR
 
 

@@ -76,6 +76,12 @@ PAGES = {
         change="charge_points.change",
         delete="charge_points.archive",
     ),
+    "chargepoints.ChargePointModelProfile": Page(
+        view="model_profiles.view",
+        add="model_profiles.change",
+        change="model_profiles.change",
+        delete="model_profiles.change",
+    ),
     "chargepoints.Command": Page(view="commands.view"),
     "chargepoints.Reservation": Page(view="reservations.view"),
     "chargepoints.FleetTask": Page(view="commands.view"),
@@ -119,6 +125,9 @@ VIEWS = [
 LIST_VIEWS = {
     "chargepoints_chargepoint_compare": "variables.view",
     "transactions_transaction_export": "transactions.view",
+    "chargepoints_chargepointmodelprofile_built_in": "model_profiles.view",
+    "chargepoints_chargepointmodelprofile_import": "model_profiles.change",
+    "chargepoints_chargepointmodelprofile_export": "model_profiles.view",
     "accounts_idtoken_import": "id_tokens.change",
     "accounts_idtoken_export": "id_tokens.view",
 }
@@ -138,6 +147,7 @@ def make_rows(tenant: Tenant, charge_point: ChargePoint) -> dict[str, Any]:
         "accounts.TokenGroup": factories.TokenGroupFactory(tenant=tenant),
         "chargepoints.Location": factories.LocationFactory(tenant=tenant),
         "chargepoints.ChargePoint": charge_point,
+        "chargepoints.ChargePointModelProfile": factories.ModelProfileFactory(tenant=tenant),
         "chargepoints.Command": factories.CommandFactory(**here),
         "chargepoints.Reservation": factories.ReservationFactory(**here),
         "chargepoints.FleetTask": factories.FleetTaskItemFactory(**here).task,

@@ -33,7 +33,7 @@ CLOCK_STEP = timedelta(days=1)
 LIVE_FIELDS = (
     "id", "tenant_id", "charge_point_id", "connector_number", "ocpp_id", "start_digest", "state", "flags",
     "started_at", "start_received_at", "ended_at", "end_kind", "meter_start_wh", "register_wh",
-    "last_sample_at", "energy_wh", "power_w", "soc_percent", "authorization_status",
+    "last_sample_at", "energy_wh", "power_w", "meter_correction", "soc_percent", "authorization_status",
 )  # fmt: skip
 
 Columns = tuple[tuple[str | None, ...], ...]

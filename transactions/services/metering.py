@@ -12,13 +12,13 @@ from typing import NamedTuple
 from chargepoints.models import ChargePoint, Connector
 from chargepoints.services.batch import Act, FromCharger
 from transactions.choices import Flag, LedgerKind
+from transactions.corrections import NO_CORRECTION, Correction
 from transactions.energy import (
     TRUNCATION_WH,
     Reading,
     is_impossible_rise,
     live_energy,
     power_w,
-    register_of,
     soc_percent,
 )
 from transactions.models import Transaction
@@ -110,7 +110,8 @@ def _store(request: FromCharger, item: Placed, number: int, place: Place, batch:
     outside = Place("outside", request.charge_point_id, number)
     here = outside if row is None else session_place(row)
     batch.known.add((here, outside._replace(kind="connector")), at, content)
-    register = register_of(moment.samples)
+    correction = NO_CORRECTION if row is None else Correction.from_json(row.meter_correction)
+    register = correction.register_of(moment.samples)
     batch.add(
         MeterValueRow(
             request.tenant_id,

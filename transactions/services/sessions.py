@@ -98,6 +98,13 @@ def tell(row: Transaction, kind: str, *, at: datetime, batch: SessionBatch) -> N
     batch.add(transaction_event(kind, row, identity=identity, at=at))
 
 
+def corrected(what: str, raw: str, wh: Decimal | None) -> str:
+    """For the ledger: a register that was not taken as it came."""
+    if wh is None:
+        return f"{what} register {raw}: a placeholder of this model, not used."
+    return f"{what} register {raw} as sent, corrected to {wh.normalize():f} Wh."
+
+
 def usable_register(value: Decimal) -> Decimal | None:
     """A register as we can store it, None when it is negative or does not fit; the raw text is kept beside it."""
     return value if 0 <= value <= MAX_REGISTER_WH else None

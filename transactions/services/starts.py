@@ -11,9 +11,11 @@ from accounts.choices import AuthorizationStatus, TokenType
 from accounts.services.authorization import Authorization, token_key
 from chargepoints.choices import ConnectorStatus, ReservationStatus
 from chargepoints.models import Reservation
+from chargepoints.selectors import profile_of
 from chargepoints.services.batch import Act, FromCharger
 from csms_project.common import bulk
 from transactions.choices import EndKind, Flag, LedgerKind, TransactionState
+from transactions.corrections import Correction
 from transactions.models import Transaction
 from transactions.rows import LedgerRow
 from transactions.services.batch import SessionBatch, digest_of
@@ -21,6 +23,7 @@ from transactions.services.sessions import (
     FUTURE_TOLERANCE,
     OFFLINE_AFTER,
     authorize_token,
+    corrected,
     end_transaction,
     is_plausible,
     tell,
@@ -158,6 +161,7 @@ def _open(request: Start, digest: str, authorization: Authorization, batch: Sess
     zone = (location.time_zone if location else "") or tenant.time_zone
     duplicate = batch.transaction_by_digest(request.charge_point_id, digest)
     ocpp_id = batch.unused_ocpp16_id()
+    correction = Correction.of(profile_of(station))
     row = bulk.make(
         Transaction,
         id=batch.unused_key(),
@@ -177,7 +181,8 @@ def _open(request: Start, digest: str, authorization: Authorization, batch: Sess
         remote_start_id=_remote_start(request, batch),
         started_at=request.started_at or request.received_at,
         start_received_at=request.received_at,
-        meter_start_wh=request.meter_start_wh,
+        meter_start_wh=correction.start_or_stop(request.meter_start_wh),
+        meter_correction=correction.as_json(),
         meter_start_raw=request.meter_start_raw[:64],
         energy_wh=Decimal(0),
         tariff_id=chosen.tariff.pk if chosen.tariff else None,
@@ -202,7 +207,7 @@ def _flag_start(row: Transaction, request: Start, authorization: Authorization, 
         row.add_flag(Flag.REFUSED_TOKEN)
     if request.repairs:
         row.add_flag(Flag.REPAIRED)
-    if request.meter_start_wh is None:
+    if row.meter_start_wh is None:
         row.add_flag(Flag.METER_UNREADABLE)
 
 
@@ -272,6 +277,11 @@ def _explain_start(row: Transaction, request: Start, batch: SessionBatch) -> Non
         f"Token {row.id_token_value}: {row.authorization_status}.",
         {"meter_start": request.meter_start_raw, "started_at": row.started_at, "received_at": at},
     )
+    if row.meter_correction:
+        correction = Correction.from_json(row.meter_correction)
+        note(LedgerKind.NOTE, correction.in_words(), row.meter_correction)
+        if request.meter_start_wh != row.meter_start_wh:
+            note(LedgerKind.NOTE, corrected("Start", request.meter_start_raw, row.meter_start_wh), {})
     name = "free of charge" if row.is_free else (row.tariff_snapshot or {}).get("name", "")
     # The prices stand in the session itself, and never change.
     note(LedgerKind.TARIFF, f"Tariff: {name}.", {"tariff": row.tariff_id})

@@ -11,6 +11,7 @@ from accounts.services.authorization import Authorization, token_key
 from chargepoints.services.batch import Act, FromCharger
 from csms_project.common import bulk
 from transactions.choices import EndKind, Flag, LedgerKind, TransactionState
+from transactions.corrections import Correction
 from transactions.models import Transaction
 from transactions.services.batch import Moment, SessionBatch, digest_of
 from transactions.services.metering import Placed, store_moments
@@ -18,6 +19,7 @@ from transactions.services.sessions import (
     FUTURE_TOLERANCE,
     OFFLINE_AFTER,
     authorize_token,
+    corrected,
     end_transaction,
     is_plausible,
     tell,
@@ -107,7 +109,7 @@ def _close(row: Transaction, request: Stop, batch: SessionBatch) -> None:
             batch,
         )
     _store_moments(row, request, batch)
-    row.meter_stop_wh = request.meter_stop_wh
+    row.meter_stop_wh = Correction.from_json(row.meter_correction).start_or_stop(request.meter_stop_wh)
     row.meter_stop_raw = request.meter_stop_raw[:64]
     row.stop_reason = request.reason[:32]
     row.stop_id_token_value = request.id_token or ""
@@ -119,7 +121,7 @@ def _close(row: Transaction, request: Stop, batch: SessionBatch) -> None:
         Flag.CLOCK_ANOMALY: not is_plausible(request.ended_at)
         or ended_at > request.received_at + FUTURE_TOLERANCE,
         Flag.OFFLINE: is_plausible(request.ended_at) and request.received_at - ended_at > OFFLINE_AFTER,
-        Flag.METER_UNREADABLE: request.meter_stop_wh is None,
+        Flag.METER_UNREADABLE: row.meter_stop_wh is None,
         Flag.REPAIRED: bool(request.repairs),
     }.items():
         if applies and row.add_flag(flag):
@@ -128,6 +130,8 @@ def _close(row: Transaction, request: Stop, batch: SessionBatch) -> None:
         _note(row, LedgerKind.ANOMALY, f"StopTransaction: {repair}", request, batch)
     text = f"Stopped at register {row.meter_stop_raw} Wh, reason {row.stop_reason}."
     _note(row, LedgerKind.STOP, text, request, batch)
+    if request.meter_stop_wh != row.meter_stop_wh:
+        _note(row, LedgerKind.NOTE, corrected("Stop", row.meter_stop_raw, row.meter_stop_wh), request, batch)
     end_transaction(
         row,
         kind=EndKind.CHARGER,

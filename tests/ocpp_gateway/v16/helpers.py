@@ -149,7 +149,7 @@ class Csms:
             token=uuid.uuid4(),
             registration=RegistrationStatus(row.registration_status),
             was_accepted=was_accepted,
-            strict_schema=row.strict_schema,
+            strict_schema=row.is_strict,
             replaced=None,
         )
         socket = Socket(
