@@ -65,6 +65,13 @@ class Tenant(Timestamped):
         default=False, help_text="Read the configuration of a charger after each boot without being asked."
     )
     heartbeat_interval_s = models.PositiveIntegerField("heartbeat interval (s)", null=True, blank=True)
+    keep_local_lists = models.BooleanField(
+        "keep local lists in step",
+        default=False,
+        db_default=False,
+        help_text="Chargers get the tags that they should know while they are offline, and every change of them. "
+        "A charger's own setting overrules this.",
+    )
     authorization_mode = models.CharField(
         max_length=10, choices=AuthorizationMode.choices, default=AuthorizationMode.TOKEN
     )
@@ -297,6 +304,18 @@ class IdToken(TenantOwned, Timestamped):
         if self.expires_at is not None and self.expires_at <= now:
             return AuthorizationStatus.EXPIRED
         return AuthorizationStatus.ACCEPTED
+
+
+class TokenChange(TenantOwned):
+    """Something about the tenant's tokens has changed: written with the change, deleted by who keeps chargers in step.
+
+    Rows are taken as they become visible, never by their position: ids commit out of order.
+    """
+
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"change of {self.created_at:%Y-%m-%d %H:%M}"
 
 
 class ApiKey(AbstractAPIKey):

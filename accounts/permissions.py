@@ -60,6 +60,8 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "tariffs.view": ALL,
     "tariffs.change": _MANAGE,
     "reservations.view": ALL,
+    "local_lists.view": ALL,
+    "local_lists.change": _FIELD,
     "events.view": ALL,
 }
 

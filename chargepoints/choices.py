@@ -123,6 +123,17 @@ FAILED_ITEM_STATUSES = frozenset(FleetItemStatus) - {
 }
 
 
+class LocalListState(models.TextChoices):
+    """How what a charger holds stands to what it should hold."""
+
+    IN_STEP = "in_step", "In step"
+    DUE = "due", "Due"
+    SENDING = "sending", "Sending"
+    FAILED = "failed", "Failed"
+    NOT_SUPPORTED = "not_supported", "Not supported"
+    UNKNOWN = "unknown", "Unknown"
+
+
 class RefusalReason(models.TextChoices):
     """Why a handshake was refused."""
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Max
 
 from chargepoints.choices import CommandStatus
-from chargepoints.models import ChargePoint, Command, Reservation, Variable
+from chargepoints.models import ChargePoint, Command, LocalList, Reservation, Variable
 
 _MAX = 2**31 - 1
 #: Component and name of the variable that holds the version of the local list; GetConfiguration does not know it.
@@ -69,8 +69,8 @@ def _next_request(charge_point: ChargePoint) -> int:
     return _after(last.get("request_id", last.get("requestId")))
 
 
-def _next_list_version(charge_point: ChargePoint) -> int:
-    """After the version that the charger holds, and after those that are on their way to it."""
+def next_list_version(charge_point: ChargePoint) -> int:
+    """After the version that the charger holds, after those that are on their way to it, and after all before."""
     component, name = LIST_VERSION
     held = Variable.objects.filter(charge_point=charge_point, component=component, name=name).first()
     on_their_way = Command.objects.filter(
@@ -81,6 +81,7 @@ def _next_list_version(charge_point: ChargePoint) -> int:
     versions = [payload.get("version", 0) for payload in on_their_way.values_list("payload", flat=True)]
     if held is not None and (held.value or "").isdecimal():
         versions.append(int(held.value or 0))
+    versions += LocalList.objects.filter(charge_point=charge_point).values_list("last_version", flat=True)
     return _after(max(versions, default=0))
 
 
@@ -92,5 +93,5 @@ _NEXT: dict[str, Callable[[ChargePoint], int]] = {
     "reservation_id": _next_reservation,
     "reservationId": _next_reservation,
     "request_id": _next_request,
-    "version": _next_list_version,
+    "version": next_list_version,
 }

@@ -28,6 +28,7 @@ from chargepoints import (
     errors,
     key_changes,
     keys,
+    list_news,
     reserving,
 )
 from chargepoints.choices import CommandStatus, RegistrationStatus
@@ -461,6 +462,7 @@ def _finish(
         key_changes.ended(command)
     reserving.answered(command)
     certifying.answered(command)
+    list_news.ended(command)
     for effect in effects:
         effect(command)
     events.record(

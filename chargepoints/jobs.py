@@ -23,6 +23,7 @@ from chargepoints.services import (
     authorities,
     certificate_expiry,
     fleet_steps,
+    list_sync,
     model_profiles,
     ownership,
     reservations,
@@ -73,6 +74,24 @@ def sign_certificates(now: datetime) -> int:
 def watch_certificates(now: datetime) -> int:
     """Note and tell the end of certificates, ask chargers to renew theirs, and keep the revocation lists fresh."""
     return certificate_expiry.watch(now) + authorities.refresh_due(now)
+
+
+@job(every_s=5, batch=list_sync.BATCH)
+def sync_local_lists(now: datetime) -> int:
+    """Bring the lists of tags in chargers into step with the tags."""
+    return list_sync.run(now)
+
+
+@job(every_s=60)
+def watch_local_lists(now: datetime) -> int:
+    """Give new chargers their list where the organisation keeps them, and check devices that have changed."""
+    return list_sync.watch(now)
+
+
+@job(every_s=HOUR_S)
+def purge_local_lists(now: datetime) -> int:
+    """Forget contents of lists that no charger holds any more."""
+    return list_sync.purge_contents(now)
 
 
 @job(every_s=10, batch=ownership.DROP_AT_ONCE)

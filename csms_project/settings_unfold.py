@@ -88,6 +88,12 @@ UNFOLD: dict[str, Any] = {
                     _item("Drivers", "group", "accounts_driver_changelist", "drivers.view"),
                     _item("Tag groups", "folder_shared", "accounts_tokengroup_changelist", "id_tokens.view"),
                     _item(
+                        "Local lists",
+                        "playlist_add_check",
+                        "chargepoints_locallist_changelist",
+                        "local_lists.view",
+                    ),
+                    _item(
                         "Reservations",
                         "event_seat",
                         "chargepoints_reservation_changelist",

@@ -8,7 +8,9 @@ class OcppGatewayConfig(AppConfig):
 
     def ready(self) -> None:
         from chargepoints import commands
-        from ocpp_gateway.dispatcher import neutral_problem, raw_problem
+        from chargepoints.services import list_wanted
+        from ocpp_gateway.dispatcher import neutral_problem, raw_problem, tag_length
 
         commands.register_raw_checker(raw_problem)
         commands.register_neutral_checker(neutral_problem)
+        list_wanted.register_tag_length(tag_length)

@@ -36,6 +36,8 @@ VERSIONS: dict[str, tuple[Callable[..., Any], Callable[..., Outcome], Callable[.
 }
 
 
+TAG_LENGTHS = {V16: v16_commands.TAG_LENGTH}
+
 ASKED_S = 120.0  # how long a charger that is not accepted may take to send what we asked for
 
 
@@ -287,6 +289,11 @@ def _failed(code: str, description: str) -> Outcome:
     return Outcome(
         status=CommandStatus.FAILED, error={"code": code, "description": description[:1000], "details": {}}
     )
+
+
+def tag_length(version: str) -> int:
+    """How many characters a tag may have in this version, which is 1.6 until the charger has connected."""
+    return TAG_LENGTHS.get(version, v16_commands.TAG_LENGTH)
 
 
 def neutral_problem(version: str, action: str, payload: Any) -> str | None:

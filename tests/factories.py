@@ -13,7 +13,7 @@ from factory.django import DjangoModelFactory, Password
 from accounts import models as accounts
 from accounts.choices import AuthorizationStatus, Role
 from accounts.models import ApiKey
-from chargepoints import keys
+from chargepoints import keys, list_plan
 from chargepoints import models as chargepoints
 from chargepoints.choices import (
     AuthorityKind,
@@ -260,6 +260,39 @@ class FleetTaskItemFactory(Factory):
     tenant = SelfAttribute("charge_point.tenant")
     task = LazyAttribute(lambda o: FleetTaskFactory(tenant=o.tenant))
     action = "get_configuration"
+
+
+class LocalListContentFactory(Factory):
+    """What a list says: pass `tags`, by value and status."""
+
+    class Meta:
+        model = chargepoints.LocalListContent
+
+    class Params:
+        tags = LazyFunction(dict)
+
+    tenant = SubFactory(TenantFactory)
+    entries = LazyAttribute(lambda o: list_plan.to_rows(tag_entries(o.tags)))
+    count = LazyAttribute(lambda o: len(o.tags))
+    digest = LazyAttribute(lambda o: list_plan.digest(tag_entries(o.tags)))
+    used_at = T0
+
+
+def tag_entries(tags: dict[str, str]) -> dict[str, list_plan.Entry]:
+    """Entries of a list from values and their status."""
+    return list_plan.by_key(list_plan.Entry(value=value, status=status) for value, status in tags.items())
+
+
+class LocalListFactory(Factory):
+    """A list of a charger of which nothing is known, kept in step."""
+
+    class Meta:
+        model = chargepoints.LocalList
+
+    charge_point = SubFactory(ChargePointFactory)
+    tenant = SelfAttribute("charge_point.tenant")
+    is_kept = True
+    look_at = T0
 
 
 class LogRowFactory(Factory):

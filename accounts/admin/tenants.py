@@ -32,6 +32,7 @@ class TenantAdmin(TenantModelAdmin):
                     "auto_configure",
                     "heartbeat_interval_s",
                     "accepted_vendor_ids",
+                    "keep_local_lists",
                 ),
             },
         ),

@@ -16,6 +16,7 @@ from django.db.transaction import atomic
 from accounts import errors
 from accounts.actors import require
 from accounts.permissions import Actor
+from accounts.services import token_changes
 from csms_project.common import audit
 from csms_project.common.models import TenantOwned
 
@@ -31,6 +32,7 @@ def create_row(*, actor: Actor, row: Row, permission: str) -> Row:
     require(actor, permission, row)
     _validate(row)
     _write(row, None)
+    token_changes.note_row(row)
     audit.record(actor, f"{_area(permission)}.create", row)
     return row
 
@@ -51,6 +53,7 @@ def update_row(*, actor: Actor, row: Row, permission: str, changes: Mapping[str,
         setattr(fresh, name, value)
     _validate(fresh)
     _write(fresh, [*changed, "updated_at"])
+    token_changes.note_row(fresh)
     audit.record(actor, permission, fresh, changes=diff)
     row.refresh_from_db()
     return row
@@ -67,6 +70,7 @@ def delete_row(*, actor: Actor, row: TenantOwned, permission: str) -> None:
     try:
         with atomic():
             type(row)._default_manager.get(pk=row.pk).delete()
+            token_changes.note_row(row)
     except ProtectedError as error:
         kinds = sorted({str(other._meta.verbose_name_plural) for other in error.protected_objects})
         raise InUse(f"It is in use by {', '.join(kinds)} and cannot be deleted.") from error

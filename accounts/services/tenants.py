@@ -13,6 +13,7 @@ from accounts import errors
 from accounts.actors import require
 from accounts.models import Tenant, User
 from accounts.permissions import Actor
+from accounts.services import token_changes
 from csms_project.common import audit, events
 
 #: What an owner may change of a tenant.
@@ -28,6 +29,7 @@ CHANGEABLE = frozenset(
         "onboarding_mode",
         "auto_configure",
         "heartbeat_interval_s",
+        "keep_local_lists",
         "authorization_mode",
         "group_block_applies",
         "max_active_sessions",
@@ -108,6 +110,8 @@ def update_tenant(*, actor: Actor, tenant: Tenant, **changes: Any) -> Tenant:
         setattr(row, name, value)
     _validate(row)
     row.save(update_fields=[*changed, "updated_at"])
+    if "group_block_applies" in changed:
+        token_changes.note(row.pk)
     audit.record(actor, "tenant.change", row, changes=diff)
     tenant.refresh_from_db()
     return tenant

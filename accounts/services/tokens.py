@@ -16,6 +16,7 @@ from accounts.actors import require
 from accounts.choices import TokenStatus, TokenType
 from accounts.models import Driver, IdToken, Tenant, TokenGroup
 from accounts.permissions import Actor
+from accounts.services import token_changes
 from csms_project.common import audit, events
 
 #: What may be set on a token; its status has its own acts as well.
@@ -79,6 +80,7 @@ def create_token(
     token = IdToken(tenant=tenant, value=value, type=type, group=group, driver=driver, **fields)
     _check(token)
     _write(token)
+    token_changes.note(tenant.pk)
     audit.record(actor, "id_tokens.create", token)
     if token.status == TokenStatus.BLOCKED:
         _tell_blocked(actor, [token], tenant)
@@ -102,6 +104,8 @@ def update_token(*, actor: Actor, token: IdToken, **changes: Any) -> IdToken:
         setattr(row, name, value)
     _check(row)
     _write(row, list(changed))
+    if token_changes.MATTERING & changed.keys():
+        token_changes.note(row.tenant_id)
     audit.record(actor, "id_tokens.change", row, changes=diff)
     if "status" in changed:
         tell = _tell_blocked if row.status == TokenStatus.BLOCKED else _tell_unblocked
@@ -138,6 +142,7 @@ def set_group_status(*, actor: Actor, group: TokenGroup, status: str) -> TokenGr
         .exclude(status=status)
         .update(status=status, updated_at=timezone.now())
     ):
+        token_changes.note(group.tenant_id)
         audit.record(actor, "id_tokens.change_group", group, changes={"status": [group.status, status.value]})
         if status == TokenStatus.BLOCKED and group.tenant.group_block_applies:
             _tell_blocked(actor, list(group.tokens.all()), group.tenant)
@@ -161,6 +166,8 @@ def _set_status(actor: Actor, tokens: Iterable[IdToken], status: TokenStatus) ->
         .order_by("pk")
     )
     IdToken.objects.filter(pk__in=[row.pk for row in rows]).update(status=status, updated_at=timezone.now())
+    for tenant_id in sorted({row.tenant_id for row in rows}):
+        token_changes.note(tenant_id)
     action = "id_tokens.block" if status == TokenStatus.BLOCKED else "id_tokens.unblock"
     tell = _tell_blocked if status == TokenStatus.BLOCKED else _tell_unblocked
     for row in rows:

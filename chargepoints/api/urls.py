@@ -3,7 +3,7 @@
 from django.urls import re_path
 from rest_framework.routers import SimpleRouter
 
-from chargepoints.api import commands, configuration, fleet, model_profiles, parts, views
+from chargepoints.api import commands, configuration, fleet, local_lists, model_profiles, parts, views
 from chargepoints.api.base import IDENTITY_REGEX
 
 _PART = rf"charge-points/(?P<identity>{IDENTITY_REGEX})"
@@ -22,7 +22,15 @@ router.register(rf"{_PART}/variable-changes", configuration.VariableChangeViewSe
 router.register(rf"{_PART}/status-events", parts.StatusEventViewSet, basename="status-event")
 router.register(rf"{_PART}/connectors", parts.ConnectorViewSet, basename="connector")
 
+_LOCAL_LIST = rf"^{_PART}/local-list/"
+_list_view = local_lists.LocalListViewSet.as_view
+
 urlpatterns = [
+    re_path(
+        rf"{_LOCAL_LIST}$", _list_view({"get": "retrieve", "patch": "partial_update"}), name="local-list"
+    ),
+    re_path(rf"{_LOCAL_LIST}sync/$", _list_view({"post": "sync"}), name="local-list-sync"),
+    re_path(rf"{_LOCAL_LIST}check/$", _list_view({"post": "check"}), name="local-list-check"),
     # Named without a slash in the contract; both forms work.
     re_path(r"^connections/?$", views.ConnectionViewSet.as_view({"get": "list"}), name="connection-list"),
     *router.urls,

@@ -19,6 +19,7 @@ from chargepoints.models.events import (
     StatusReport,
 )
 from chargepoints.models.fleet import FleetTask, FleetTaskItem
+from chargepoints.models.local_lists import LocalList, LocalListContent
 from chargepoints.models.model_profiles import ChargePointModelProfile
 from chargepoints.models.reservations import Reservation
 from chargepoints.models.sites import ChargePoint, Connector, Evse, Location
@@ -44,6 +45,8 @@ __all__ = [
     "FrameAnomaly",
     "GatewayNode",
     "InstalledCertificate",
+    "LocalList",
+    "LocalListContent",
     "Location",
     "OcppMessage",
     "RefusedConnection",

@@ -165,6 +165,11 @@ def enqueue(name: str) -> None:
         on_commit(partial(_wake, name))
 
 
+def wake_here(name: str) -> None:
+    """Let a job run now if this process runs the jobs: costs nothing elsewhere, where the interval will do."""
+    _wake(name)
+
+
 def _wake(name: str) -> None:
     if _runner is not None:
         with suppress(RuntimeError):  # its loop has just ended

@@ -21,7 +21,7 @@ from ocpp_gateway.simulator.security import Certificates
 from ocpp_gateway.simulator.station import Connection, Station
 from ocpp_gateway.simulator.stats import Stats
 from ocpp_gateway.wire import frames
-from ocpp_gateway.wire.timestamps import format_timestamp
+from ocpp_gateway.wire.timestamps import format_timestamp, parse_timestamp
 
 logger = logging.getLogger(__name__)
 
@@ -80,8 +80,15 @@ class ChargePoint(Connection):
     def _authorize_offline(self, id_tag: str) -> str:
         entry = self.local_list.get(id_tag.lower())
         if entry is not None and self.configuration.flag("LocalAuthListEnabled"):
-            return str(entry.get("idTagInfo", {}).get("status", "Accepted"))
+            return self._listed_status(entry.get("idTagInfo", {}))
         return "Accepted" if self.configuration.flag("AllowOfflineTxForUnknownId") else "Invalid"
+
+    def _listed_status(self, info: dict[str, Any]) -> str:
+        """What the list says of a tag; one that has expired since is refused as well (§3.5.4)."""
+        ends_at = parse_timestamp(info.get("expiryDate"))
+        if info.get("status") == "Accepted" and ends_at is not None and ends_at <= self.clock.now():
+            return "Expired"
+        return str(info.get("status", "Accepted"))
 
     async def start(self, connector: int, id_tag: str, *, wait: bool = True) -> Session:
         """Begin a session and wait for its acknowledgement; offline or with wait=False it is only queued."""

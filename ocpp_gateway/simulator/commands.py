@@ -259,18 +259,19 @@ def cancel_reservation(cp: ChargePoint, payload: Payload) -> Answer:
 
 # ---------------------------------------------------------------- local list
 def get_local_list_version(cp: ChargePoint, payload: Payload) -> Answer:
-    enabled = cp.configuration.flag("LocalAuthListEnabled")
-    return Answer({"listVersion": cp.local_list_version if enabled else -1})
+    """The version; 0 for an empty list, -1 for none (§5.10)."""
+    if not cp.configuration.flag("LocalAuthListEnabled"):
+        return Answer({"listVersion": -1})
+    return Answer({"listVersion": cp.local_list_version if cp.local_list else 0})
 
 
 def send_local_list(cp: ChargePoint, payload: Payload) -> Answer:
+    """Take a whole list or changes to it; what is refused changes nothing (§5.15, §6.41; errata 3.52)."""
     version, kind = int(payload["listVersion"]), payload["updateType"]
-    entries = payload.get("localAuthorizationList") or []
+    entries: list[Payload] = payload.get("localAuthorizationList") or []
     if not cp.configuration.flag("LocalAuthListEnabled"):
         return _status("NotSupported")
-    if kind not in ("Full", "Differential") or len(entries) > cp.configuration.integer(
-        "SendLocalListMaxLength"
-    ):
+    if kind not in ("Full", "Differential") or version < 1 or _is_broken(cp, kind, entries):
         return _status("Failed")
     if kind == "Differential" and version <= cp.local_list_version:
         return _status("VersionMismatch")
@@ -281,8 +282,18 @@ def send_local_list(cp: ChargePoint, payload: Payload) -> Answer:
             changed[tag] = entry
         else:
             changed.pop(tag, None)
+    if len(changed) > cp.configuration.integer("LocalAuthListMaxLength"):
+        return _status("Failed")
     cp.local_list, cp.local_list_version = changed, version
     return _status("Accepted")
+
+
+def _is_broken(cp: ChargePoint, kind: str, entries: list[Payload]) -> bool:
+    """Too many entries for one message, a tag twice, or a tag of a full list without information."""
+    tags = [str(entry["idTag"]).lower() for entry in entries]
+    is_too_long = len(entries) > cp.configuration.integer("SendLocalListMaxLength")
+    lacks = kind == "Full" and any("idTagInfo" not in entry for entry in entries)
+    return is_too_long or lacks or len(set(tags)) < len(tags)
 
 
 # ---------------------------------------------------------------- smart charging

@@ -16,6 +16,9 @@ from ocpp_gateway.wire.timestamps import format_timestamp
 
 Payload = dict[str, Any]
 
+#: Characters of an idTag (OCPP 1.6 §7.28).
+TAG_LENGTH = 20
+
 
 def _copy(payload: Mapping[str, Any], **names: str) -> Payload:
     """ours → theirs, absent arguments stay absent."""

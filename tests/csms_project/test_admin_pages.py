@@ -23,6 +23,7 @@ from tests.conftest import ActorFor
 OURS = ("accounts", "chargepoints", "transactions", "common", "ocpp_gateway", "dashboard")
 #: Models without a page of their own, and why.
 EXEMPT = {
+    "accounts.TokenChange": "bookkeeping of what follows the tags",
     "accounts.Membership": "the role in the user's form, and an inline for who sees all tenants",
     "chargepoints.BatchReceipt": "bookkeeping of the writer",
     "chargepoints.Certificate": "not there yet",
@@ -35,6 +36,7 @@ EXEMPT = {
     "chargepoints.ConfigurationEntry": "part of its template",
     "chargepoints.ConfigurationState": "part of the charge point's page",
     "chargepoints.ConfigurationTemplate": "its page comes with the merge",
+    "chargepoints.LocalListContent": "shown with the lists that hold it",
     "chargepoints.Variable": "part of the charge point's page",
     "chargepoints.VariableChange": "part of the charge point's page",
     "chargepoints.VariableRequest": "bookkeeping of templates",
@@ -83,6 +85,7 @@ PAGES = {
         delete="model_profiles.change",
     ),
     "chargepoints.Command": Page(view="commands.view"),
+    "chargepoints.LocalList": Page(view="local_lists.view"),
     "chargepoints.Reservation": Page(view="reservations.view"),
     "chargepoints.FleetTask": Page(view="commands.view"),
     "chargepoints.Connection": Page(view="connections.view"),
@@ -116,6 +119,11 @@ VIEWS = [
     ("chargepoints_fleettask_retry", "chargepoints.FleetTask", (), "commands.send"),
     ("chargepoints_fleettask_cancel", "chargepoints.FleetTask", (), "commands.send"),
     ("chargepoints_fleettask_export", "chargepoints.FleetTask", (), "commands.view"),
+    ("chargepoints_locallist_source", "chargepoints.ChargePoint", (), "local_lists.change"),
+    ("chargepoints_locallist_step", "chargepoints.ChargePoint", ("sync",), "local_lists.change"),
+    ("chargepoints_locallist_step", "chargepoints.ChargePoint", ("replace",), "local_lists.change"),
+    ("chargepoints_locallist_step", "chargepoints.ChargePoint", ("check",), "commands.send"),
+    ("chargepoints_locallist_step", "chargepoints.ChargePoint", ("empty",), "local_lists.change"),
     ("chargepoints_refusedconnection_register", "chargepoints.RefusedConnection", (), "refusals.change"),
     ("transactions_transaction_live", "transactions.Transaction", (), "transactions.view"),
     ("transactions_transaction_stop", "transactions.Transaction", (), "transactions.stop"),
@@ -149,6 +157,7 @@ def make_rows(tenant: Tenant, charge_point: ChargePoint) -> dict[str, Any]:
         "chargepoints.ChargePoint": charge_point,
         "chargepoints.ChargePointModelProfile": factories.ModelProfileFactory(tenant=tenant),
         "chargepoints.Command": factories.CommandFactory(**here),
+        "chargepoints.LocalList": factories.LocalListFactory(**here),
         "chargepoints.Reservation": factories.ReservationFactory(**here),
         "chargepoints.FleetTask": factories.FleetTaskItemFactory(**here).task,
         "chargepoints.Connection": factories.ConnectionFactory(**here),

@@ -156,6 +156,7 @@ READ_ONLY = [
     "chargepoints.Connection",
     "chargepoints.RefusedConnection",
     "chargepoints.Reservation",
+    "chargepoints.LocalList",
     "chargepoints.GatewayNode",
     "transactions.Transaction",
     "transactions.MeterValue",

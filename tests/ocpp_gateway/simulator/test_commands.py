@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -327,6 +328,73 @@ def test_local_list_full_then_differential_decides_offline() -> None:
             assert await csms.ask("GetLocalListVersion") == {"listVersion": 3}
             await cp.go_offline()
             assert [await cp.authorize("bad"), await cp.authorize("GOOD")] == ["Blocked", "Accepted"]
+
+    play(scenario())
+
+
+OK = {"status": "Accepted"}
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({"listVersion": 0}, "Failed"),
+        ({"listVersion": -1}, "Failed"),
+        ({"updateType": "Full", "localAuthorizationList": [{"idTag": "A"}]}, "Failed"),
+        ({"localAuthorizationList": [{"idTag": "A"}, {"idTag": "a"}]}, "Failed"),
+        ({"localAuthorizationList": [{"idTag": f"T{n}"} for n in range(4)]}, "Failed"),
+        ({"localAuthorizationList": [{"idTag": f"T{n}", "idTagInfo": OK} for n in range(3)]}, "Failed"),
+        ({"listVersion": 2}, "VersionMismatch"),
+        ({"listVersion": 1}, "VersionMismatch"),
+    ],
+)
+def test_local_list_that_is_refused_changes_nothing(change: dict[str, Any], status: str) -> None:
+    async def scenario() -> None:
+        async with Csms() as csms, booted(csms) as cp:
+            cp.configuration["SendLocalListMaxLength"] = "3"
+            cp.configuration["LocalAuthListMaxLength"] = "3"
+            held = [{"idTag": "OLD", "idTagInfo": OK}]
+            full = {"listVersion": 2, "updateType": "Full", "localAuthorizationList": held}
+            assert await csms.ask("SendLocalList", **full) == OK
+
+            answer = await csms.ask(
+                "SendLocalList", **{"listVersion": 3, "updateType": "Differential", **change}
+            )
+
+            assert answer == {"status": status}
+            assert (list(cp.local_list), cp.local_list_version) == (["old"], 2)
+
+    play(scenario())
+
+
+def test_local_list_without_tags_has_version_0_and_one_that_is_switched_off_none() -> None:
+    async def scenario() -> None:
+        async with Csms() as csms, booted(csms) as cp:
+            assert await csms.ask("SendLocalList", listVersion=5, updateType="Full") == OK
+            assert await csms.ask("GetLocalListVersion") == {"listVersion": 0}
+            cp.configuration["LocalAuthListEnabled"] = "false"
+            assert await csms.ask("GetLocalListVersion") == {"listVersion": -1}
+            refused = await csms.ask("SendLocalList", listVersion=6, updateType="Full")
+            assert refused == {"status": "NotSupported"}
+
+    play(scenario())
+
+
+def test_tag_of_the_local_list_expires_while_the_charger_is_offline() -> None:
+    async def scenario() -> None:
+        async with Csms() as csms, booted(csms) as cp:
+            info = {
+                "status": "Accepted",
+                "expiryDate": f"{cp.clock.now() + timedelta(seconds=1):%Y-%m-%dT%H:%M:%SZ}",
+            }
+            entry = {"idTag": "CARD", "idTagInfo": info}
+            full = {"listVersion": 5, "updateType": "Full", "localAuthorizationList": [entry]}
+            assert await csms.ask("SendLocalList", **full) == OK
+            await cp.go_offline()
+            assert await cp.authorize("card") == "Accepted"
+            assert isinstance(cp.clock, ManualClock)
+            cp.clock.advance(2)
+            assert await cp.authorize("card") == "Expired"
 
     play(scenario())
 

@@ -1,0 +1,42 @@
+"""What a charger has said about the lists that it takes (OCPP 1.6 §9.2)."""
+
+from __future__ import annotations
+
+from chargepoints.list_plan import DEFAULT_MESSAGE_LENGTH, MAX_MESSAGE_LENGTH, Limits
+from chargepoints.models import ChargePoint, Variable
+
+ENABLED = "LocalAuthListEnabled"
+LIST_LENGTH = "LocalAuthListMaxLength"
+MESSAGE_LENGTH = "SendLocalListMaxLength"
+KEYS = (ENABLED, LIST_LENGTH, MESSAGE_LENGTH)
+
+
+def limits_of(charge_point: ChargePoint) -> Limits:
+    """How much it takes: in all, and in one message."""
+    said = _said(charge_point)
+    message_length = _whole(said.get(MESSAGE_LENGTH)) or DEFAULT_MESSAGE_LENGTH
+    return Limits(
+        list_length=_whole(said.get(LIST_LENGTH)), message_length=min(message_length, MAX_MESSAGE_LENGTH)
+    )
+
+
+def has_limits(charge_point: ChargePoint) -> bool:
+    """Whether it has said how much it takes."""
+    return bool({LIST_LENGTH, MESSAGE_LENGTH} & _said(charge_point).keys())
+
+
+def is_switched_off(charge_point: ChargePoint) -> bool:
+    """Whether the charger said that it does not use its list."""
+    return (_said(charge_point).get(ENABLED) or "").strip().casefold() == "false"
+
+
+def _said(charge_point: ChargePoint) -> dict[str, str | None]:
+    names = {name.casefold(): name for name in KEYS}
+    rows = Variable.objects.filter(charge_point=charge_point, component="", name_key__in=names, gone_at=None)
+    return {names[key]: value for key, value in rows.values_list("name_key", "value")}
+
+
+def _whole(text: str | None) -> int | None:
+    """A number above zero; what is no number or makes no sense limits nothing."""
+    cleaned = (text or "").strip()
+    return int(cleaned) if cleaned.isascii() and cleaned.isdigit() and 0 < int(cleaned) < 2**31 else None
