@@ -25,7 +25,7 @@ PATHS = [
     "/admin/accounts/tenant/",
     "/admin/common/auditentry/",
 ]
-TABS = ["overview", "commands", "configuration", "messages", "events", "settings"]
+TABS = ["overview", "sessions", "commands", "configuration", "messages", "events", "settings"]
 
 
 def first_of(page: Page, listed: str) -> str:

@@ -196,6 +196,27 @@ def test_live_part_of_a_session_that_has_ended_reloads_the_page(
 # --- acts ---
 
 
+def test_tab_of_a_charge_point_lists_its_sessions_and_no_others(
+    signed_in: Client, session: Transaction, connector: Connector
+) -> None:
+    elsewhere = factories.TransactionFactory(
+        charge_point=factories.ChargePointFactory(tenant=session.tenant), id_token_value="ELSEWHERE"
+    )
+    url = reverse("admin:chargepoints_chargepoint_change", args=[connector.charge_point_id])
+
+    shown = signed_in.get(f"{url}?tab=sessions").content.decode()
+
+    assert reverse("admin:transactions_transaction_change", args=[session.pk]) in shown
+    assert "Active" in shown
+    assert elsewhere.id_token_value not in shown
+
+
+def test_tab_of_a_charge_point_without_sessions_says_so(signed_in: Client, connector: Connector) -> None:
+    url = reverse("admin:chargepoints_chargepoint_change", args=[connector.charge_point_id])
+
+    assert "No session was charged here yet" in signed_in.get(f"{url}?tab=sessions").content.decode()
+
+
 def test_stop_asks_the_charger(signed_in: Client, session: Transaction, connection: Connection) -> None:
     answer = post(signed_in, session, "stop")
     assert Command.objects.get().payload == {"transaction_id": session.ocpp_id}
