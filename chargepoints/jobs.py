@@ -76,7 +76,7 @@ def watch_certificates(now: datetime) -> int:
     return certificate_expiry.watch(now) + authorities.refresh_due(now)
 
 
-@job(every_s=5, batch=list_sync.BATCH)
+@job(every_s=2, batch=list_sync.BATCH)
 def sync_local_lists(now: datetime) -> int:
     """Bring the lists of tags in chargers into step with the tags."""
     return list_sync.run(now)
