@@ -7,6 +7,9 @@ class TransactionsConfig(AppConfig):
     verbose_name = "Charging"
 
     def ready(self) -> None:
+        from chargepoints.services.cautions import register_open_sessions
         from transactions import panels
+        from transactions.selectors import open_sessions
 
         panels.register()
+        register_open_sessions(open_sessions)

@@ -149,3 +149,9 @@ def _default_unit(measurand: str) -> str | None:
     if measurand == "Frequency":
         return "Hertz"
     return "Wh" if measurand.startswith("Energy.") else None
+
+
+def open_sessions(charge_point_id: int) -> list[tuple[int, str]]:
+    """Connector and id on the wire of the sessions that are open at a charge point."""
+    rows = Transaction.objects.filter(charge_point=charge_point_id, state=TransactionState.ACTIVE)
+    return list(rows.order_by("pk").values_list("connector_number", "ocpp_id")[:100])

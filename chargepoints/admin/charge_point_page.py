@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import partial
 from typing import Any
 
@@ -28,13 +29,15 @@ from chargepoints.admin.shared import (
     own_status_chip,
 )
 from chargepoints.admin.tabs import panels_of, tabs_for
+from chargepoints.cautions import OFFLINE
 from chargepoints.choices import RegistrationStatus
 from chargepoints.command_specs import NEUTRAL
 from chargepoints.errors import InvalidPayload
 from chargepoints.model_profiles import ModelProfile
 from chargepoints.models import ChargePoint, Command
-from chargepoints.selectors import charge_points_with_status, profile_of
+from chargepoints.selectors import charge_points_with_status, find_live_connection, profile_of
 from chargepoints.services import stations
+from chargepoints.services.cautions import warnings_for
 from csms_project.common.admin import chip
 
 #: Steps in the life of a charge point: label, question, service, permission, whether it may do harm.
@@ -68,6 +71,9 @@ STEPS = {
         False,
     ),
 }
+
+
+_OFFLINE_NOTICE = "The charger is offline. Choose below how long the command may wait for it."
 
 
 class ChargePointPages(TenantModelAdmin):
@@ -128,7 +134,7 @@ class ChargePointPages(TenantModelAdmin):
         return render(request, "admin/chargepoints/chargepoint/live.html", self._header(request, obj))
 
     def command_view(self, request: HttpRequest, pk: int, action: str) -> HttpResponse:
-        """Ask for the arguments of a command and queue it."""
+        """Ask for the arguments of a command and queue it; what speaks against it is shown first."""
         obj = self.find_or_404(request, str(pk))
         spec = RAW if action == "raw" else NEUTRAL.get(action)
         if spec is None:
@@ -136,26 +142,34 @@ class ChargePointPages(TenantModelAdmin):
         require(request, spec.permission, obj)
         form_class = RawForm if action == "raw" else CommandForm
         form = form_class(spec, request.POST if request.method == "POST" else None, initial=_asked(request))
-        if request.method == "POST" and form.is_valid() and self._queue(request, obj, form):
-            url = reverse("admin:chargepoints_chargepoint_change", args=[obj.pk])
-            return HttpResponseRedirect(f"{url}?tab=commands")
+        found: list[str] = []
+        if request.method == "POST" and form.is_valid():
+            waits = form.expires_in() is not None
+            found = warnings_for(obj, form.action(), form.payload(), waits=waits)
+            # That it is offline was said with the empty form, and who lets the command wait has chosen so.
+            is_warned = {*found} <= {OFFLINE} or request.POST.get("warned") == _digest(found)
+            if is_warned and self._queue(request, obj, form):
+                url = reverse("admin:chargepoints_chargepoint_change", args=[obj.pk])
+                return HttpResponseRedirect(f"{url}?tab=commands")
         context = {
             "title": f"{spec.label}: {obj}",
             "lead": spec.description,
             "form": form,
-            "submit": "Send",
-            "is_dangerous": spec.dangerous,
+            "warnings": found,
+            "notice": "" if found or find_live_connection(obj) else _OFFLINE_NOTICE,
+            "warned": _digest(found),
+            "submit": "Send anyway" if found else "Send",
+            "is_dangerous": spec.dangerous or bool(found),
             "back_url": reverse("admin:chargepoints_chargepoint_change", args=[obj.pk]),
         }
         return self.page(request, "admin/form_page.html", context)
 
     def _queue(self, request: HttpRequest, obj: ChargePoint, form: CommandForm) -> bool:
-        action = form.cleaned_data.get("ocpp_action") or form.spec.action
         try:
             command = commands.queue(
                 actor=actor_of(request),
                 charge_point=obj,
-                action=action,
+                action=form.action(),
                 payload=form.payload(),
                 expires_in=form.expires_in(),
             )
@@ -266,3 +280,8 @@ def why_profile(obj: ChargePoint, profile: ModelProfile) -> str:
 def _asked(request: HttpRequest) -> dict[str, str]:
     """Arguments that a link on another page filled in."""
     return {name: str(value) for name, value in request.GET.items() if name != "_changelist_filters"}
+
+
+def _digest(warnings: list[str]) -> str:
+    """Tells whether what is known has changed since somebody was asked to send it all the same."""
+    return hashlib.sha256("\n".join(warnings).encode()).hexdigest()[:16] if warnings else ""

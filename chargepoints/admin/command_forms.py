@@ -42,6 +42,10 @@ class CommandForm(forms.Form):
                 error_messages={"required": "Tick the box to go on."},
             )
 
+    def action(self) -> str:
+        """The command to queue."""
+        return self.spec.action
+
     def payload(self) -> dict[str, Any]:
         """The arguments that were given."""
         values = {field.name: self._value(field) for field in self.spec.fields}
@@ -98,6 +102,10 @@ class RawForm(CommandForm):
             ),
             **self.fields,
         }
+
+    def action(self) -> str:
+        action: str = self.cleaned_data["ocpp_action"]
+        return action
 
     def payload(self) -> dict[str, Any]:
         payload = self.cleaned_data["ocpp_payload"]

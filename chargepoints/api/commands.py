@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
@@ -18,6 +18,7 @@ from chargepoints.api.base import ChargePointPartViewSet
 from chargepoints.api.filters import CommandFilter
 from chargepoints.models import Command
 from chargepoints.selectors import command_note
+from chargepoints.services.cautions import warnings_for
 from csms_project.common.api.fields import AnyField, ObjectField
 from csms_project.common.api.idempotency import key_of
 
@@ -70,6 +71,20 @@ class CommandSerializer(serializers.ModelSerializer[Command]):
         return command_note(command)
 
 
+class QueuedCommandSerializer(CommandSerializer):
+    """What the answer to POST has besides."""
+
+    warnings = serializers.ListField(
+        child=serializers.CharField(),
+        read_only=True,
+        help_text="What spoke against the command, in sentences; it was queued all the same.",
+    )
+
+    class Meta(CommandSerializer.Meta):
+        fields = [*CommandSerializer.Meta.fields, "warnings"]
+        read_only_fields = fields
+
+
 class CommandRequestSerializer(serializers.Serializer[Any]):
     action = serializers.CharField(max_length=64)
     payload = ObjectField(required=False, default=dict)
@@ -85,11 +100,12 @@ class CommandRequestSerializer(serializers.Serializer[Any]):
     create=extend_schema(
         description=(
             "Queue a command: one of ours (snake_case) or an OCPP message verbatim (PascalCase). Answered at "
-            "once; the row tells the outcome. While the charger is offline: 409, unless `expires_in` is given."
+            "once; the row tells the outcome. While the charger is offline: 409, unless `expires_in` is given. "
+            "`warnings` says what speaks against it by what is known of the charger, which decides for itself."
         ),
         parameters=[waiting.WAIT],
         request={"application/json": command_docs.request_schema()},
-        responses={201: CommandSerializer},
+        responses={201: QueuedCommandSerializer},
         examples=_EXAMPLES,
     )
 )
@@ -112,7 +128,9 @@ class CommandViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ChargePoi
         serializer = CommandRequestSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         given = serializer.validated_data
+        waits = given.get("expires_in") is not None
         try:
+            warnings = warnings_for(charge_point, given["action"], given["payload"], waits=waits)
             command = commands.queue(
                 actor=self.actor,
                 charge_point=charge_point,
@@ -126,7 +144,7 @@ class CommandViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ChargePoi
             raise ValidationError({"action": [str(error)]}) from error
         except errors.InvalidPayload as error:
             raise ValidationError(_named(error.errors)) from error
-        return created(command, seconds, self.get_serializer_context())
+        return created(command, seconds, self.get_serializer_context(), warnings)
 
     @extend_schema(request=None, responses=CommandSerializer)
     @action(detail=True, methods=["post"])
@@ -136,10 +154,12 @@ class CommandViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ChargePoi
         return Response(self.get_serializer(command).data)
 
 
-def created(command: Command, seconds: int, context: Mapping[str, Any]) -> Response:
-    """201 with the command, after waiting for its outcome."""
+def created(
+    command: Command, seconds: int, context: Mapping[str, Any], warnings: Sequence[str] = ()
+) -> Response:
+    """201 with the command, after waiting for its outcome, and with what spoke against it."""
     shown = CommandSerializer(waiting.wait_for(command, seconds), context=context).data
-    return Response(shown, status=status.HTTP_201_CREATED)
+    return Response({**shown, "warnings": list(warnings)}, status=status.HTTP_201_CREATED)
 
 
 def _named(found: dict[str, str]) -> dict[str, Any]:

@@ -129,6 +129,7 @@ def test_charge_point_with_sessions_is_not_deleted(signed_in: Client, charge_poi
 def test_command_of_an_online_charger_is_queued_and_shown(
     signed_in: Client, charge_point: ChargePoint, connection: Connection
 ) -> None:
+    factories.IdTokenFactory(tenant=charge_point.tenant, value="04AA")
     answer = send(signed_in, charge_point, "remote_start", id_token="04AA", connector="1")
     command = Command.objects.get()
     assert answer["Location"] == page(charge_point, "commands")

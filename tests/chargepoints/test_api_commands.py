@@ -59,6 +59,7 @@ def test_command_is_answered_at_once_as_queued(support: Actor, connection: Conne
     assert (shown["action"], shown["status"], shown["timeout"]) == ("unlock_connector", "queued", 5)
     assert (shown["request"], shown["response"], shown["error"]) == (None, None, None)
     assert (shown["requested_by"], shown["requested_via"]) == (support.name, "api")
+    assert shown.pop("warnings") == []
     assert client_of(support).get(f"{PATH}{shown['id']}/").json() == shown
 
 
@@ -250,3 +251,31 @@ def test_documented_example_is_a_valid_command(action: str) -> None:
     example = command_docs.examples()[action]
 
     assert clean(example["action"], example["payload"]).items() >= example["payload"].items()
+
+
+# --- warnings ---
+
+
+def test_answer_says_what_speaks_against_the_command(technician: Actor, connection: Connection) -> None:
+    connector = connection.charge_point.connectors.get(ocpp_number=1)
+    factories.TransactionFactory(connector=connector)
+
+    response = client_of(technician).post(
+        PATH, {"action": "reset", "payload": {"kind": "Soft"}}, format="json"
+    )
+
+    assert (response.status_code, response.json()["status"]) == (201, "queued")
+    assert response.json()["warnings"] == [
+        "A session is running on connector 1: ended by the reset, in good order."
+    ]
+    assert "warnings" not in client_of(technician).get(f"{PATH}{response.json()['id']}/").json()
+
+
+def test_answer_without_doubts_has_no_warnings(technician: Actor, connection: Connection) -> None:
+    assert client_of(technician).post(PATH, {"action": "clear_cache"}, format="json").json()["warnings"] == []
+
+
+def test_command_that_waits_for_the_charger_says_so(technician: Actor, charge_point: ChargePoint) -> None:
+    body = {"action": "clear_cache", "expires_in": 60}
+    response = client_of(technician).post(PATH, body, format="json")
+    assert response.json()["warnings"] == ["The charger is offline: the command waits until it connects."]

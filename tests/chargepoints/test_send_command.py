@@ -118,3 +118,14 @@ def test_refusal_is_an_exit_code_and_json_for_programs(connection: Connection, a
     assert caught.value.returncode == 2
     shown = json.loads(out.getvalue())
     assert (shown["status"], shown["summary"]) == ("rejected", "In use.")
+
+
+def test_what_speaks_against_it_is_told_aside_and_it_is_sent_all_the_same(connection: Connection) -> None:
+    connection.charge_point.connectors.filter(ocpp_number=1).update(status="Charging")
+    aside = StringIO()
+
+    shown = run("CP-A", "unlock_connector", "connector=1", stderr=aside)
+
+    assert aside.getvalue() == "Warning: A session is running on connector 1: unlocking ends it.\n"
+    assert "Warning" not in shown
+    assert Command.objects.get().action == "unlock_connector"

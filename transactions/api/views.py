@@ -18,7 +18,7 @@ from rest_framework.serializers import BaseSerializer
 from accounts.api.base import TenantViewSet
 from accounts.api.views import EditableViewSet
 from chargepoints.api import waiting
-from chargepoints.api.commands import CommandSerializer, created
+from chargepoints.api.commands import QueuedCommandSerializer, created
 from csms_project.common.api.idempotency import key_of
 from csms_project.common.api.pagination import SampledPages
 from transactions.api import (
@@ -70,7 +70,7 @@ class TransactionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Tenan
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return Response(self._shown(self.get_object()))
 
-    @extend_schema(request=None, parameters=[waiting.WAIT], responses={201: CommandSerializer})
+    @extend_schema(request=None, parameters=[waiting.WAIT], responses={201: QueuedCommandSerializer})
     @action(detail=True, methods=["post"])
     def stop(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Ask the charger to end the session; it ends when the charger's stop arrives."""

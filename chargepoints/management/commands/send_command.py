@@ -16,6 +16,7 @@ from chargepoints.command_specs import NEUTRAL
 from chargepoints.errors import ChargePointsError, InvalidPayload
 from chargepoints.models import ChargePoint
 from chargepoints.models import Command as CommandRow
+from chargepoints.services.cautions import warnings_for
 
 POLL_S = 0.2
 
@@ -43,12 +44,15 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         charge_point = _find(options["identity"])
         actor = Actor.system(getpass.getuser(), via=Via.CLI)
+        action, payload = options["action"], _payload(options)
         try:
+            waits = options["expires_in"] is not None
+            found = warnings_for(charge_point, action, payload, waits=waits)
             command = commands.queue(
                 actor=actor,
                 charge_point=charge_point,
-                action=options["action"],
-                payload=_payload(options),
+                action=action,
+                payload=payload,
                 expires_in=options["expires_in"],
                 timeout_s=options["timeout"],
             )
@@ -56,6 +60,8 @@ class Command(BaseCommand):
             raise CommandError("; ".join(f"{name}: {text}" for name, text in error.errors.items())) from error
         except ChargePointsError as error:
             raise CommandError(str(error)) from error
+        for warning in found:
+            self.stderr.write(f"Warning: {warning}", self.style.WARNING)
         self._report(_wait(command, options["wait"]), as_json=options["json"])
 
     def _report(self, command: CommandRow, *, as_json: bool) -> None:
