@@ -48,6 +48,8 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     # The keys of the installation: for its administrators only.
     "authorities.change": frozenset(),
     "variables.view": _FIELD | {Role.SUPPORT, Role.VIEWER},
+    "configuration_templates.view": _FIELD | {Role.SUPPORT, Role.VIEWER},
+    "configuration_templates.change": _FIELD,
     "commands.view": ALL,
     # What a help desk needs for a driver at the charger …
     "commands.send": _FIELD | {Role.SUPPORT},

@@ -236,3 +236,16 @@ class CertificateUse(models.TextChoices):
 
     CENTRAL_SYSTEM = "CentralSystemRootCertificate", "This system"
     MANUFACTURER = "ManufacturerRootCertificate", "Manufacturer"
+
+
+class DriftState(models.TextChoices):
+    """Why a configuration key is not, or not known to be, as it should be."""
+
+    DIFFERS = "differs", "Differs"
+    HIDDEN = "hidden", "Secret, not known to be set"
+    REFUSED = "refused", "Refused by the charger"
+    READ_ONLY = "read_only", "Read-only"
+    UNKNOWN = "unknown", "Unknown to the charger"
+    UNREAD = "unread", "Not read yet"
+    UNDER_WAY = "under_way", "Being set"
+    REBOOT = "reboot", "Waits for a reboot"

@@ -99,3 +99,11 @@ class RequestDecided(ChargePointsError):
 
 class BadCertificateRequest(ChargePointsError):
     """The certificate request is not good."""
+
+
+class NothingDiffers(ChargePointsError):
+    """There is nothing to send: what differs cannot be set, or nothing does."""
+
+
+class InvalidTemplate(Invalid):
+    """The template is not valid."""

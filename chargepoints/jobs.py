@@ -21,6 +21,7 @@ from chargepoints.models import (
 )
 from chargepoints.services import (
     authorities,
+    boot_settings,
     certificate_expiry,
     fleet_steps,
     list_sync,
@@ -92,6 +93,12 @@ def watch_local_lists(now: datetime) -> int:
 def purge_local_lists(now: datetime) -> int:
     """Forget contents of lists that no charger holds any more."""
     return list_sync.purge_contents(now)
+
+
+@job(every_s=10, batch=boot_settings.BATCH)
+def apply_boot_settings(now: datetime) -> int:
+    """Send what templates want after a boot."""
+    return boot_settings.step(now)
 
 
 @job(every_s=10, batch=ownership.DROP_AT_ONCE)

@@ -121,6 +121,18 @@ UNFOLD: dict[str, Any] = {
                     _item("Connections", "lan", "chargepoints_connection_changelist", "connections.view"),
                     _item("Commands", "send", "chargepoints_command_changelist", "commands.view"),
                     _item("Tasks", "checklist", "chargepoints_fleettask_changelist", "commands.view"),
+                    _item(
+                        "Configuration templates",
+                        "tune",
+                        "chargepoints_configurationtemplate_changelist",
+                        "configuration_templates.view",
+                    ),
+                    _item(
+                        "Configuration drift",
+                        "rule",
+                        "chargepoints_configurationtemplate_drift",
+                        "configuration_templates.view",
+                    ),
                     _item("Messages", "forum", "chargepoints_ocppmessage_changelist", "messages.view"),
                     _item("Anomalies", "warning", "chargepoints_frameanomaly_changelist", "messages.view"),
                     _item(

@@ -304,6 +304,27 @@ class LogRowFactory(Factory):
     received_at = T0
 
 
+class ConfigurationTemplateFactory(Factory):
+    """`entries={"Key": "value"}` fills it."""
+
+    class Meta:
+        model = chargepoints.ConfigurationTemplate
+        skip_postgeneration_save = True
+
+    tenant = SubFactory(TenantFactory)
+    name = Sequence(lambda n: f"Template {n}")
+
+    @helpers.post_generation
+    def entries(
+        obj: chargepoints.ConfigurationTemplate,
+        create: bool,
+        extracted: dict[str, str] | None,
+        **kwargs: Any,
+    ) -> None:
+        for key, value in (extracted or {}).items():
+            obj.entries.create(tenant=obj.tenant, key=key, value=value)
+
+
 class VariableChangeFactory(LogRowFactory):
     class Meta:
         model = chargepoints.VariableChange

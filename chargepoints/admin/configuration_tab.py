@@ -11,12 +11,16 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse
 
 from accounts.admin_base import TenantModelAdmin, actor_of, allowed, require
+from chargepoints.admin.configuration_drift import state_chip
 from chargepoints.admin.tabs import Tab, register
 from chargepoints.command_fields import SEND, SEND_DANGEROUS
 from chargepoints.comparing import compare
 from chargepoints.configuration_keys import ACCESS_WORDS, find_key
 from chargepoints.models import ChargePoint, Variable, VariableChange
+from chargepoints.redaction import MASK
 from chargepoints.selectors import find_charge_point, find_configuration_state, variables_of
+from chargepoints.services import drift
+from csms_project.common.admin import chip
 from csms_project.common.csv_files import csv_response
 
 _MAX_ROWS = 2000
@@ -47,10 +51,36 @@ def _configuration(request: HttpRequest, obj: ChargePoint) -> dict[str, Any]:
         "words": words,
         "show": show,
         "choices": [(name, label) for name, (label, _) in SHOWN.items()],
+        "wanted": _wanted(obj) if allowed(request, "configuration_templates.view") else None,
+        "may_make_template": allowed(request, "configuration_templates.change", obj),
         "may_read": allowed(request, SEND, obj) and is_live,
         "may_set": allowed(request, SEND_DANGEROUS, obj) and is_live,
         "changes": VariableChange.objects.filter(charge_point=obj).order_by("-received_at", "-id")[
             :_MAX_CHANGES
+        ],
+    }
+
+
+def _wanted(obj: ChargePoint) -> dict[str, Any] | None:
+    """What its templates want: the differences, and all values with the reasons for them."""
+    wanted, rows = drift.wanted_of(obj)
+    if not wanted:
+        return None
+    wrong = {row.key.casefold(): row for row in rows}
+    return {
+        "count": len(wanted),
+        "wrong": len(wrong),
+        "sendable": any(row.state in drift.SENDABLE for row in rows),
+        "rows": [
+            {
+                "key": item.value.key,
+                "value": MASK if item.value.is_secret else item.value.text,
+                "source": item.source,
+                "reason": item.reason,
+                "drift": wrong.get(key),
+                "chip": state_chip(wrong[key]) if key in wrong else chip("as wanted", "ok"),
+            }
+            for key, item in sorted(wanted.items())
         ],
     }
 

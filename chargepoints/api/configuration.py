@@ -14,9 +14,11 @@ from rest_framework.response import Response
 from chargepoints.api import configuration_shapes as shapes
 from chargepoints.api import filters
 from chargepoints.api.base import ChargePointPartViewSet
+from chargepoints.api.template_shapes import WantedSerializer
 from chargepoints.comparing import compare
 from chargepoints.models import ConfigurationState, Variable, VariableChange
 from chargepoints.selectors import find_charge_point, find_configuration_state, variables_of
+from chargepoints.services import drift
 
 _WITH = OpenApiParameter("with", str, required=True, description="Identity of the other charge point.")
 _ALL = OpenApiParameter("all", bool, description="true: also the keys in which they do not differ.")
@@ -30,6 +32,7 @@ class VariableViewSet(mixins.ListModelMixin, ChargePointPartViewSet):
     serializer_class = shapes.VariableSerializer
     filterset_class = filters.VariableFilter
     permission_area = "variables"
+    permission_overrides = {"wanted": "configuration_templates.view"}
     ordering_fields = ["name", "component", "updated_at", "read_at"]
     ordering = ["component", "evse_number", "connector_number", "name_key", "pk"]
 
@@ -39,6 +42,13 @@ class VariableViewSet(mixins.ListModelMixin, ChargePointPartViewSet):
         """When all keys were last read, and when some were."""
         found = find_configuration_state(self.charge_point) or ConfigurationState()
         return Response(shapes.ConfigurationStateSerializer(found).data)
+
+    @extend_schema(responses=WantedSerializer(many=True), filters=False)
+    @action(detail=False, pagination_class=None)
+    def wanted(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """What its templates want of this charge point, and which template gives which value."""
+        wanted, _ = drift.wanted_of(self.charge_point)
+        return Response(WantedSerializer([wanted[key] for key in sorted(wanted)], many=True).data)
 
     @extend_schema(parameters=[_WITH, _ALL], responses=shapes.ComparisonSerializer, filters=False)
     @action(detail=False, pagination_class=None)

@@ -104,6 +104,14 @@ class VariableChangeFilter(filters.FilterSet):
     received_before = BeforeFilter(field_name="received_at")
 
 
+class ConfigurationTemplateFilter(filters.FilterSet):
+    name = TextFilter()
+    is_active = TruthFilter()
+    apply_at_boot = TruthFilter()
+    location = IdFilter(field_name="location_id")
+    key = TextFilter(field_name="entries__name_key")
+
+
 class CommandFilter(filters.FilterSet):
     action = filters.CharFilter()
     status = filters.ChoiceFilter(choices=CommandStatus.choices)

@@ -3,7 +3,16 @@
 from django.urls import re_path
 from rest_framework.routers import SimpleRouter
 
-from chargepoints.api import commands, configuration, fleet, local_lists, model_profiles, parts, views
+from chargepoints.api import (
+    commands,
+    configuration,
+    fleet,
+    local_lists,
+    model_profiles,
+    parts,
+    templates,
+    views,
+)
 from chargepoints.api.base import IDENTITY_REGEX
 
 _PART = rf"charge-points/(?P<identity>{IDENTITY_REGEX})"
@@ -14,6 +23,10 @@ router.register("charge-points", views.ChargePointViewSet, basename="charge-poin
 router.register("model-profiles", model_profiles.ModelProfileViewSet, basename="model-profile")
 router.register("refused-connections", views.RefusedConnectionViewSet, basename="refused-connection")
 router.register("reservations", views.ReservationViewSet, basename="reservation")
+router.register(
+    "configuration-templates", templates.ConfigurationTemplateViewSet, basename="configuration-template"
+)
+router.register("configuration-drift", templates.DriftViewSet, basename="configuration-drift")
 router.register("fleet-tasks", fleet.FleetTaskViewSet, basename="fleet-task")
 router.register(rf"{_PART}/commands", commands.CommandViewSet, basename="command")
 router.register(rf"{_PART}/messages", parts.MessageViewSet, basename="message")

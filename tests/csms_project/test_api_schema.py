@@ -51,6 +51,7 @@ TOKENS, TOKEN = crud("id_tokens")
 LOCATIONS, LOCATION = crud("locations")
 TARIFFS, TARIFF = crud("tariffs")
 PROFILES, PROFILE = crud("model_profiles")
+TEMPLATES, TEMPLATE = crud("configuration_templates")
 CHANGE_CP, ARCHIVE_CP = {"post": "charge_points.change"}, {"post": "charge_points.archive"}
 
 #: Operations that need no sign-in.
@@ -86,6 +87,7 @@ PATHS: dict[str, Path] = {
     "charge-points/{identity}/variables/": Path("variables.view"),
     "charge-points/{identity}/variables/state/": Path("variables.view"),
     "charge-points/{identity}/variables/compare/": Path("variables.view"),
+    "charge-points/{identity}/variables/wanted/": Path("configuration_templates.view"),
     "charge-points/{identity}/variable-changes/": Path("variables.view"),
     "charge-points/{identity}/status-events/": Path("charge_points.view"),
     "charge-points/{identity}/connectors/": Path("charge_points.view"),
@@ -98,6 +100,14 @@ PATHS: dict[str, Path] = {
     "charge-points/{identity}/local-list/": Path("local_lists.view", {"patch": "local_lists.change"}),
     "charge-points/{identity}/local-list/sync/": Path(write={"post": "local_lists.change"}),
     "charge-points/{identity}/local-list/check/": Path(write={"post": "commands.send"}),
+    "configuration-templates/": TEMPLATES,
+    "configuration-templates/{id}/": TEMPLATE,
+    "configuration-templates/{id}/export/": Path("configuration_templates.view"),
+    "configuration-templates/import/": Path(write={"post": "configuration_templates.change"}),
+    "configuration-templates/from-charge-point/": Path(write={"post": "configuration_templates.change"}),
+    "configuration-drift/": Path("configuration_templates.view"),
+    "configuration-drift/sums/": Path("configuration_templates.view"),
+    "configuration-drift/apply/": Path(write={"post": "commands.send_dangerous"}),
     "connections/": Path("connections.view"),
     "refused-connections/": Path("refusals.view"),
     "refused-connections/{id}/": Path("refusals.view"),
@@ -126,7 +136,7 @@ QUERIES = {"charge-points/{identity}/variables/compare/": "?with=CP-A"}
 
 
 #: Documents, not lists of rows; the second one has its own test.
-NO_LISTS = {"model-profiles/built-in/", "model-profiles/export/"}
+NO_LISTS = {"configuration-drift/sums/", "model-profiles/built-in/", "model-profiles/export/"}
 
 OPERATIONS = [
     (method, path)
@@ -162,6 +172,7 @@ def rows(tenant: Tenant, charge_point: ChargePoint) -> dict[str, int]:
         "id-tokens": factories.IdTokenFactory(tenant=tenant).pk,
         "events": factories.EventFactory(tenant=tenant).pk,
         "locations": factories.LocationFactory(tenant=tenant).pk,
+        "configuration-templates": factories.ConfigurationTemplateFactory(tenant=tenant).pk,
         "charge-points": factories.CommandFactory(charge_point=charge_point, action="clear_cache").pk,
         "model-profiles": factories.ModelProfileFactory(tenant=tenant).pk,
         "refused-connections": factories.RefusedConnectionFactory(
