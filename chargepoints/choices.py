@@ -144,6 +144,8 @@ class RefusalReason(models.TextChoices):
     NO_KEY_SET = "no_key_set", "No key set for this charger"
     SUBPROTOCOL = "subprotocol", "No common OCPP version"
     SECURITY_PROFILE = "security_profile", "Security profile not met"
+    CERTIFICATE = "certificate", "Client certificate not accepted"
+    TLS = "tls", "TLS handshake failed"
     ARCHIVED = "archived", "Charger is archived"
     TOO_MANY_ATTEMPTS = "too_many_attempts", "Too many attempts"
 
@@ -249,3 +251,17 @@ class DriftState(models.TextChoices):
     UNREAD = "unread", "Not read yet"
     UNDER_WAY = "under_way", "Being set"
     REBOOT = "reboot", "Waits for a reboot"
+
+
+class UpgradeStatus(models.TextChoices):
+    """Life of an upgrade to a higher security profile."""
+
+    REQUESTED = "requested", "Asked of the charger"
+    WAITING = "waiting", "Waiting for its first connection"
+    FELL_BACK = "fell_back", "Came back with the old profile"
+    DONE = "done", "Done"
+    REJECTED = "rejected", "Refused by the charger"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+OPEN_UPGRADE_STATUSES = frozenset({UpgradeStatus.REQUESTED, UpgradeStatus.WAITING, UpgradeStatus.FELL_BACK})

@@ -29,6 +29,7 @@ from chargepoints import (
     key_changes,
     keys,
     list_news,
+    profile_changes,
     reserving,
 )
 from chargepoints.choices import CommandStatus, RegistrationStatus
@@ -158,6 +159,7 @@ def queue(
         return found
     reserving.asked(charge_point, action, order)
     configuring.asked(charge_point, command, order)
+    profile_changes.asked(command)
     audit.record(
         actor,
         spec.permission,
@@ -258,6 +260,7 @@ def _check_state(charge_point: ChargePoint, action: str, payload: dict[str, Any]
         raise errors.ChargePointNotAccepted
     if action == "trigger_message" and payload["message"] == "BootNotification" and _has_booted(charge_point):
         raise errors.InvalidPayload({"message": _BOOT_REFUSED})
+    profile_changes.check(charge_point, action, payload)
     if charge_point.pending_key_hash and key_changes.find_new_key(action, payload) is not None:
         raise errors.InvalidPayload(
             {"key": "An earlier key change is open: the charger has to connect again first."}
@@ -366,6 +369,7 @@ def claim(
         new_key = key_changes.find_new_key(command.action, payload_of(command))
         assert new_key is not None
         key_changes.sent(command, new_key)
+    profile_changes.sent(command)
     return command
 
 
@@ -463,6 +467,7 @@ def _finish(
     reserving.answered(command)
     certifying.answered(command)
     list_news.ended(command)
+    profile_changes.ended(command)
     for effect in effects:
         effect(command)
     events.record(

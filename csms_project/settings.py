@@ -257,6 +257,7 @@ SPECTACULAR_SETTINGS = {
         "EnergyUnit": "chargepoints.choices.EnergyUnit",
         "ConnectorStatus": "chargepoints.choices.ConnectorStatus",
         "CommandStatus": "chargepoints.choices.CommandStatus",
+        "SecurityProfile": "chargepoints.choices.SecurityProfile",
         "RegistrationStatus": "chargepoints.choices.RegistrationStatus",
         "ReservationStatus": "chargepoints.choices.ReservationStatus",
         "CertificateState": "chargepoints.choices.CertificateState",
@@ -314,6 +315,24 @@ CERTIFICATE_PROVIDER: str = env.str(
 PKI_RSA_PSS = env.bool("PKI_RSA_PSS", default=True)
 PKI_CRL_DAYS = env.int("PKI_CRL_DAYS", default=7)
 PKI_REQUESTS_PER_HOUR = env.int("PKI_REQUESTS_PER_HOUR", default=6)
+
+# ---------------------------------------------------------------- TLS of the gateway
+# Files in PEM; the options --tls-… of `gateway` and `up` go before them. A key for each certificate, in the same order.
+TLS_CERT: list[str] = env.list("TLS_CERT", default=[])
+TLS_KEY: list[str] = env.list("TLS_KEY", default=[])
+TLS_CLIENT_CA: list[str] = env.list("TLS_CLIENT_CA", default=[])
+# The authorities that are kept in the database are believed as well.
+TLS_BUILTIN_CA = env.bool("TLS_BUILTIN_CA", default=True)
+TLS_CRL: list[str] = env.list("TLS_CRL", default=[])
+TLS_ALLOW_PLAIN = env.bool("TLS_ALLOW_PLAIN", default=False)
+TLS_EXTRA_CIPHERS: list[str] = env.list("TLS_EXTRA_CIPHERS", default=[])
+# Whose client certificates are believed besides those of the charger's own operator.
+TLS_CLIENT_ORGANISATIONS: list[str] = env.list("TLS_CLIENT_ORGANISATIONS", default=[])
+# Headers in which a proxy of TRUSTED_PROXIES hands on the client certificate, and whether it has verified it.
+TLS_CLIENT_CERT_HEADER: str = env.str("TLS_CLIENT_CERT_HEADER", default="")
+TLS_CLIENT_VERIFY_HEADER: str = env.str("TLS_CLIENT_VERIFY_HEADER", default="")
+# True: a charger of profile 1 may come with TLS, though the whitepaper refuses every other profile (A00.FR.002).
+OCPP_ACCEPT_HIGHER_PROFILE = env.bool("OCPP_ACCEPT_HIGHER_PROFILE", default=False)
 
 # ---------------------------------------------------------------- retention (days; 0 keeps for ever)
 RETENTION_MESSAGES_DAYS = env.int("RETENTION_MESSAGES_DAYS", default=90)

@@ -218,6 +218,16 @@ class CommandFactory(Factory):
     timeout_s = 30
 
 
+class SecurityProfileUpgradeFactory(Factory):
+    class Meta:
+        model = chargepoints.SecurityProfileUpgrade
+
+    charge_point = SubFactory(ChargePointFactory)
+    tenant = SelfAttribute("charge_point.tenant")
+    from_profile = 1
+    target_profile = 2
+
+
 class VariableFactory(Factory):
     class Meta:
         model = chargepoints.Variable

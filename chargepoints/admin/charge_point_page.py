@@ -118,7 +118,7 @@ class ChargePointPages(TenantModelAdmin):
     def _header(self, request: HttpRequest, obj: ChargePoint) -> dict[str, Any]:
         return {
             "charge_point": obj,
-            "ocpp_url": ocpp_url(request, obj.identity),
+            "ocpp_url": ocpp_url(request, obj),
             "may_change": allowed(request, "charge_points.change", obj),
             "may_archive": allowed(request, "charge_points.archive", obj),
             **live_context(request, obj),

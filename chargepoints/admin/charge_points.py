@@ -37,6 +37,7 @@ from chargepoints.admin.shared import (
     connector_chip,
     online_dot,
     own_status_chip,
+    usual_profile,
 )
 from chargepoints.choices import ConnectorStatus, RegistrationStatus
 from chargepoints.command_specs import NEUTRAL
@@ -55,6 +56,12 @@ class ChargePointForm(TenantForm):
         widget=widgets.UnfoldAdminIntegerFieldWidget,
         help_text="More are added when the charger reports them.",
     )
+    lower_anyway = forms.BooleanField(
+        label="Lower it anyway",
+        required=False,
+        widget=widgets.UnfoldBooleanSwitchWidget,
+        help_text="Needed to set a lower security profile than the charger has.",
+    )
     authorization_key = forms.CharField(
         label="Authorization key",
         required=False,
@@ -66,12 +73,32 @@ class ChargePointForm(TenantForm):
         if self.instance.pk:
             # Only a new one is told how many; later the charger says it.
             self.fields.pop("connectors", None)
+        if not self.instance.pk:
+            self.fields.pop("lower_anyway", None)
         if "authorization_key" in self.fields:
             self.fields["authorization_key"].help_text = (
                 "Empty: the key stays as it is."
                 if self.instance.pk
                 else "Empty: one is generated and shown once."
             )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        wanted, before = cleaned.get("security_profile"), self.initial.get("security_profile")
+        confirmed = cleaned.pop("lower_anyway", False)
+        if (
+            self.instance.pk
+            and wanted is not None
+            and before is not None
+            and wanted < before
+            and not confirmed
+        ):
+            self.add_error(
+                "security_profile",
+                f"This lowers the security from profile {before}: whoever knows less may then connect as this "
+                "charger. Tick “Lower it anyway” if the charger itself was set back, too.",
+            )
+        return cleaned
 
     def clean_authorization_key(self) -> str | None:
         key: str = self.cleaned_data["authorization_key"]
@@ -187,7 +214,10 @@ class ChargePointAdmin(ChargePointPages):
     )
     fieldsets = (
         (None, {"fields": ("identity", "name", "location", "note")}),
-        ("Security", {"fields": ("security_profile", "authorization_key")}),
+        (
+            "Security",
+            {"fields": ("security_profile", "lower_anyway", "authorization_key", "certificate_name")},
+        ),
         (
             "Behaviour",
             {
@@ -277,6 +307,9 @@ class ChargePointAdmin(ChargePointPages):
 
     def delete_model(self, request: HttpRequest, obj: ChargePoint) -> None:
         stations.delete_charge_point(actor=actor_of(request), charge_point=obj)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {"security_profile": usual_profile(request), **super().get_changeform_initial_data(request)}
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:
         return [] if obj is None else list(self.inlines)

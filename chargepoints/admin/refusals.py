@@ -15,8 +15,8 @@ from unfold import widgets
 from accounts.admin_base import ReadOnlyAdmin, actor_of, register, require, scope
 from accounts.models import Tenant
 from accounts.selectors import default_tenant
-from chargepoints.admin.shared import ERRORS, ago, charge_point_link, ocpp_url
-from chargepoints.choices import SecurityProfile
+from chargepoints.admin.shared import ERRORS, ago, charge_point_link, ocpp_url, usual_profile
+from chargepoints.choices import RefusalReason, SecurityProfile
 from chargepoints.errors import Invalid
 from chargepoints.models import Location, RefusedConnection
 from chargepoints.selectors import refusals_for
@@ -47,6 +47,14 @@ class RegisterForm(forms.Form):
         field.queryset = scope(Location.objects.all(), tenant)
 
 
+#: What helps where nobody can be registered.
+HINTS: dict[str, str] = {
+    RefusalReason.BAD_IDENTITY: "Correct the URL in the charger",
+    RefusalReason.TLS: "Look at the charger's TLS: versions, suites, root certificate",
+    RefusalReason.CERTIFICATE: "Look at the charger's certificate, or trust its authority",
+}
+
+
 @register(RefusedConnection)
 class RefusedConnectionAdmin(ReadOnlyAdmin):
     permission_area = "refusals"
@@ -64,7 +72,8 @@ class RefusedConnectionAdmin(ReadOnlyAdmin):
 
     @display(description="Reason", ordering="reason")
     def why(self, obj: RefusedConnection) -> str:
-        return chip(obj.get_reason_display(), "warn", title=obj.detail)
+        reason = chip(obj.get_reason_display(), "warn")
+        return format_html('{} <span class="cs-sub">{}</span>', reason, obj.detail) if obj.detail else reason
 
     @display(description="Last attempt", ordering="last_at")
     def last(self, obj: RefusedConnection) -> str:
@@ -74,8 +83,8 @@ class RefusedConnectionAdmin(ReadOnlyAdmin):
     def next_step(self, obj: RefusedConnection) -> str:
         if obj.charge_point is not None:
             return charge_point_link(obj.charge_point)
-        if obj.reason == "bad_identity":
-            return "Correct the URL in the charger"
+        if (hint := HINTS.get(obj.reason)) is not None:
+            return hint
         url = reverse("admin:chargepoints_refusedconnection_register", args=[obj.pk])
         return format_html('<a class="cs-button cs-small" href="{}">Register this charger</a>', url)
 
@@ -95,7 +104,8 @@ class RefusedConnectionAdmin(ReadOnlyAdmin):
             )
         actor = actor_of(request)
         tenant = actor.tenant or default_tenant()
-        form = RegisterForm(tenant, request.POST or None)
+        initial = {"security_profile": usual_profile(request)}
+        form = RegisterForm(tenant, request.POST or None, initial=initial)
         if request.method == "POST" and form.is_valid():
             try:
                 registered = stations.register_refused(
@@ -126,7 +136,7 @@ class RefusedConnectionAdmin(ReadOnlyAdmin):
 
 def shown_once(model_admin: Any, request: HttpRequest, charge_point: Any, key: str | None) -> HttpResponse:
     """URL and key to type into the charger; the key is never shown again."""
-    rows = [{"label": "OCPP URL", "value": ocpp_url(request, charge_point.identity)}]
+    rows = [{"label": "OCPP URL", "value": ocpp_url(request, charge_point)}]
     if key is not None:
         rows += [
             {"label": "User name", "value": charge_point.identity},

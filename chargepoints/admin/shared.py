@@ -15,9 +15,15 @@ from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 
 from accounts.errors import AccountsError
-from chargepoints.choices import CommandStatus, ConnectorStatus, RegistrationStatus, ReservationStatus
+from chargepoints.choices import (
+    CommandStatus,
+    ConnectorStatus,
+    RegistrationStatus,
+    ReservationStatus,
+    SecurityProfile,
+)
 from chargepoints.errors import ChargePointsError
-from chargepoints.models import Reservation
+from chargepoints.models import ChargePoint, Reservation
 from csms_project.common.admin import chip
 
 #: What services of charge points may refuse with.
@@ -50,11 +56,20 @@ REGISTRATION_TONES = {
 }
 
 
-def ocpp_url(request: HttpRequest, identity: str) -> str:
-    """The URL to type into a charger."""
+def ocpp_url(request: HttpRequest, charge_point: ChargePoint) -> str:
+    """The URL to type into a charger; its security profile decides about TLS."""
     base = urlsplit(settings.PUBLIC_URL or request.build_absolute_uri("/"))
-    scheme = "wss" if base.scheme in ("https", "wss") else "ws"
-    return f"{scheme}://{base.netloc}{settings.OCPP_PATH}{quote(identity, safe='')}"
+    with_tls = charge_point.security_profile >= SecurityProfile.TLS_BASIC
+    if charge_point.security_profile == SecurityProfile.NONE or settings.OCPP_ACCEPT_HIGHER_PROFILE:
+        with_tls = with_tls or base.scheme == "https"
+    scheme = "wss" if with_tls else "ws"
+    return f"{scheme}://{base.netloc}{settings.OCPP_PATH}{quote(charge_point.identity, safe='')}"
+
+
+def usual_profile(request: HttpRequest) -> SecurityProfile:
+    """What a new charger is given where nothing else is said: TLS where the site has it."""
+    is_secure = urlsplit(settings.PUBLIC_URL or request.build_absolute_uri("/")).scheme == "https"
+    return SecurityProfile.TLS_BASIC if is_secure else SecurityProfile.BASIC
 
 
 def connector_chip(number: int, status: str, *, error_code: str = "", info: str = "") -> SafeString:

@@ -99,6 +99,7 @@ _BY_OPERATOR = [
     "location",
     "note",
     "security_profile",
+    "certificate_name",
     "registration_status",
     "auto_configure",
     "heartbeat_interval_s",
@@ -109,6 +110,7 @@ _BY_OPERATOR = [
     "tariff",
 ]
 _BY_CHARGER = [
+    "pending_security_profile",
     "vendor",
     "model",
     "serial_number",

@@ -21,6 +21,7 @@ from chargepoints.models.events import (
 from chargepoints.models.fleet import FleetTask, FleetTaskItem
 from chargepoints.models.local_lists import LocalList, LocalListContent
 from chargepoints.models.model_profiles import ChargePointModelProfile
+from chargepoints.models.profile_upgrades import SecurityProfileUpgrade
 from chargepoints.models.reservations import Reservation
 from chargepoints.models.sites import ChargePoint, Connector, Evse, Location
 from chargepoints.models.variables import ConfigurationState, Variable, VariableChange, VariableRequest
@@ -52,6 +53,7 @@ __all__ = [
     "RefusedConnection",
     "Reservation",
     "SecurityEvent",
+    "SecurityProfileUpgrade",
     "StatusEvent",
     "StatusReport",
     "Variable",

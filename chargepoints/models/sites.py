@@ -81,6 +81,19 @@ class ChargePoint(TenantOwned, Timestamped):
     security_profile = models.PositiveSmallIntegerField(
         choices=SecurityProfile.choices, default=SecurityProfile.BASIC
     )
+    # That of an upgrade under way: both work until the first success with the higher one
+    # (OCPP 1.6 security whitepaper A05).
+    pending_security_profile = models.PositiveSmallIntegerField(
+        choices=SecurityProfile.choices, null=True, blank=True, editable=False
+    )
+    certificate_name = models.CharField(
+        "name in its client certificate",
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Its common name, for security profile 3. Empty: its identity or a serial number it has reported.",
+    )
     key_hash = models.CharField(max_length=200, blank=True, editable=False)
     # A key that was sent to the charger and not yet proven: both work until the first login decides
     # (OCPP 1.6 security whitepaper A01).

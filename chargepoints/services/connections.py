@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from django.conf import settings
+
 from accounts.choices import OnboardingMode
+from accounts.models import Tenant
+from chargepoints import profile_changes
+from chargepoints.admission import Evidence, Terms, Verdict, judge
 from chargepoints.choices import RefusalReason, RegistrationStatus, SecurityProfile
+from chargepoints.client_certificates import ClientCertificate, find_fault
 from chargepoints.keys import hash_key, verify_key
 from chargepoints.models import ChargePoint, Connection
 from chargepoints.models.sites import is_strict, keeps_repairs
 from chargepoints.services.batch import Act, StationBatch
 from chargepoints.services.presence import ConnectionRow, Presence, RefusedRow, Station
+from chargepoints.services.shown_certificates import ShownCertificates
 from csms_project.common import bulk
 from csms_project.common.events import EventRow, event
 
@@ -24,8 +31,9 @@ MAX_WAITING_CHARGE_POINTS = 500
 class Connect:
     """A handshake: somebody asks to speak for an identity.
 
-    password  the Basic password as sent, None when there was no usable Authorization header
-    username  the Basic user name; must equal the identity (OCPP security whitepaper A00.FR.204)
+    password     the Basic password as sent, None when there was no usable Authorization header
+    username     the Basic user name; must equal the identity (OCPP security whitepaper A00.FR.204)
+    certificate  the client certificate, whose signatures and path were checked
     """
 
     identity: str
@@ -35,6 +43,7 @@ class Connect:
     username: bytes | None = None
     password: bytes | None = None
     is_secure: bool = False
+    certificate: ClientCertificate | None = None
     remote_address: str = ""
     user_agent: str = ""
 
@@ -66,6 +75,8 @@ class Refused:
 def want_connect(request: Connect, batch: StationBatch) -> None:
     """A handshake needs its charge point, and the socket that speaks for it now."""
     batch.part(Presence).want_identity(request.identity)
+    if request.certificate is not None:
+        batch.part(ShownCertificates).want(request.certificate)
 
 
 def decide_connect(request: Connect, batch: StationBatch) -> Connected | Refused:
@@ -77,54 +88,88 @@ def decide_connect(request: Connect, batch: StationBatch) -> Connected | Refused
     station = presence.find(request.identity)
     if station is None:
         station = _onboard(request, batch)
-    refused = _check(request, station)
-    if refused is not None:
+    if station is not None and station.pending_security_profile is not None:
+        station = presence.lock(station)
+    if station is not None and request.certificate is not None:
+        judged = batch.part(ShownCertificates).judged(request.certificate, station.id)
+        request = replace(request, certificate=judged)
+    verdict = _check(request, station, presence)
+    if verdict.reason is not None:
+        refused = Refused(reason=verdict.reason, http_status=verdict.http_status, detail=verdict.detail)
         row = _refused_row(request.identity, refused, station, request.received_at)
         presence.refuse(
             row._replace(remote_address=request.remote_address[:64], user_agent=request.user_agent[:200])
         )
         return refused
     assert station is not None
-    return _take_over(request, _settle_key(request, station, presence), batch)
+    if verdict.profile == SecurityProfile.TLS_CERTIFICATE and request.certificate is not None:
+        batch.part(ShownCertificates).used(request.certificate, request.received_at)
+    station = _settle_profile(request, station, verdict, presence, batch)
+    return _take_over(request, _settle_key(request, station, presence), verdict.profile, batch)
 
 
-def _check(request: Connect, station: Station | None) -> Refused | None:
+def _check(request: Connect, station: Station | None, presence: Presence) -> Verdict:
     if station is None:
-        return Refused(reason=RefusalReason.UNKNOWN_IDENTITY, http_status=404)
+        return Verdict(profile=0, reason=RefusalReason.UNKNOWN_IDENTITY, http_status=404)
     if station.archived_at is not None:
-        return Refused(reason=RefusalReason.ARCHIVED, http_status=404)
-    if station.security_profile >= SecurityProfile.TLS_BASIC and not request.is_secure:
-        return Refused(
-            reason=RefusalReason.SECURITY_PROFILE,
-            http_status=403,
-            detail=f"set to profile {station.security_profile}, came without TLS",
-        )
-    if station.security_profile == SecurityProfile.TLS_CERTIFICATE:
-        return Refused(
-            reason=RefusalReason.SECURITY_PROFILE, http_status=403, detail="came without a client certificate"
-        )
-    if station.security_profile == SecurityProfile.NONE:
-        return None
-    return _check_key(request, station)
+        return Verdict(profile=0, reason=RefusalReason.ARCHIVED, http_status=404)
+    evidence = Evidence(
+        is_secure=request.is_secure,
+        username=request.username,
+        password=request.password,
+        certificate=request.certificate,
+    )
+    return judge(evidence, _terms(station, presence))
 
 
-def _check_key(request: Connect, station: Station) -> Refused | None:
-    if request.password is None or request.username is None:
-        return Refused(reason=RefusalReason.NO_CREDENTIALS, http_status=401)
-    if not station.key_hash:
-        return Refused(reason=RefusalReason.NO_KEY_SET, http_status=401)
-    try:
-        same_name = request.username.decode().casefold() == station.identity_key
-    except UnicodeDecodeError:
-        same_name = False
-    if not same_name:
-        return Refused(
-            reason=RefusalReason.WRONG_KEY, http_status=401, detail="user name is not the identity"
-        )
-    hashes = [value for value in (station.key_hash, station.pending_key_hash) if value]
-    if not any(verify_key(request.password, value) for value in hashes):
-        return Refused(reason=RefusalReason.WRONG_KEY, http_status=401)
-    return None
+def _terms(station: Station, presence: Presence) -> Terms:
+    serial_numbers = (station.serial_number, station.box_serial_number)
+    named = (station.certificate_name,) if station.certificate_name else (station.identity, *serial_numbers)
+    wants_certificate = SecurityProfile.TLS_CERTIFICATE in (
+        station.security_profile,
+        station.pending_security_profile,
+    )
+    own = {presence.organisation(station.tenant_id)} if wants_certificate else set()
+    return Terms(
+        identity_key=station.identity_key,
+        profile=station.security_profile,
+        pending_profile=station.pending_security_profile,
+        key_hashes=tuple(value for value in (station.key_hash, station.pending_key_hash) if value),
+        names=named,
+        organisations=frozenset(own | set(settings.TLS_CLIENT_ORGANISATIONS)),
+        accept_higher=settings.OCPP_ACCEPT_HIGHER_PROFILE,
+    )
+
+
+def _settle_profile(
+    request: Connect, station: Station, verdict: Verdict, presence: Presence, batch: StationBatch
+) -> Station:
+    """The first success with the profile of an upgrade ends the old one; the old one again is noted (A05)."""
+    target = station.pending_security_profile
+    if target is None:
+        return station
+    at, came = request.received_at, verdict.profile
+    if came != target:
+        if profile_changes.came_back(
+            station.id, verdict.profile, _why_not(request, target, presence, station)
+        ):
+            data = {"profile": came, "target": target}
+            batch.add(station_event("charge_point.profile_fell_back", station, at, data))
+        return station
+    profile_changes.succeeded(station.id, target, at)
+    data = {"from": station.security_profile, "to": target}
+    batch.add(station_event("charge_point.profile_upgraded", station, at, data))
+    station = station._replace(security_profile=target, pending_security_profile=None)
+    presence.know(station)
+    return station
+
+
+def _why_not(request: Connect, target: int, presence: Presence, station: Station) -> str:
+    """What was wrong with a certificate that came along with the old profile."""
+    if target != SecurityProfile.TLS_CERTIFICATE or request.certificate is None:
+        return ""
+    terms = _terms(station, presence)
+    return find_fault(request.certificate, names=terms.names, organisations=terms.organisations)
 
 
 def _settle_key(request: Connect, station: Station, presence: Presence) -> Station:
@@ -150,10 +195,13 @@ def _onboard(request: Connect, batch: StationBatch) -> Station | None:
     unknown = ChargePoint.objects.filter(tenant=tenant, registration_status=RegistrationStatus.PENDING)
     if waits and unknown.count() >= MAX_WAITING_CHARGE_POINTS:
         return None
+    profile = _first_profile(request, tenant)
+    by_certificate = profile == SecurityProfile.TLS_CERTIFICATE
     row = ChargePoint.objects.create(
         tenant=tenant,
         identity=request.identity,
-        security_profile=SecurityProfile.BASIC if request.password else SecurityProfile.NONE,
+        security_profile=profile,
+        certificate_name=_certificate_name(request) if by_certificate else "",
         key_hash=hash_key(request.password.hex()) if request.password else "",
         registration_status=RegistrationStatus.PENDING if waits else RegistrationStatus.ACCEPTED,
         note=f"Registered itself from {request.remote_address}.",
@@ -165,7 +213,24 @@ def _onboard(request: Connect, batch: StationBatch) -> Station | None:
     return station
 
 
-def _take_over(request: Connect, station: Station, batch: StationBatch) -> Connected:
+def _first_profile(request: Connect, tenant: Tenant) -> SecurityProfile:
+    """The profile that a stranger keeps: the one it comes with."""
+    if request.password:
+        return SecurityProfile.TLS_BASIC if request.is_secure else SecurityProfile.BASIC
+    if request.is_secure and request.certificate is not None:
+        organisations = {tenant.certificate_organization, *settings.TLS_CLIENT_ORGANISATIONS}
+        names = request.certificate.common_names
+        if not find_fault(request.certificate, names=names, organisations=organisations):
+            return SecurityProfile.TLS_CERTIFICATE
+    return SecurityProfile.NONE
+
+
+def _certificate_name(request: Connect) -> str:
+    names = request.certificate.common_names if request.certificate is not None else ()
+    return "" if request.identity in names else names[0][:64]
+
+
+def _take_over(request: Connect, station: Station, profile: int, batch: StationBatch) -> Connected:
     token = uuid.uuid4()
     presence = batch.part(Presence)
     old = presence.live(station.id)
@@ -176,7 +241,7 @@ def _take_over(request: Connect, station: Station, batch: StationBatch) -> Conne
             node_id=request.node_id,
             token=token,
             ocpp_version=request.ocpp_version,
-            security_profile=station.security_profile,
+            security_profile=profile,
             remote_address=request.remote_address[:64],
             connected_at=request.received_at,
             last_frame_at=request.received_at,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from django.conf import settings
@@ -17,12 +17,25 @@ from accounts.models import Tenant
 from chargepoints.choices import RefusalReason
 from chargepoints.commands import end_sent
 from chargepoints.models import ChargePoint, Connection, RefusedConnection
+from chargepoints.services.reports import SecurityReport, decide_security_event
 from csms_project.common import bulk
+from csms_project.common.shared_rows import SharedRows
 
 if TYPE_CHECKING:
     from chargepoints.services.batch import StationBatch
 
 MAX_REFUSED_ROWS = 2000
+
+#: The name that the whitepaper has for it (§8).
+NOT_AUTHENTICATED = "FailedToAuthenticationAtCentralSystem"
+SECURITY_REASONS = frozenset(
+    {RefusalReason.WRONG_KEY, RefusalReason.SECURITY_PROFILE, RefusalReason.CERTIFICATE}
+)
+#: Between two security events about the same refusal.
+SECURITY_PAUSE = timedelta(hours=1)
+
+# Of the writer's thread.
+_shared = SharedRows()
 
 
 class Station(NamedTuple):
@@ -40,6 +53,10 @@ class Station(NamedTuple):
     strict_schema: bool | None
     profile_flags: str
     archived_at: datetime | None
+    pending_security_profile: int | None
+    certificate_name: str
+    serial_number: str
+    box_serial_number: str
 
 
 class ConnectionRow(NamedTuple):
@@ -87,6 +104,7 @@ class Presence:
     """Handshakes and ends of sockets of one batch, see `StationBatch.part`."""
 
     def __init__(self, batch: StationBatch) -> None:
+        self._batch = batch
         self._wanted_names: set[str] = set()
         self._wanted_ids: set[int] = set()
         self._forget()
@@ -158,6 +176,18 @@ class Presence:
         for row in bulk.fetch(ChargePoint, Station._fields, *wheres):
             self.know(Station._make(row))
 
+    def lock(self, station: Station) -> Station:
+        """The charge point as it is now; nobody else changes it until the commit."""
+        for row in bulk.fetch(ChargePoint, Station._fields, {"id": [station.id]}, lock=True, order_by="id"):
+            station = Station._make(row)
+        self.know(station)
+        return station
+
+    def organisation(self, tenant_id: int) -> str:
+        """The organisation that a tenant's client certificates must name."""
+        tenant = _shared.get(Tenant, [tenant_id]).get(tenant_id)
+        return tenant.certificate_organization if tenant is not None else ""
+
     def know(self, station: Station) -> None:
         """Remember what a charge point is now."""
         self._stations[station.identity_key] = self._by_id[station.id] = station
@@ -221,7 +251,7 @@ class Presence:
             bulk.write(ChargePoint, ("id",), ("last_seen_at",), sorted(last_seen.items()))
         refused, self._refused = self._refused, {}
         if refused:
-            write_refusals(sorted(refused.values(), key=lambda row: (row.identity, row.reason)))
+            write_refusals(sorted(refused.values(), key=lambda row: (row.identity, row.reason)), self._batch)
 
 
 def _delete(tokens: dict[uuid.UUID, int]) -> None:
@@ -230,10 +260,11 @@ def _delete(tokens: dict[uuid.UUID, int]) -> None:
     rows.delete()
 
 
-def write_refusals(rows: list[RefusedRow]) -> None:
+def write_refusals(rows: list[RefusedRow], batch: StationBatch) -> None:
     """Add to what is counted already; strangers cannot fill the table."""
     identities = {row.identity for row in rows}
-    known = set(bulk.fetch(RefusedConnection, ("identity", "reason"), {"identity": identities}))
+    found = bulk.fetch(RefusedConnection, ("identity", "reason", "last_at"), {"identity": identities})
+    known = {(identity, reason): last_at for identity, reason, last_at in found}
     new = sum((row.identity, row.reason) not in known for row in rows)
     if new:
         surplus = RefusedConnection.objects.count() + new - MAX_REFUSED_ROWS
@@ -241,9 +272,29 @@ def write_refusals(rows: list[RefusedRow]) -> None:
             oldest = RefusedConnection.objects.order_by("last_at").values_list("pk", flat=True)
             doomed = list(oldest[: max(surplus, MAX_REFUSED_ROWS // 10)])
             RefusedConnection.objects.filter(pk__in=doomed).delete()
+    for row in rows:
+        earlier = known.get((row.identity, row.reason))
+        if earlier is None or row.last_at - earlier >= SECURITY_PAUSE:
+            _note_security(row, batch)
     bulk.upsert(
         rows[:MAX_REFUSED_ROWS],
         unique=("identity", "reason"),
         add=("count",),
         keep=("charge_point_id", "tenant_id", "first_at"),
     )
+
+
+def _note_security(row: RefusedRow, batch: StationBatch) -> None:
+    """A security event where a charger could not prove who it is (whitepaper A00.FR.323, .408)."""
+    if row.reason not in SECURITY_REASONS or row.charge_point_id is None or row.tenant_id is None:
+        return
+    words = ": ".join(filter(None, (row.reason.label, row.detail)))
+    report = SecurityReport(
+        charge_point_id=row.charge_point_id,
+        tenant_id=row.tenant_id,
+        received_at=row.last_at,
+        type=NOT_AUTHENTICATED,
+        at=row.last_at,
+        tech_info=f"Noted here: {words}"[:255],
+    )
+    decide_security_event(report, batch)

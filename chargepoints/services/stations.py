@@ -15,8 +15,8 @@ from django.utils import timezone
 from accounts.actors import require
 from accounts.models import Tenant
 from accounts.permissions import Actor
-from chargepoints import errors, keys
-from chargepoints.choices import RegistrationStatus, SecurityProfile
+from chargepoints import errors, keys, profile_changes
+from chargepoints.choices import RegistrationStatus, SecurityProfile, UpgradeStatus
 from chargepoints.models import ChargePoint, Connector, Evse, Location, RefusedConnection
 from chargepoints.selectors import refusals_for
 from csms_project.common import audit, events
@@ -29,6 +29,7 @@ CHANGEABLE = frozenset(
         "location",
         "note",
         "security_profile",
+        "certificate_name",
         "auto_configure",
         "heartbeat_interval_s",
         "strict_schema",
@@ -138,6 +139,8 @@ def update_charge_point(
         _validate(row)
         _save(row, columns)
         audit.record(actor, "charge_points.change", row, changes=diff)
+    if "security_profile" in diff:
+        _set_profile_by_hand(actor, row, diff["security_profile"])
     charge_point.refresh_from_db()
     return charge_point
 
@@ -219,6 +222,16 @@ def delete_charge_point(*, actor: Actor, charge_point: ChargePoint) -> None:
 
 
 # --- steps ---
+
+
+def _set_profile_by_hand(actor: Actor, row: ChargePoint, change: list[Any]) -> None:
+    """A human decision, the only way down (whitepaper A00.FR.005); it ends an upgrade that is under way."""
+    upgrade = profile_changes.open_of(row)
+    if upgrade is not None:
+        profile_changes.close(upgrade, UpgradeStatus.CANCELLED, f"{actor.name} set the profile by hand.")
+    before, after = change
+    if after < before:
+        _tell(row, "charge_point.security_profile_lowered", {"from": before, "to": after, "by": actor.name})
 
 
 def _set_registration(
@@ -315,13 +328,17 @@ def _note(
     changes: dict[str, Any] | None = None,
 ) -> None:
     audit.record(actor, action, charge_point, changes=changes)
+    _tell(charge_point, kind, {"by": actor.name})
+
+
+def _tell(charge_point: ChargePoint, kind: str, data: dict[str, Any]) -> None:
     events.record(
         kind,
         tenant_id=charge_point.tenant_id,
         object_type="charge_point",
         object_id=charge_point.pk,
         charge_point=charge_point.identity,
-        data={"by": actor.name},
+        data=data,
     )
 
 

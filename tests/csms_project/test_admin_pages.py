@@ -36,6 +36,7 @@ EXEMPT = {
     "chargepoints.ConfigurationEntry": "part of its template",
     "chargepoints.ConfigurationState": "part of the charge point's page",
     "chargepoints.LocalListContent": "shown with the lists that hold it",
+    "chargepoints.SecurityProfileUpgrade": "part of the charge point's page",
     "chargepoints.Variable": "part of the charge point's page",
     "chargepoints.VariableChange": "part of the charge point's page",
     "chargepoints.VariableRequest": "bookkeeping of templates",
