@@ -46,9 +46,14 @@ _liveness: dict[str, Check] = {}
 _dispensable: set[str] = {"channel_layer", "partitions"}
 
 
-def register_check(name: str, check: Check) -> None:
-    """Watch a part of this process; the same name replaces the earlier check."""
+def register_check(name: str, check: Check, *, dispensable: bool = False) -> None:
+    """Watch a part of this process; the same name replaces the earlier check.
+
+    dispensable  without it the work goes on, if less well
+    """
     _checks[name] = check
+    if dispensable:
+        _dispensable.add(name)
 
 
 def watch_jobs(check: Check) -> None:

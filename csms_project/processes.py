@@ -13,14 +13,18 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.management.base import CommandParser
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from csms_project import up
+from csms_project import health, up
 from csms_project.up import Address, UpError
+
+if TYPE_CHECKING:
+    from ocpp_gateway.tls import TlsKeeper
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +40,68 @@ def add_address(parser: CommandParser, *, port: int) -> None:
     """The options --host and --port."""
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 for the network")
     parser.add_argument("--port", type=port_number, default=port, help=f"port to listen on ({port})")
+
+
+def add_tls(parser: CommandParser) -> None:
+    """The options --tls-cert, --tls-key, --tls-client-ca, --tls-crl and --tls-allow-plain."""
+    again = "may be given again"
+    add = parser.add_argument
+    add(
+        "--tls-cert", action="append", metavar="FILE", help=f"certificate chain of this server (PEM); {again}"
+    )
+    add(
+        "--tls-key",
+        action="append",
+        metavar="FILE",
+        help="its key; without it the certificate's file has both",
+    )
+    add(
+        "--tls-client-ca",
+        action="append",
+        metavar="FILE",
+        help=f"authorities of client certificates; {again}",
+    )
+    add("--tls-crl", action="append", metavar="FILE", help=f"their revocation list; {again}")
+    add(
+        "--tls-allow-plain",
+        action="store_true",
+        help="serve connections without TLS on the same port, too (security profiles 0 and 1)",
+    )
+
+
+def tls_of(options: dict[str, Any]) -> TlsKeeper | None:
+    """What was given for them, or else in the settings; None: no TLS here.
+
+    Raises  UpError  the files cannot be used
+    """
+    from ocpp_gateway.tls import TlsError, TlsFiles, TlsKeeper, pair_up
+
+    own = options["tls_cert"]
+    certificates, keys = (own, options["tls_key"] or []) if own else (settings.TLS_CERT, settings.TLS_KEY)
+    authorities = options["tls_client_ca"] or settings.TLS_CLIENT_CA
+    lists = options["tls_crl"] or settings.TLS_CRL
+    if not certificates and (options["tls_key"] or options["tls_client_ca"]):
+        raise UpError("TLS needs a certificate of this server: give it with --tls-cert.")
+    if not certificates and not lists:
+        return None
+    try:
+        return TlsKeeper(
+            TlsFiles(
+                certificates=pair_up(certificates, keys),
+                client_cas=tuple(Path(name) for name in authorities),
+                revocations=tuple(Path(name) for name in lists),
+                allow_plain=options["tls_allow_plain"] or settings.TLS_ALLOW_PLAIN,
+                with_builtin=settings.TLS_BUILTIN_CA,
+            )
+        )
+    except TlsError as error:
+        raise UpError(str(error)) from error
+
+
+def watch_tls(tls: TlsKeeper | None) -> None:
+    """Let /health say when the server's certificate ends, or when new files cannot be used."""
+    if tls is not None:
+        health.register_check("tls", tls.problem, dispensable=True)
 
 
 def address_of(options: dict[str, object]) -> Address:

@@ -243,15 +243,16 @@ def make_first_rows(*, say: Say) -> None:
         say(f"First admin made: user {user.username}, with the password of CSMS_ADMIN_PASSWORD")
 
 
-def banner(address: Address) -> list[str]:
+def banner(address: Address, *, with_tls: bool = False) -> list[str]:
     """What is printed once the server listens."""
+    s = "s" if with_tls else ""
     lines = [f"Charging station management system {settings.VERSION} is running. Stop it with Ctrl+C.", ""]
     hosts = [f"{host}:{address.port}" for host in network.reachable_hosts(address.host)]
     first = "Open"
     for host in hosts:
         lines += [
-            f"  {first:<9}http://{host}/admin/   API: http://{host}/api/docs/",
-            f"  {'':<9}Chargers connect to  ws://{host}{settings.OCPP_PATH}",
+            f"  {first:<9}http{s}://{host}/admin/   API: http{s}://{host}/api/docs/",
+            f"  {'':<9}Chargers connect to  ws{s}://{host}{settings.OCPP_PATH}",
         ]
         first = "or"
     if settings.PUBLIC_URL:

@@ -16,7 +16,7 @@ from chargepoints.choices import RefusalReason
 from chargepoints.services import connections
 from chargepoints.services.connections import Connected, Refused
 from csms_project.common import metrics
-from ocpp_gateway import calls
+from ocpp_gateway import calls, peers
 from ocpp_gateway.lines import DIRECT, AsgiLine, DirectLine
 from ocpp_gateway.node import get_node
 from ocpp_gateway.sockets import Socket
@@ -102,6 +102,7 @@ class ChargerConsumer(AsyncWebsocketConsumer):
             username=basic.username if basic else None,
             password=basic.password if basic else None,
             is_secure=self.scope.get("scheme") == "wss",
+            certificate=peers.certificate_of(self.scope, revocations=self.node.revocations),
             remote_address=self._address(),
             user_agent=headers.get(b"user-agent", b"").decode("latin-1"),
         )

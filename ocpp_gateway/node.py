@@ -23,12 +23,14 @@ from chargepoints import waking
 from chargepoints.services import connections, ownership
 from csms_project.common import metrics
 from ocpp_gateway.dispatcher import Dispatcher
+from ocpp_gateway.peers import NO_REVOCATIONS, Revocations
 from ocpp_gateway.wire import schemas
 from ocpp_gateway.writer import CallableWork, Writer
 from transactions.services.batch import SessionBatch
 
 if TYPE_CHECKING:
     from ocpp_gateway.sockets import Socket
+    from ocpp_gateway.tls import TlsKeeper
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +64,7 @@ class Node:
         self.writer.on_storage_back = self.dispatcher.store_again
         self.sockets: dict[int, Socket] = {}
         self.is_stopping = False
+        self.tls: TlsKeeper | None = None
         self.lease_ok_at = 0.0
         self._lease_asked_at = 0.0
         self._looked_at = 0.0
@@ -79,6 +82,11 @@ class Node:
         self._helpers = ThreadPoolExecutor(max_workers=ASIDE_THREADS, thread_name_prefix="aside")
         self._loop: asyncio.AbstractEventLoop | None = None
         self._started: asyncio.Task[None] | None = None
+
+    @property
+    def revocations(self) -> Revocations:
+        """Client certificates that are not believed any more."""
+        return self.tls.revocations if self.tls is not None else NO_REVOCATIONS
 
     # -- life
 

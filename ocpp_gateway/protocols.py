@@ -15,12 +15,14 @@ from collections import deque
 from collections.abc import Awaitable
 from typing import Any, Final
 
+from django.conf import settings
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.extensions.permessage_deflate import PerMessageDeflate, ServerPerMessageDeflateFactory
 from websockets.frames import apply_mask  # type: ignore[attr-defined]
 from websockets.protocol import OPEN
 
+from ocpp_gateway import peers
 from ocpp_gateway.lines import CLOSE_WAIT_S, DIRECT, MAX_BACKLOG, Taker
 
 logger = logging.getLogger(__name__)
@@ -84,6 +86,10 @@ class ChargerWebSocketProtocol(WebSocketsSansIOProtocol):
         super().handle_connect(event)
         if not self.handshake_complete:
             self.scope["extensions"][DIRECT] = {"line": self}
+            if self.scheme == "wss" or settings.TLS_CLIENT_CERT_HEADER:
+                tls = peers.extension_of(self.transport, self.client, self.scope["headers"])
+                if tls is not None:
+                    self.scope["extensions"]["tls"] = tls  # type: ignore[assignment]
 
     async def run_asgi(self) -> None:
         try:

@@ -7,10 +7,12 @@ import gc
 import logging
 import os
 import resource
+import signal
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -18,8 +20,10 @@ import uvicorn
 from django.conf import settings
 
 from csms_project.common.systemd import notify
+from ocpp_gateway.door import Door
 from ocpp_gateway.node import Node, get_node
 from ocpp_gateway.protocols import ChargerWebSocketProtocol
+from ocpp_gateway.tls import TlsKeeper
 from ocpp_gateway.upgrades import ChargerHttpProtocol
 
 logger = logging.getLogger(__name__)
@@ -37,6 +41,7 @@ class Server(uvicorn.Server):
     node        the gateway of this process; None where it serves no chargers
     ready       called once the port is open
     background  coroutines that run beside; they end when their event is set
+    tls         looks for new files and authorities, and reads its files anew at a SIGHUP
     """
 
     def __init__(
@@ -46,19 +51,24 @@ class Server(uvicorn.Server):
         node: Node | None = None,
         ready: Callable[[], None] | None = None,
         background: Sequence[Background] = (),
+        tls: TlsKeeper | None = None,
     ):
         super().__init__(config)
-        self._node, self._ready, self._background = node, ready, background
+        self._node, self._ready, self._background, self._tls = node, ready, background, tls
         self._stop = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def startup(self, sockets: Any = None) -> None:
         if self._node is not None:
             await self._node.start()
+        if self._tls is not None:
+            await asyncio.to_thread(self._tls.look)
         await super().startup(sockets=sockets)
         if not self.started:
             return
         tune_garbage_collection()
+        if self._tls is not None:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._tls.reload)
         for start in self._background:
             self._tasks.append(asyncio.ensure_future(_guard(start, self._stop)))
         if self._ready is not None:
@@ -106,13 +116,16 @@ async def _guard(start: Background, stop: asyncio.Event) -> None:
         logger.exception("server.background_failed")
 
 
-def make_config(app: Any, *, host: str, port: int) -> uvicorn.Config:
-    """uvicorn as we run it."""
+def make_config(app: Any, *, host: str, port: int, tls: TlsKeeper | None = None) -> uvicorn.Config:
+    """uvicorn as we run it; with TLS behind a door of ours."""
+    http: Any = ChargerHttpProtocol
+    if tls is not None and tls.files.certificates:
+        http = partial(Door, tls, ChargerHttpProtocol)
     return uvicorn.Config(
         app,
         host=host,
         port=port,
-        http=ChargerHttpProtocol,
+        http=http,
         ws=ChargerWebSocketProtocol,
         lifespan="on",
         log_config=None,
@@ -139,6 +152,7 @@ def serve(
     sockets: list[socket.socket] | None = None,
     ready: Callable[[], None] | None = None,
     background: Sequence[Background] = (),
+    tls: TlsKeeper | None = None,
 ) -> None:
     """Serve an ASGI application in this process until SIGINT or SIGTERM.
 
@@ -146,11 +160,17 @@ def serve(
     sockets       listen on these instead of on host and port
     ready         called once the port is open
     background    coroutines that run beside; they end when their event is set
+    tls           certificates to serve with, client certificates to believe; None: no TLS here
     """
     raise_file_limit()
     quiet_uvicorn()
     node = get_node() if with_gateway else None
-    Server(make_config(app, host=host, port=port), node=node, ready=ready, background=background).run(sockets)
+    if tls is not None:
+        background = [*background, tls.watch]
+        if node is not None:
+            node.tls = tls
+    config = make_config(app, host=host, port=port, tls=tls)
+    Server(config, node=node, ready=ready, background=background, tls=tls).run(sockets)
 
 
 def tune_garbage_collection() -> None:

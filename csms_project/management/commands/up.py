@@ -6,7 +6,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -17,6 +17,9 @@ from csms_project.common import jobs
 from csms_project.demo.chargers import run_chargers, simulator_command, write_keys
 from csms_project.demo.seeding import DemoError, ensure_demo, live_keys
 
+if TYPE_CHECKING:
+    from ocpp_gateway.tls import TlsKeeper
+
 Background = Callable[[asyncio.Event], Awaitable[None]]
 
 
@@ -25,6 +28,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         processes.add_address(parser, port=8000)
+        processes.add_tls(parser)
         parser.add_argument(
             "--demo", action="store_true", help="add a demo tenant and run simulated chargers"
         )
@@ -32,11 +36,14 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         address = processes.address_of(options)
         try:
-            self.serve(address, with_demo=options["demo"])
+            tls = processes.tls_of(options)
+            if tls is not None and options["demo"] and not tls.files.allow_plain:
+                raise up.UpError("The chargers of the demo know no TLS: add --tls-allow-plain.")
+            self.serve(address, with_demo=options["demo"], tls=tls)
         except (up.UpError, DemoError) as error:
             raise CommandError(str(error)) from error
 
-    def serve(self, address: up.Address, *, with_demo: bool) -> None:
+    def serve(self, address: up.Address, *, with_demo: bool, tls: TlsKeeper | None) -> None:
         up.prepare_directory(settings.DATA_DIR)
         # Kept until the process ends.
         lock = up.lock_database(Path(settings.DATABASES["default"]["NAME"])) if settings.SQLITE else None
@@ -48,6 +55,8 @@ class Command(BaseCommand):
         from csms_project.asgi import application
         from ocpp_gateway.server import serve
 
+        with_tls = tls is not None and bool(tls.files.certificates)
+        processes.watch_tls(tls)
         health.watch_jobs(jobs.ticker_problem)
         processes.leave_on_sigterm()
         try:
@@ -55,8 +64,9 @@ class Command(BaseCommand):
                 application,
                 host=address.host,
                 port=address.port,
-                ready=lambda: self.say("\n".join(up.banner(address))),
+                ready=lambda: self.say("\n".join(up.banner(address, with_tls=with_tls))),
                 background=background,
+                tls=tls,
             )
         except OSError as error:
             raise processes.cannot_serve(address, error) from error
