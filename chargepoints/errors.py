@@ -107,3 +107,7 @@ class NothingDiffers(ChargePointsError):
 
 class InvalidTemplate(Invalid):
     """The template is not valid."""
+
+
+class AlreadyAcknowledged(ChargePointsError):
+    """This security event was acknowledged already."""

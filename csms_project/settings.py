@@ -261,6 +261,7 @@ SPECTACULAR_SETTINGS = {
         "RegistrationStatus": "chargepoints.choices.RegistrationStatus",
         "ReservationStatus": "chargepoints.choices.ReservationStatus",
         "CertificateState": "chargepoints.choices.CertificateState",
+        "RevocationReason": "chargepoints.choices.RevocationReason",
         "CertificateRequestState": "chargepoints.choices.CertificateRequestState",
         "AuthorityState": "chargepoints.choices.AuthorityState",
         "TransactionStatus": "transactions.choices.TransactionState",

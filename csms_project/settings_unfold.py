@@ -144,6 +144,21 @@ UNFOLD: dict[str, Any] = {
                     _item(
                         "Security events", "shield", "chargepoints_securityevent_changelist", "messages.view"
                     ),
+                    _item(
+                        "Certificates", "verified", "chargepoints_certificate_changelist", "certificates.view"
+                    ),
+                    _item(
+                        "Certificate requests",
+                        "approval",
+                        "chargepoints_certificaterequest_changelist",
+                        "certificates.view",
+                    ),
+                    _item(
+                        "Certificate authorities",
+                        "account_balance",
+                        "chargepoints_certificateauthority_changelist",
+                        "authorities.view",
+                    ),
                     _item("Meter values", "speed", "transactions_metervalue_changelist", "transactions.view"),
                     _item("Events", "notifications", "common_event_changelist", "events.view"),
                 ],

@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
+from csms_project import pki_view
 from csms_project.error_views import api_not_found
 from csms_project.health import health, live
 from csms_project.metrics_view import metrics
@@ -23,6 +24,10 @@ urlpatterns = [
     re_path(r"^health/?$", health, name="health"),
     re_path(r"^health/live/?$", live, name="live"),
     path("metrics", metrics, name="metrics"),
+    path("pki/roots.pem", pki_view.roots, name="pki_roots"),
+    path("pki/bundle.pem", pki_view.bundle, name="pki_bundle"),
+    re_path(r"^pki/(?P<name>[0-9a-f]{16})\.crl$", pki_view.revocations, name="pki_crl"),
+    re_path(r"^pki/(?P<name>[0-9a-f]{16})\.(?P<form>pem|cer)$", pki_view.certificate, name="pki_authority"),
     path("api/v1/", include(v1)),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),

@@ -1,6 +1,10 @@
 """Admin of sites, charge points, what they report and what they are told; one module per noun."""
 
 from chargepoints.admin import (
+    authorities,
+    certificate_requests,
+    certificate_tab,
+    certificates,
     charge_point_tabs,
     charge_points,
     commands,
@@ -12,10 +16,15 @@ from chargepoints.admin import (
     logs,
     model_profiles,
     refusals,
+    security_events,
     sites,
 )
 
 __all__ = [
+    "authorities",
+    "certificate_requests",
+    "certificate_tab",
+    "certificates",
     "charge_point_tabs",
     "charge_points",
     "commands",
@@ -27,5 +36,6 @@ __all__ = [
     "logs",
     "model_profiles",
     "refusals",
+    "security_events",
     "sites",
 ]

@@ -8,6 +8,7 @@ from django.http import HttpRequest
 
 from accounts.admin_base import allowed
 from chargepoints.admin.buttons import button_groups, buttons
+from chargepoints.admin.security_events import severity_chip
 from chargepoints.admin.shared import command_chip, reservation_chip
 from chargepoints.admin.tabs import Tab, panels_of, register
 from chargepoints.command_fields import SEND
@@ -54,7 +55,9 @@ def _messages(request: HttpRequest, obj: ChargePoint) -> dict[str, Any]:
 def _events(request: HttpRequest, obj: ChargePoint) -> dict[str, Any]:
     return {
         "status_events": _newest(StatusEvent, obj, 50),
-        "security_events": _newest(SecurityEvent, obj, 20),
+        "security_events": [
+            {"event": row, "chip": severity_chip(row)} for row in _newest(SecurityEvent, obj, 20)
+        ],
         "reports": _newest(StatusReport, obj, 20),
         "transfers": _newest(DataTransfer, obj, 20),
     }

@@ -20,7 +20,6 @@ from chargepoints.models import (
     DataTransfer,
     FrameAnomaly,
     OcppMessage,
-    SecurityEvent,
     StatusEvent,
     StatusReport,
 )
@@ -247,13 +246,6 @@ class StatusEventAdmin(LogAdmin):
     @display(description="Status")
     def state(self, obj: StatusEvent) -> str:
         return connector_chip(obj.connector_number, obj.status, error_code=obj.error_code)
-
-
-@register(SecurityEvent)
-class SecurityEventAdmin(LogAdmin):
-    list_display = ("received_at", "where", "type", "tech_info", "at")
-    list_filter = (("charge_point", ScopedAutocompleteFilter), ("received_at", TimeFilter))
-    search_fields = ("type",)
 
 
 @register(StatusReport)

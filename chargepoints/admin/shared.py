@@ -10,12 +10,15 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.dateformat import format as date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 
 from accounts.errors import AccountsError
 from chargepoints.choices import (
+    CertificateRequestState,
+    CertificateState,
     CommandStatus,
     ConnectorStatus,
     RegistrationStatus,
@@ -23,7 +26,7 @@ from chargepoints.choices import (
     SecurityProfile,
 )
 from chargepoints.errors import ChargePointsError
-from chargepoints.models import ChargePoint, Reservation
+from chargepoints.models import Certificate, CertificateRequest, ChargePoint, Reservation
 from csms_project.common.admin import chip
 
 #: What services of charge points may refuse with.
@@ -48,6 +51,22 @@ RESERVATION_TONES = {
     ReservationStatus.REQUESTED: "info",
     ReservationStatus.ACTIVE: "ok",
     ReservationStatus.REJECTED: "warn",
+}
+CERTIFICATE_TONES = {
+    CertificateState.ISSUED: "info",
+    CertificateState.DELIVERED: "info",
+    CertificateState.INSTALLED: "ok",
+    CertificateState.REJECTED: "bad",
+    CertificateState.REVOKED: "bad",
+    CertificateState.EXPIRED: "bad",
+}
+REQUEST_TONES = {
+    CertificateRequestState.RECEIVED: "info",
+    CertificateRequestState.WAITING: "warn",
+    CertificateRequestState.SIGNED: "info",
+    CertificateRequestState.DELIVERED: "ok",
+    CertificateRequestState.REFUSED: "bad",
+    CertificateRequestState.FAILED: "bad",
 }
 REGISTRATION_TONES = {
     RegistrationStatus.ACCEPTED: "ok",
@@ -130,3 +149,33 @@ def reservation_chip(row: Reservation) -> SafeString:
     """How a reservation stands; why it ended is in its title."""
     tone = RESERVATION_TONES.get(ReservationStatus(row.status), "neutral")
     return chip(row.get_status_display(), tone, title=row.end_reason)
+
+
+def days_left(moment: datetime, *, warn_days: int = 30) -> SafeString:
+    """A date of expiry, with a warning when it is near or past."""
+    days = (moment - timezone.now()).days
+    date = date_format(timezone.localtime(moment), "j M Y")
+    if moment <= timezone.now():
+        return chip(date, "bad", title="has expired")
+    if days < warn_days:
+        return chip(date, "warn", title=f"{days} days left")
+    return format_html('<span class="cs-nowrap">{}</span>', date)
+
+
+def pem_block(pem: str) -> SafeString:
+    """A certificate as text."""
+    return format_html('<pre class="cs-code">{}</pre>', pem.strip())
+
+
+def certificate_chip(row: Certificate) -> SafeString:
+    """The state of a certificate; why it was revoked is in its title."""
+    title = row.get_revocation_reason_display() if row.revocation_reason else ""
+    return chip(
+        row.get_state_display(), CERTIFICATE_TONES.get(CertificateState(row.state), "neutral"), title=title
+    )
+
+
+def request_chip(row: CertificateRequest) -> SafeString:
+    """How a certificate request stands; what is wrong is in its title."""
+    tone = REQUEST_TONES.get(CertificateRequestState(row.state), "neutral")
+    return chip(row.get_state_display(), tone, title=row.problem)

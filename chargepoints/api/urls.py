@@ -4,6 +4,7 @@ from django.urls import re_path
 from rest_framework.routers import SimpleRouter
 
 from chargepoints.api import (
+    certificates,
     commands,
     configuration,
     fleet,
@@ -28,6 +29,17 @@ router.register(
 )
 router.register("configuration-drift", templates.DriftViewSet, basename="configuration-drift")
 router.register("fleet-tasks", fleet.FleetTaskViewSet, basename="fleet-task")
+router.register("certificates", certificates.CertificateViewSet, basename="certificate")
+router.register(
+    "certificate-requests", certificates.CertificateRequestViewSet, basename="certificate-request"
+)
+router.register("certificate-authorities", certificates.AuthorityViewSet, basename="certificate-authority")
+router.register("security-events", certificates.SecurityEventViewSet, basename="security-event")
+router.register(
+    rf"{_PART}/installed-certificates",
+    certificates.InstalledCertificateViewSet,
+    basename="installed-certificate",
+)
 router.register(rf"{_PART}/commands", commands.CommandViewSet, basename="command")
 router.register(rf"{_PART}/messages", parts.MessageViewSet, basename="message")
 router.register(rf"{_PART}/variables", configuration.VariableViewSet, basename="variable")

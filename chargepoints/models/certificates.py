@@ -94,6 +94,11 @@ class CertificateAuthority(CertificateFacts, Timestamped):
         return self.common_name
 
     @property
+    def public_name(self) -> str:
+        """The name of its files below /pki/."""
+        return self.fingerprint[:16]
+
+    @property
     def is_trusted(self) -> bool:
         """Whether what it has signed is good now."""
         return self.not_before <= timezone.now() < self.not_after

@@ -281,8 +281,8 @@ def issuer_of(row: CertificateAuthority) -> issuing.Issuer:
         certificate=reading.load(row.pem),
         key=keys.from_pem(crypto.decrypt(row.private_key)),
         uses_pss=settings.PKI_RSA_PSS,
-        crl_url=public_url(f"{row.fingerprint[:16]}.crl"),
-        certificate_url=public_url(f"{row.fingerprint[:16]}.cer"),
+        crl_url=public_url(f"{row.public_name}.crl"),
+        certificate_url=public_url(f"{row.public_name}.cer"),
     )
 
 

@@ -18,8 +18,11 @@ from django.utils import timezone
 from accounts.admin_base import actor_of, allowed
 from accounts.models import IdToken, Tenant
 from chargepoints.admin.shared import ago, charge_point_link, connector_chip, own_status_chip
-from chargepoints.models import ChargePoint, Connector, FrameAnomaly, Location
+from chargepoints.choices import CertificateRequestState
+from chargepoints.models import CertificateRequest, ChargePoint, Connector, FrameAnomaly, Location
 from chargepoints.selectors import has_live_gateway, online_counts, refusals_for
+from chargepoints.services import certificate_expiry, security_alerts
+from chargepoints.services.certificates import certificates_for
 from csms_project.common.big_tables import every_tenant
 from csms_project.common.charts import BarChart, bar_chart
 from csms_project.health import layer_is_away
@@ -85,6 +88,8 @@ def live_context(request: HttpRequest) -> dict[str, Any]:
         "tiles": tiles(request),
         "active": rows_for(active),
         "faults": faults(tenant),
+        "alerts": alerts(request),
+        "alerts_url": f"{_list('chargepoints_securityevent')}?alert=open",
         "sessions_url": f"{_list('transactions_transaction')}?state__exact=active",
         "charge_points_url": _list("chargepoints_chargepoint"),
         "now": timezone.now(),
@@ -207,6 +212,21 @@ def _attention(request: HttpRequest, tenant: Tenant | None) -> list[Tile]:
                 "warn" if anomalies else "ok",
             )
         )
+        waiting = len(alerts(request))
+        if waiting == _SHOWN:
+            waiting = security_alerts.open_alerts(tenant)[:1000].count()
+        found.append(
+            Tile(
+                "Security alerts",
+                _at_most(waiting),
+                "wait for somebody" if waiting else "all clear",
+                f"{_list('chargepoints_securityevent')}?alert=open",
+                "shield",
+                "bad" if waiting else "ok",
+            )
+        )
+    if allowed(request, "certificates.change"):
+        found += _certificates(request)
     if allowed(request, "refusals.view"):
         recent = refusals_for(actor_of(request)).filter(last_at__gte=timezone.now() - _RECENT)[:1000].count()
         found.append(
@@ -220,6 +240,46 @@ def _attention(request: HttpRequest, tenant: Tenant | None) -> list[Tile]:
             )
         )
     return found
+
+
+def _certificates(request: HttpRequest) -> list[Tile]:
+    """Only where somebody has something to do."""
+    tenant, now = actor_of(request).tenant, timezone.now()
+    waiting = CertificateRequest.objects.for_tenant(tenant).filter(state=CertificateRequestState.WAITING)
+    rows = certificate_expiry.expiring(now).filter(pk__in=certificates_for(actor_of(request)).values("pk"))
+    ending = [row for row in rows[:1000] if certificate_expiry.is_near(row, now)]
+    found = []
+    if count := waiting[:1000].count():
+        url = f"{_list('chargepoints_certificaterequest')}?state__exact=waiting"
+        found.append(
+            Tile("Certificate requests", _at_most(count), "wait for approval", url, "verified", "warn")
+        )
+    if ending:
+        url = f"{_list('chargepoints_certificate')}?o=5"
+        found.append(Tile("Certificates", _at_most(len(ending)), "end soon", url, "event_busy", "warn"))
+    return found
+
+
+def alerts(request: HttpRequest) -> list[dict[str, Any]]:
+    """The newest security alerts that nobody has acknowledged; read once for a page."""
+    if not hasattr(request, "_alerts"):
+        request._alerts = _read_alerts(request) if allowed(request, "messages.view") else []  # type: ignore[attr-defined]
+    found: list[dict[str, Any]] = request._alerts
+    return found
+
+
+def _read_alerts(request: HttpRequest) -> list[dict[str, Any]]:
+    rows = security_alerts.open_alerts(actor_of(request).tenant).select_related("charge_point")[:_SHOWN]
+    return [
+        {
+            "link": charge_point_link(row.charge_point),
+            "type": row.type,
+            "url": reverse("admin:chargepoints_securityevent_change", args=[row.pk]),
+            "info": row.tech_info,
+            "since": ago(row.received_at),
+        }
+        for row in rows
+    ]
 
 
 def faults(tenant: Tenant | None) -> list[dict[str, Any]]:

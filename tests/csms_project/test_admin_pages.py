@@ -26,9 +26,6 @@ EXEMPT = {
     "accounts.TokenChange": "bookkeeping of what follows the tags",
     "accounts.Membership": "the role in the user's form, and an inline for who sees all tenants",
     "chargepoints.BatchReceipt": "bookkeeping of the writer",
-    "chargepoints.Certificate": "not there yet",
-    "chargepoints.CertificateAuthority": "not there yet",
-    "chargepoints.CertificateRequest": "not there yet",
     "chargepoints.InstalledCertificate": "part of the charge point's page",
     "chargepoints.Connector": "part of the charge point's page",
     "chargepoints.Evse": "part of the charge point's page",
@@ -94,6 +91,8 @@ PAGES = {
     ),
     "chargepoints.Reservation": Page(view="reservations.view"),
     "chargepoints.FleetTask": Page(view="commands.view"),
+    "chargepoints.Certificate": Page(view="certificates.view"),
+    "chargepoints.CertificateRequest": Page(view="certificates.view"),
     "chargepoints.Connection": Page(view="connections.view"),
     "chargepoints.RefusedConnection": Page(view="refusals.view"),
     "chargepoints.OcppMessage": Page(view="messages.view"),
@@ -112,6 +111,8 @@ PAGES = {
 }
 #: Only for administrators of the installation.
 SUPERUSER_PAGES = {"chargepoints.GatewayNode"}
+#: Of the installation, seen by everybody: see tests/chargepoints/test_admin_certificates.py.
+INSTALLATION_PAGES = {"chargepoints.CertificateAuthority"}
 #: Views beside the usual four: URL name, model of its object, and what they need.
 VIEWS = [
     ("chargepoints_chargepoint_live", "chargepoints.ChargePoint", (), "charge_points.view"),
@@ -143,12 +144,29 @@ VIEWS = [
         "configuration_templates.change",
     ),
     ("chargepoints_refusedconnection_register", "chargepoints.RefusedConnection", (), "refusals.change"),
+    ("chargepoints_certificate_revoke", "chargepoints.Certificate", (), "certificates.change"),
+    (
+        "chargepoints_certificaterequest_step",
+        "chargepoints.CertificateRequest",
+        ("approve",),
+        "certificates.change",
+    ),
+    (
+        "chargepoints_certificaterequest_step",
+        "chargepoints.CertificateRequest",
+        ("refuse",),
+        "certificates.change",
+    ),
+    ("chargepoints_certificate_ask", "chargepoints.ChargePoint", (), "commands.send"),
+    ("chargepoints_certificate_renew", "chargepoints.ChargePoint", (), "commands.send"),
+    ("chargepoints_certificate_install", "chargepoints.ChargePoint", (), "commands.send_dangerous"),
     ("transactions_transaction_live", "transactions.Transaction", (), "transactions.view"),
     ("transactions_transaction_stop", "transactions.Transaction", (), "transactions.stop"),
     ("transactions_transaction_close", "transactions.Transaction", (), "transactions.close"),
     ("transactions_transaction_recompute", "transactions.Transaction", (), "transactions.recompute"),
 ]
 LIST_VIEWS = {
+    "chargepoints_certificate_root": "certificates.change",
     "chargepoints_chargepoint_compare": "variables.view",
     "chargepoints_configurationtemplate_drift": "configuration_templates.view",
     "chargepoints_configurationtemplate_apply": "commands.send_dangerous",
@@ -182,6 +200,8 @@ def make_rows(tenant: Tenant, charge_point: ChargePoint) -> dict[str, Any]:
         "chargepoints.LocalList": factories.LocalListFactory(**here),
         "chargepoints.Reservation": factories.ReservationFactory(**here),
         "chargepoints.FleetTask": factories.FleetTaskItemFactory(**here).task,
+        "chargepoints.Certificate": factories.CertificateFactory(**here),
+        "chargepoints.CertificateRequest": factories.CertificateRequestFactory(**here),
         "chargepoints.Connection": factories.ConnectionFactory(**here),
         "chargepoints.RefusedConnection": factories.RefusedConnectionFactory(tenant=tenant),
         "chargepoints.OcppMessage": factories.OcppMessageFactory(**here),
@@ -259,7 +279,7 @@ def test_models_without_a_page_are_exempt_with_a_reason() -> None:
     registered = {model._meta.label for model in admin.site._registry}
     ours = {model._meta.label for model in apps.get_models() if model._meta.app_label in OURS}
     assert ours - registered == set(EXEMPT) & ours
-    assert registered == set(PAGES) | SUPERUSER_PAGES
+    assert registered == set(PAGES) | SUPERUSER_PAGES | INSTALLATION_PAGES
 
 
 @pytest.mark.parametrize("role", list(Role))

@@ -52,6 +52,7 @@ LOCATIONS, LOCATION = crud("locations")
 TARIFFS, TARIFF = crud("tariffs")
 PROFILES, PROFILE = crud("model_profiles")
 TEMPLATES, TEMPLATE = crud("configuration_templates")
+CHANGE_CERTIFICATES = {"post": "certificates.change"}
 CHANGE_CP, ARCHIVE_CP = {"post": "charge_points.change"}, {"post": "charge_points.archive"}
 
 #: Operations that need no sign-in.
@@ -120,6 +121,21 @@ PATHS: dict[str, Path] = {
     "fleet-tasks/{id}/items/": Path("commands.view"),
     "fleet-tasks/{id}/retry/": Path(write={"post": "commands.send"}),
     "fleet-tasks/{id}/cancel/": Path(write={"post": "commands.send"}),
+    "certificates/": Path("certificates.view"),
+    "certificates/{id}/": Path("certificates.view"),
+    "certificates/{id}/revoke/": Path(write=CHANGE_CERTIFICATES),
+    "certificate-requests/": Path("certificates.view"),
+    "certificate-requests/{id}/": Path("certificates.view"),
+    "certificate-requests/{id}/approve/": Path(write=CHANGE_CERTIFICATES),
+    "certificate-requests/{id}/refuse/": Path(write=CHANGE_CERTIFICATES),
+    "certificate-requests/{id}/retry/": Path(write=CHANGE_CERTIFICATES),
+    "certificate-authorities/": Path("authorities.view"),
+    "certificate-authorities/{id}/": Path("authorities.view"),
+    "certificate-authorities/bundle/": Path("authorities.view"),
+    "charge-points/{identity}/installed-certificates/": Path("certificates.view"),
+    "security-events/": Path("messages.view"),
+    "security-events/{id}/": Path("messages.view"),
+    "security-events/{id}/acknowledge/": Path(write={"post": "security_events.acknowledge"}),
     "transactions/": Path("transactions.view"),
     "transactions/{id}/": Path("transactions.view"),
     "transactions/{id}/stop/": Path(write={"post": "transactions.stop"}),
@@ -135,15 +151,23 @@ PATHS: dict[str, Path] = {
 QUERIES = {"charge-points/{identity}/variables/compare/": "?with=CP-A"}
 
 
-#: Documents, not lists of rows; the second one has its own test.
-NO_LISTS = {"configuration-drift/sums/", "model-profiles/built-in/", "model-profiles/export/"}
+#: Documents, not lists of rows (the export has its own test), and what belongs to the installation.
+NO_LISTS = {
+    "configuration-drift/sums/",
+    "model-profiles/built-in/",
+    "model-profiles/export/",
+    "certificate-authorities/",
+    "certificate-authorities/bundle/",
+}
 
 OPERATIONS = [
     (method, path)
     for path, entry in PATHS.items()
     for method in [*(["get"] if entry.view else []), *(entry.write or {})]
 ]
-OBJECT_OPERATIONS = [(method, path) for method, path in OPERATIONS if "{" in path]
+#: Of the installation: everybody's, and public.
+OF_NOBODY = {"certificate-authorities/{id}/"}
+OBJECT_OPERATIONS = [(method, path) for method, path in OPERATIONS if "{" in path and path not in OF_NOBODY]
 
 
 def action_of(method: str, path: str) -> str:
@@ -180,6 +204,10 @@ def rows(tenant: Tenant, charge_point: ChargePoint) -> dict[str, int]:
         ).pk,
         "reservations": factories.ReservationFactory(charge_point=charge_point).pk,
         "fleet-tasks": factories.FleetTaskItemFactory(charge_point=charge_point).task.pk,
+        "certificates": factories.CertificateFactory(charge_point=charge_point).pk,
+        "certificate-requests": factories.CertificateRequestFactory(charge_point=charge_point).pk,
+        "certificate-authorities": factories.CertificateAuthorityFactory().pk,
+        "security-events": factories.SecurityEventFactory(charge_point=charge_point).pk,
         "transactions": session.pk,
         "tariffs": factories.TariffFactory(tenant=tenant).pk,
     }

@@ -86,6 +86,7 @@ def test_tiles_count_the_tenants_own_figures(
         "Energy today": "10.00 kWh",
         "Revenue today": "5.00 EUR",
         "Open anomalies": "1",
+        "Security alerts": "0",
         "Refused connections": "1",
     }
 
@@ -171,7 +172,7 @@ def test_home_takes_a_fixed_number_of_queries(
         connector.status = "Faulted"
         connector.save()
     factories.GatewayNodeFactory()
-    with django_assert_num_queries(21):
+    with django_assert_num_queries(24):
         signed_in.get(reverse(HOME))
 
 
