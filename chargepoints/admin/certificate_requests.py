@@ -79,11 +79,11 @@ class CertificateRequestAdmin(ReadOnlyAdmin):
         obj: Any = None,
     ) -> Any:
         if obj is not None and obj.state == CertificateRequestState.WAITING:
-            steps = (("approve", "Approve…"), ("refuse", "Refuse…"))
+            steps = [("approve", "Approve…"), ("refuse", "Refuse…")]
         elif obj is not None and obj.state == CertificateRequestState.FAILED:
-            steps = (("retry", "Try again…"),)
+            steps = [("retry", "Try again…")]
         else:
-            steps = ()
+            steps = []
         if obj is not None and allowed(request, certificate_requests.CHANGE, obj):
             name = "admin:chargepoints_certificaterequest_step"
             context["acts"] = [

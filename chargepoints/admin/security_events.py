@@ -6,8 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin import display
-from django.db.models import Q, QuerySet
-from django.db.models.functions import Lower
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
@@ -15,15 +14,9 @@ from accounts.admin_base import ScopedAutocompleteFilter, actor_of, allowed, reg
 from chargepoints.admin.logs import LogAdmin
 from chargepoints.admin.shared import ERRORS
 from chargepoints.models import SecurityEvent
-from chargepoints.security_events import CRITICAL, NORMAL, NORMAL_TYPES
+from chargepoints.security_events import CRITICAL, NORMAL
 from chargepoints.services import security_alerts
 from csms_project.common.admin import OptionFilter, TimeFilter, chip
-
-
-def with_severity(rows: QuerySet[Any], severity: str) -> QuerySet[Any]:
-    """The events of a severity; types that nobody knows are critical."""
-    is_normal = Q(lower_type__in=NORMAL_TYPES)
-    return rows.alias(lower_type=Lower("type")).filter(is_normal if severity == NORMAL else ~is_normal)
 
 
 def severity_chip(event: SecurityEvent) -> SafeString:
@@ -41,7 +34,8 @@ class SeverityFilter(OptionFilter):
     options = ((CRITICAL, "Critical"), (NORMAL, "Not critical"))
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return with_severity(queryset, self.value()) if self.value() in (CRITICAL, NORMAL) else queryset
+        value = self.value()
+        return security_alerts.with_severity(queryset, value) if value else queryset
 
 
 class AlertFilter(OptionFilter):

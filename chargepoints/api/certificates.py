@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import Q, QuerySet
-from django.db.models.functions import Lower
 from django_filters import rest_framework as filters
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import extend_schema
@@ -33,7 +32,6 @@ from chargepoints.models import (
     SecurityEvent,
 )
 from chargepoints.pki.keys import KeyFamily
-from chargepoints.security_events import NORMAL, NORMAL_TYPES
 from chargepoints.services import (
     authorities,
     certificate_requests,
@@ -168,7 +166,7 @@ class InstalledCertificateViewSet(mixins.ListModelMixin, ChargePointPartViewSet)
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """All of them: a charger has room for few."""
         held = installed_certificates.held_by(self.charge_point)
-        data = serializers.HeldSerializer(held, many=True).data
+        data = [serializers.HeldSerializer(item).data for item in held]
         return Response({"count": len(held), "next": None, "previous": None, "results": data})
 
 
@@ -189,8 +187,7 @@ class SecurityEventFilter(filters.FilterSet):
         return rows.filter(charge_point_id=found) if found is not None else rows.none()
 
     def with_severity(self, rows: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
-        is_normal = Q(lower_type__in=NORMAL_TYPES)
-        return rows.alias(lower_type=Lower("type")).filter(is_normal if value == NORMAL else ~is_normal)
+        return security_alerts.with_severity(rows, value)
 
     def which_wait(self, rows: QuerySet[Any], name: str, value: bool) -> QuerySet[Any]:
         waits = Q(is_alert=True, acknowledged_at=None)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from django.db.models import QuerySet
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Lower
 from django.db.transaction import atomic
 from django.utils import timezone
 
@@ -11,6 +14,7 @@ from accounts.models import Tenant
 from accounts.permissions import Actor
 from chargepoints.errors import AlreadyAcknowledged
 from chargepoints.models import SecurityEvent
+from chargepoints.security_events import NORMAL, NORMAL_TYPES
 from csms_project.common import audit
 
 ACKNOWLEDGE = "security_events.acknowledge"
@@ -36,3 +40,12 @@ def open_alerts(tenant: Tenant | None) -> QuerySet[SecurityEvent]:
     """Alerts that nobody has acknowledged, the newest first."""
     rows: QuerySet[SecurityEvent] = SecurityEvent.objects.for_tenant(tenant)
     return rows.filter(is_alert=True, acknowledged_at=None).order_by("-received_at", "-id")
+
+
+def with_severity(rows: QuerySet[Any], severity: str) -> QuerySet[Any]:
+    """The events of a severity; types that nobody knows are critical."""
+    is_normal = Q(lower_type__in=NORMAL_TYPES)
+    found: QuerySet[Any] = rows.alias(lower_type=Lower("type")).filter(
+        is_normal if severity == NORMAL else ~is_normal
+    )
+    return found

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from django.db.models import Count, DecimalField, QuerySet, Sum
 from django.db.models.functions import Coalesce, TruncDate
@@ -264,8 +264,7 @@ def alerts(request: HttpRequest) -> list[dict[str, Any]]:
     """The newest security alerts that nobody has acknowledged; read once for a page."""
     if not hasattr(request, "_alerts"):
         request._alerts = _read_alerts(request) if allowed(request, "messages.view") else []  # type: ignore[attr-defined]
-    found: list[dict[str, Any]] = request._alerts
-    return found
+    return cast("list[dict[str, Any]]", request._alerts)  # type: ignore[attr-defined]
 
 
 def _read_alerts(request: HttpRequest) -> list[dict[str, Any]]:
