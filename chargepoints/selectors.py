@@ -256,3 +256,8 @@ def fleet_counts(tasks: Iterable[FleetTask]) -> dict[int, FleetCounts]:
     for row in rows.annotate(count=Count("pk")) if found else ():
         found[row["task"]][row["status"]] = row["count"]
     return {pk: FleetCounts(by_status=counts) for pk, counts in found.items()}
+
+
+def following() -> Q:
+    """Local lists that follow the tags by themselves."""
+    return Q(is_kept=True) | Q(is_kept__isnull=True, tenant__keep_local_lists=True)

@@ -260,6 +260,7 @@ SPECTACULAR_SETTINGS = {
         "SecurityProfile": "chargepoints.choices.SecurityProfile",
         "RegistrationStatus": "chargepoints.choices.RegistrationStatus",
         "ReservationStatus": "chargepoints.choices.ReservationStatus",
+        "LocalListState": "chargepoints.choices.LocalListState",
         "CertificateState": "chargepoints.choices.CertificateState",
         "RevocationReason": "chargepoints.choices.RevocationReason",
         "CertificateRequestState": "chargepoints.choices.CertificateRequestState",

@@ -29,6 +29,7 @@ from accounts.admin_base import (
 from chargepoints import keys
 from chargepoints.admin.charge_point_page import ChargePointPages
 from chargepoints.admin.fleet_actions import FOR_MANY, send_to_many
+from chargepoints.admin.local_lists import keep_for_many
 from chargepoints.admin.refusals import shown_once
 from chargepoints.admin.shared import (
     ERRORS,
@@ -353,6 +354,8 @@ class ChargePointAdmin(ChargePointPages):
                     f"command_{name}",
                     f"{spec.label}…",
                 )
+        if allowed(request, "local_lists.change"):
+            actions["keep_local_lists"] = (keep_for_many, "keep_local_lists", "Keep local lists…")
         return actions
 
     def has_archive_permission(self, request: HttpRequest) -> bool:

@@ -19,6 +19,7 @@ from unfold import widgets
 from accounts.admin_base import (
     ReadOnlyAdmin,
     ScopedAutocompleteFilter,
+    TenantModelAdmin,
     actor_of,
     allowed,
     register,
@@ -34,8 +35,8 @@ from chargepoints.errors import Invalid
 from chargepoints.list_messages import ASKING, SENDING
 from chargepoints.list_plan import Entry
 from chargepoints.models import ChargePoint, Command, LocalList
+from chargepoints.selectors import find_live_connection, following
 from chargepoints.services import local_list
-from chargepoints.services.list_sync import active
 from chargepoints.services.list_wanted import chosen_tokens
 from chargepoints.services.local_list import Standing
 from csms_project.common.admin import OptionFilter, chip
@@ -112,6 +113,7 @@ def _context(request: HttpRequest, obj: ChargePoint) -> dict[str, Any]:
         "succeeded": ago(standing.row.last_success_at),
         "last_command": last,
         "last_chip": command_chip(last) if last else "",
+        "is_moving": _is_moving(obj, standing.row),
         "may_change_list": is_live and allowed(request, "local_lists.change", obj),
         "steps": [
             {
@@ -123,6 +125,13 @@ def _context(request: HttpRequest, obj: ChargePoint) -> dict[str, Any]:
             if is_live and allowed(request, permission, obj)
         ],
     }
+
+
+def _is_moving(obj: ChargePoint, row: LocalList) -> bool:
+    """Whether something is about to happen, so that the page should show it."""
+    is_asked = row.command_id is not None or row.is_active or row.is_asked
+    is_settled = row.state in (LocalListState.IN_STEP, LocalListState.FAILED, LocalListState.NOT_SUPPORTED)
+    return is_asked and not is_settled and find_live_connection(obj) is not None
 
 
 def _rows(standing: Standing) -> list[dict[str, Any]]:
@@ -231,6 +240,40 @@ class SourceForm(forms.Form):
         }
 
 
+class KeptForm(forms.Form):
+    """Whether the lists of many chargers are kept."""
+
+    is_kept = forms.ChoiceField(
+        label="Keep in step",
+        choices=(("yes", "Yes"), ("no", "No"), ("", "As the organisation says")),
+        required=False,
+        widget=widgets.UnfoldAdminSelectWidget,
+    )
+
+    def clean_is_kept(self) -> bool | None:
+        return {"yes": True, "no": False}.get(self.cleaned_data["is_kept"])
+
+
+def keep_for_many(
+    model_admin: TenantModelAdmin, request: HttpRequest, queryset: QuerySet[ChargePoint]
+) -> HttpResponse | None:
+    """Say for the charge points chosen whether their lists follow the tags."""
+    require(request, "local_lists.change")
+    is_answer = "confirmed" in request.POST
+    form = KeptForm(request.POST if is_answer else None)
+    if not is_answer or not form.is_valid():
+        question = "Whether the tags that these chargers know by themselves follow the tags here."
+        return model_admin.confirm(request, queryset, title="Keep local lists", question=question, form=form)
+    actor, is_kept = actor_of(request), form.cleaned_data["is_kept"]
+    model_admin.attempt_all(
+        request,
+        list(queryset.select_related("tenant")),
+        lambda row: local_list.change(actor=actor, charge_point=row, is_kept=is_kept),
+        done="Local lists changed: {count}.",
+    )
+    return None
+
+
 # ---------------------------------------------------------------- the list of all
 class StateFilter(OptionFilter):
     title = "state"
@@ -249,9 +292,9 @@ class KeptFilter(OptionFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         match self.value():
             case "yes":
-                return queryset.filter(active())
+                return queryset.filter(following())
             case "no":
-                return queryset.exclude(pk__in=LocalList.objects.filter(active()).values("pk"))
+                return queryset.exclude(following())
         return queryset
 
 

@@ -11,12 +11,14 @@ from chargepoints.choices import (
     CommandStatus,
     ConnectorStatus,
     FleetTaskState,
+    LocalListState,
     RefusalReason,
     RegistrationStatus,
     ReservationStatus,
     VariableChangeKind,
     VariableSource,
 )
+from chargepoints.selectors import following
 from csms_project.common.api.filters import (
     AfterFilter,
     BeforeFilter,
@@ -133,3 +135,12 @@ class FleetTaskFilter(filters.FilterSet):
     requested_by = TextFilter(field_name="requested_by_name")
     created_after = AfterFilter(field_name="created_at")
     created_before = BeforeFilter(field_name="created_at")
+
+
+class LocalListFilter(filters.FilterSet):
+    charge_point = TextFilter(field_name="charge_point__identity_key")
+    state = filters.ChoiceFilter(choices=LocalListState.choices)
+    kept = TruthFilter(method="with_kept", label="Whether it follows the tags by itself.")
+
+    def with_kept(self, rows: QuerySet[Any], name: str, value: bool) -> QuerySet[Any]:
+        return rows.filter(following()) if value else rows.exclude(following())

@@ -6,15 +6,17 @@ from typing import Any
 
 from django.db.transaction import atomic
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers
+from rest_framework import mixins, serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.api.base import TenantViewSet
 from accounts.models import IdToken, TokenGroup
 from chargepoints.api import waiting
 from chargepoints.api.base import ChargePointPartViewSet
 from chargepoints.api.commands import CommandSerializer, created
+from chargepoints.api.filters import LocalListFilter
 from chargepoints.choices import LocalListState
 from chargepoints.commands import MAX_EXPIRES_IN_S
 from chargepoints.models import LocalList
@@ -125,6 +127,36 @@ def _shown(standing: Standing) -> dict[str, Any]:
     }
 
 
+class LocalListRowSerializer(serializers.ModelSerializer[LocalList]):
+    """A local list as it stood when it was last compared."""
+
+    charge_point = serializers.CharField(source="charge_point.identity", read_only=True)
+    is_active = serializers.BooleanField(
+        read_only=True, help_text="Whether the list follows the tags by itself."
+    )
+    held_count = serializers.IntegerField(
+        source="holds.count", read_only=True, default=None, help_text="Tags that it holds; null: not known."
+    )
+
+    class Meta:
+        model = LocalList
+        fields = [
+            "charge_point",
+            "is_kept",
+            "is_active",
+            "state",
+            "version",
+            "wanted_count",
+            "held_count",
+            "failures",
+            "last_error",
+            "last_attempt_at",
+            "last_success_at",
+            "next_attempt_at",
+        ]
+        read_only_fields = fields
+
+
 class SyncSerializer(serializers.Serializer[Any]):
     replace = serializers.BooleanField(
         default=False, help_text="Send the whole list, even if the charger seems to be in step."
@@ -139,6 +171,17 @@ class CheckSerializer(serializers.Serializer[Any]):
         max_value=MAX_EXPIRES_IN_S,
         help_text="Seconds that the question may wait for a charger that is offline; without it: 409.",
     )
+
+
+class LocalListsViewSet(mixins.ListModelMixin, TenantViewSet):
+    """Which chargers are in step with their tags and which are not; those that have a list or had one."""
+
+    queryset = LocalList.objects.select_related("charge_point", "tenant", "holds").defer("holds__entries")
+    serializer_class = LocalListRowSerializer
+    filterset_class = LocalListFilter
+    permission_area = "local_lists"
+    ordering_fields = ["last_attempt_at", "last_success_at", "state"]
+    ordering = ["charge_point__identity", "pk"]
 
 
 @extend_schema(tags=["charge-points"])

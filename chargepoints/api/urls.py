@@ -28,6 +28,7 @@ router.register(
     "configuration-templates", templates.ConfigurationTemplateViewSet, basename="configuration-template"
 )
 router.register("configuration-drift", templates.DriftViewSet, basename="configuration-drift")
+router.register("local-lists", local_lists.LocalListsViewSet, basename="local-lists")
 router.register("fleet-tasks", fleet.FleetTaskViewSet, basename="fleet-task")
 router.register("certificates", certificates.CertificateViewSet, basename="certificate")
 router.register(

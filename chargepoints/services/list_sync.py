@@ -22,7 +22,7 @@ from chargepoints.errors import ChargePointsError, InvalidPayload
 from chargepoints.list_messages import ASKING, SENDING
 from chargepoints.list_news import SYNC_NAME
 from chargepoints.models import ChargePoint, Command, LocalList, LocalListContent
-from chargepoints.selectors import live_connections
+from chargepoints.selectors import following, live_connections
 from chargepoints.services import list_reading
 from chargepoints.services.list_contents import entries_of
 from chargepoints.services.list_limits import KEYS, has_limits, limits_of
@@ -141,16 +141,11 @@ def _settle(row: LocalList) -> None:
 
 
 # ---------------------------------------------------------------- sending
-def active() -> Q:
-    """Lists that follow the tags by themselves, or that somebody has asked for."""
-    return Q(is_kept=True) | Q(is_kept=None, tenant__keep_local_lists=True) | Q(is_asked=True)
-
-
 def send_due(now: datetime, wanted: WantedLists) -> int:
     """Send the next step to the chargers that are online and not in step, one command each."""
     online = live_connections().filter(charge_point=OuterRef("charge_point"))
     due = LocalList.objects.filter(
-        active(),
+        following() | Q(is_asked=True),
         Exists(online),
         next_attempt_at__lte=now,
         command=None,

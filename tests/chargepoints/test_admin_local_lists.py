@@ -232,3 +232,58 @@ def test_support_may_not_sync_many(support: Actor, client: Client, charge_point:
     sign_in(client, support).post(LIST, data)
 
     assert not LocalList.objects.filter(is_asked=True).exists()
+
+
+def test_lists_of_many_charge_points_are_kept_after_a_question(
+    signed_in: Client, charge_point: ChargePoint, other_charge_point: ChargePoint
+) -> None:
+    path = reverse("admin:chargepoints_chargepoint_changelist")
+    chosen = [charge_point.pk, other_charge_point.pk]
+    data: dict[str, Any] = {"action": "keep_local_lists", "_selected_action": chosen}
+    assert "Keep in step" in signed_in.post(path, data).content.decode()
+    assert not LocalList.objects.exists()
+
+    answer = signed_in.post(path, {**data, "confirmed": "1", "is_kept": "yes"}, follow=True)
+
+    assert messages_of(answer) == ["Local lists changed: 1."]
+    row = LocalList.objects.get()
+    assert (row.charge_point, row.is_kept) == (charge_point, True)
+
+
+def test_support_is_not_offered_to_keep_lists(
+    support: Actor, client: Client, charge_point: ChargePoint
+) -> None:
+    path = reverse("admin:chargepoints_chargepoint_changelist")
+    data = {"action": "keep_local_lists", "_selected_action": [charge_point.pk], "confirmed": "1"}
+
+    sign_in(client, support).post(path, {**data, "is_kept": "yes"})
+
+    assert not LocalList.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("state", "is_kept", "is_online", "moves"),
+    [
+        ("due", True, True, True),
+        ("unknown", True, True, True),
+        ("sending", True, True, True),
+        ("due", False, True, False),
+        ("due", True, False, False),
+        ("in_step", True, True, False),
+        ("failed", True, True, False),
+    ],
+)
+def test_tab_refreshes_itself_while_something_is_about_to_happen(
+    signed_in: Client, charge_point: ChargePoint, state: str, is_kept: bool, is_online: bool, moves: bool
+) -> None:
+    factories.LocalListFactory(charge_point=charge_point, state=state, is_kept=is_kept)
+    if is_online:
+        factories.ConnectionFactory(charge_point=charge_point)
+
+    assert ('hx-select="#local-list"' in shown(signed_in, tab(charge_point))) is moves
+
+
+def test_conflict_that_the_charger_reports_is_explained(signed_in: Client, charge_point: ChargePoint) -> None:
+    ChargePoint.objects.update(error_code="LocalListConflict")
+
+    assert "contradicts what it was told" in shown(signed_in, tab(charge_point))

@@ -12,7 +12,7 @@ from accounts.permissions import Actor
 from chargepoints.models import ChargePoint, Command, Connection, LocalList
 from csms_project.common.models import AuditEntry
 from tests import factories
-from tests.api import client_of, problem_of
+from tests.api import client_of, names, problem_of
 from tests.conftest import ActorFor
 
 PATH = "/api/v1/charge-points/cp-a/local-list/"
@@ -180,3 +180,29 @@ def test_another_tenants_list_is_404_and_anonymous_may_nothing(
         problem_of(client.post(f"{PATH}check/"), status)
     assert not LocalList.objects.exists()
     assert not Command.objects.exists()
+
+
+def test_lists_of_all_chargers_are_found_by_state_and_switch(
+    viewer: Actor, tenant: Tenant, charge_point: ChargePoint, other_charge_point: ChargePoint
+) -> None:
+    Tenant.objects.filter(pk=tenant.pk).update(keep_local_lists=True)
+    held = factories.LocalListContentFactory(tenant=tenant, tags={"A": "Accepted"})
+    factories.LocalListFactory(charge_point=other_charge_point, state="failed")
+    factories.LocalListFactory(charge_point=charge_point, state="failed", is_kept=None, last_error="No room.")
+    off = factories.ChargePointFactory(tenant=tenant, identity="CP-OFF")
+    factories.LocalListFactory(charge_point=off, state="in_step", is_kept=False, holds=held)
+    client = client_of(viewer)
+
+    def found(query: str = "") -> list[str]:
+        return names(client.get(f"/api/v1/local-lists/{query}"), "charge_point")
+
+    assert found() == ["CP-A", "CP-OFF"]
+    assert found("?state=failed") == found("?kept=true") == found("?charge_point=cp-a") == ["CP-A"]
+    assert found("?state=in_step") == found("?kept=false") == ["CP-OFF"]
+    Tenant.objects.update(keep_local_lists=False)
+    assert (found("?kept=true"), found("?kept=false")) == ([], ["CP-A", "CP-OFF"])
+    Tenant.objects.update(keep_local_lists=True)
+    first, second = client.get("/api/v1/local-lists/").json()["results"]
+    assert (first["last_error"], first["held_count"], first["is_active"]) == ("No room.", None, True)
+    assert (second["held_count"], second["is_active"]) == (1, False)
+    problem_of(client.get("/api/v1/local-lists/?state=odd"), 400)

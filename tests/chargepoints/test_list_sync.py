@@ -13,11 +13,11 @@ from django.utils import timezone
 from accounts.choices import TokenStatus
 from accounts.models import IdToken, Tenant, TokenChange
 from accounts.permissions import Actor
-from accounts.services import tokens
+from accounts.services import rows, tokens
 from chargepoints import commands, list_plan
 from chargepoints.choices import CommandStatus, LocalListState
 from chargepoints.models import ChargePoint, Command, Connection, LocalList, LocalListContent, Variable
-from chargepoints.services import list_sync, local_list
+from chargepoints.services import list_sync, local_list, stations
 from chargepoints.services.list_contents import entries_of
 from chargepoints.services.list_reading import RETRY_AFTER
 from chargepoints.services.list_wanted import WantedLists
@@ -220,8 +220,6 @@ def test_blocked_tag_reaches_the_charger_as_one_change(
 
 
 def _delete(owner: Actor, tag: IdToken) -> None:
-    from accounts.services import rows
-
     rows.delete_row(actor=owner, row=tag, permission="id_tokens.change")
 
 
@@ -437,6 +435,32 @@ def test_chargers_with_the_same_tags_share_what_is_stored(
 
     assert (state(row), state(other_row)) == ("in_step", "in_step")
     assert fresh(row).holds == fresh(other_row).holds
+
+
+def test_chosen_tag_and_group_that_are_deleted_leave_the_list(
+    charger: Charger, row: LocalList, tags: list[IdToken], tenant: Tenant, owner: Actor
+) -> None:
+    group = factories.TokenGroupFactory(tenant=tenant)
+    chosen = {"all_tokens": False, "token_groups": [group], "tokens": tags[:2]}
+    local_list.change(actor=owner, charge_point=charger.charge_point, **chosen)
+    charger.serve()
+
+    for each in (tags[0], group):
+        rows.delete_row(actor=owner, row=each, permission="id_tokens.change")
+    charger.serve()
+
+    assert charger.tags == held(row) == {"b2": "Accepted"}
+
+
+def test_charger_that_is_deleted_takes_its_list_along(
+    charger: Charger, row: LocalList, tags: list[IdToken], owner: Actor
+) -> None:
+    charger.serve()
+
+    stations.delete_charge_point(actor=owner, charge_point=charger.charge_point)
+
+    assert not LocalList.objects.exists()
+    assert run() == 0
 
 
 # ---------------------------------------------------------------- refusals
@@ -749,7 +773,7 @@ def test_job_that_has_nothing_to_do_asks_three_questions(
 ) -> None:
     charger.serve()
 
-    with django_assert_num_queries(5):  # two of them are the marks of a transaction
+    with django_assert_num_queries(5):  # two more begin and end a transaction
         assert run() == 0
 
 

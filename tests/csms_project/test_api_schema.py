@@ -109,6 +109,7 @@ PATHS: dict[str, Path] = {
     "configuration-drift/": Path("configuration_templates.view"),
     "configuration-drift/sums/": Path("configuration_templates.view"),
     "configuration-drift/apply/": Path(write={"post": "commands.send_dangerous"}),
+    "local-lists/": Path("local_lists.view"),
     "connections/": Path("connections.view"),
     "refused-connections/": Path("refusals.view"),
     "refused-connections/{id}/": Path("refusals.view"),

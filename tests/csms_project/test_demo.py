@@ -18,7 +18,8 @@ from django.core.management import CommandError, call_command
 from django.db.models import Model
 from pytest_django import Settings
 
-from accounts.models import Tenant
+from accounts.models import IdToken, Tenant
+from accounts.services import token_changes
 from chargepoints.keys import verify_key
 from chargepoints.models import ChargePoint
 from csms_project.demo import catalog, seeding
@@ -26,7 +27,15 @@ from csms_project.demo.chargers import run_chargers, simulator_command, write_ke
 from csms_project.demo.plan import plan_month
 from csms_project.demo.removal import owned_models, remove_demo
 from csms_project.demo.seeding import DemoError, ensure_demo, live_keys
-from tests.factories import T0, ChargePointFactory, MeterValueFactory, TenantFactory
+from tests.factories import (
+    T0,
+    ChargePointFactory,
+    CommandFactory,
+    LocalListContentFactory,
+    LocalListFactory,
+    MeterValueFactory,
+    TenantFactory,
+)
 from transactions.choices import TransactionState
 from transactions.models import MeterLayout, MeterValue, Transaction
 
@@ -143,6 +152,17 @@ def _rows(exclude: type[Model] | None = None) -> dict[str, int]:
     return {model._meta.label: model._base_manager.count() for model in models}
 
 
+def _keep_a_list(charge_point: ChargePoint) -> None:
+    """What people leave behind at a charger: a list of some tags, one that it holds, and a change on its way."""
+    tenant = charge_point.tenant
+    held = LocalListContentFactory(tenant=tenant, tags={"A": "Accepted"})
+    row = LocalListFactory(
+        charge_point=charge_point, holds=held, command=CommandFactory(charge_point=charge_point)
+    )
+    row.tokens.add(IdToken.objects.filter(tenant=tenant).first())
+    token_changes.note(tenant.pk)
+
+
 def test_removal_leaves_everything_as_it_was(
     charge_point: ChargePoint, other_charge_point: ChargePoint
 ) -> None:
@@ -151,6 +171,7 @@ def test_removal_leaves_everything_as_it_was(
     before = _rows(exclude=MeterLayout)
     ensure_demo(now=T0, days=DAYS)
     assert _rows(exclude=MeterLayout) != before
+    _keep_a_list(ChargePoint.objects.get(identity=catalog.CHARGERS[0].identity))
     deleted = remove_demo()
     assert deleted is not None
     assert deleted > 100
