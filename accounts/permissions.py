@@ -64,6 +64,9 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "reservations.view": ALL,
     "local_lists.view": ALL,
     "local_lists.change": _FIELD,
+    # Setting them on chargers is `commands.send_dangerous`.
+    "charging_profiles.view": ALL,
+    "charging_profiles.change": _FIELD,
     "events.view": ALL,
 }
 

@@ -134,6 +134,40 @@ class LocalListState(models.TextChoices):
     UNKNOWN = "unknown", "Unknown"
 
 
+class ProfilePurpose(models.TextChoices):
+    """ChargingProfilePurposeType (OCPP 1.6 §7.10)."""
+
+    TX_DEFAULT = "TxDefaultProfile", "Every session"
+    TX = "TxProfile", "One running session"
+    CHARGE_POINT_MAX = "ChargePointMaxProfile", "The whole charger"
+
+
+class ProfileKind(models.TextChoices):
+    """ChargingProfileKindType (OCPP 1.6 §7.9)."""
+
+    RECURRING = "Recurring", "Again and again"
+    ABSOLUTE = "Absolute", "Once, from a date on"
+    RELATIVE = "Relative", "From the start of charging"
+
+
+class RecurrencyKind(models.TextChoices):
+    """RecurrencyKindType (OCPP 1.6 §7.37, errata 3.79)."""
+
+    DAILY = "Daily", "Every day"
+    WEEKLY = "Weekly", "Every week"
+
+
+class AssignmentState(models.TextChoices):
+    """Whether a charger holds a charging profile, as far as we know."""
+
+    REQUESTED = "requested", "Requested"
+    ACTIVE = "active", "Active"
+    REJECTED = "rejected", "Rejected"
+    CLEARED = "cleared", "Cleared"
+    UNKNOWN = "unknown", "Unknown"
+    EXPIRED = "expired", "Expired"
+
+
 class RefusalReason(models.TextChoices):
     """Why a handshake was refused."""
 

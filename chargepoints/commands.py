@@ -32,6 +32,7 @@ from chargepoints import (
     profile_changes,
     reserving,
 )
+from chargepoints.charging import following
 from chargepoints.choices import CommandStatus, RegistrationStatus
 from chargepoints.command_specs import NEUTRAL, START_AND_STOP, clean, get_spec
 from chargepoints.models import ChargePoint, Command
@@ -160,6 +161,7 @@ def queue(
     reserving.asked(charge_point, action, order)
     configuring.asked(charge_point, command, order)
     profile_changes.asked(command)
+    following.asked(command, order)
     audit.record(
         actor,
         spec.permission,
@@ -468,6 +470,7 @@ def _finish(
     certifying.answered(command)
     list_news.ended(command)
     profile_changes.ended(command)
+    following.answered(command)
     for effect in effects:
         effect(command)
     events.record(

@@ -53,6 +53,22 @@ class ReservationEnded(ChargePointsError):
     """The reservation has ended."""
 
 
+class InvalidProfile(Invalid):
+    """The charging profile is not valid."""
+
+
+class ProfileInUse(ChargePointsError):
+    """The charging profile stands on chargers: clear it there first."""
+
+
+class ProfileNotStanding(ChargePointsError):
+    """The charger does not hold this profile any more."""
+
+
+class NothingToLimit(ChargePointsError):
+    """The session has ended, or the charger has given it no number: it cannot be limited."""
+
+
 class IdentityTaken(Invalid):
     """This identity is taken."""
 

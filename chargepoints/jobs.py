@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from chargepoints import commands
+from chargepoints.charging import following
 from chargepoints.models import (
     BatchReceipt,
     CertificateRequest,
@@ -99,6 +100,12 @@ def purge_local_lists(now: datetime) -> int:
 def apply_boot_settings(now: datetime) -> int:
     """Send what templates want after a boot."""
     return boot_settings.step(now)
+
+
+@job(every_s=10)
+def expire_charging_profiles(now: datetime) -> int:
+    """End the charging profiles whose validity is over; doubt those of sessions after a restart of the charger."""
+    return following.expire_due(now)
 
 
 @job(every_s=10, batch=ownership.DROP_AT_ONCE)

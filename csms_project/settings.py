@@ -255,6 +255,8 @@ SPECTACULAR_SETTINGS = {
         "TokenStatus": "accounts.choices.TokenStatus",
         "AuthorizationStatus": "accounts.choices.AuthorizationStatus",
         "EnergyUnit": "chargepoints.choices.EnergyUnit",
+        "AssignmentState": "chargepoints.choices.AssignmentState",
+        "ChargingRateUnit": "chargepoints.choices.RateUnit",
         "ConnectorStatus": "chargepoints.choices.ConnectorStatus",
         "CommandStatus": "chargepoints.choices.CommandStatus",
         "SecurityProfile": "chargepoints.choices.SecurityProfile",
@@ -297,6 +299,8 @@ OCPP_HANDSHAKE_TIMEOUT_S = env.int("OCPP_HANDSHAKE_TIMEOUT_S", default=10)
 # True: complete the handshake without a subprotocol and close at once, as OCPP-J 1.6 §3.2 words it.
 OCPP_ACCEPT_THEN_CLOSE = env.bool("OCPP_ACCEPT_THEN_CLOSE", default=False)
 OCPP_MAX_CONNECTORS = env.int("OCPP_MAX_CONNECTORS", default=100)
+# Between phase and neutral: by it limits in A and in W are compared.
+CHARGING_LINE_VOLTAGE = env.int("CHARGING_LINE_VOLTAGE", default=230)
 OCPP_WRITER_QUEUE = env.int("OCPP_WRITER_QUEUE", default=5000)
 OCPP_WRITER_BATCH = env.int("OCPP_WRITER_BATCH", default=300)
 OCPP_WRITER_HOLD_S = env.int("OCPP_WRITER_HOLD_S", default=20)

@@ -78,6 +78,12 @@ UNFOLD: dict[str, Any] = {
                     _item("RFID tags", "contactless", "accounts_idtoken_changelist", "id_tokens.view"),
                     _item("Locations", "location_on", "chargepoints_location_changelist", "locations.view"),
                     _item("Tariffs", "sell", "transactions_tariff_changelist", "tariffs.view"),
+                    _item(
+                        "Charging profiles",
+                        "battery_charging_full",
+                        "chargepoints_chargingprofile_changelist",
+                        "charging_profiles.view",
+                    ),
                 ]
             },
             {

@@ -305,6 +305,54 @@ class LocalListFactory(Factory):
     look_at = T0
 
 
+class ChargingProfileFactory(Factory):
+    class Meta:
+        model = chargepoints.ChargingProfile
+
+    tenant = SubFactory(TenantFactory)
+    name = Sequence(lambda n: f"Profile {n}")
+    purpose = "TxDefaultProfile"
+    kind = "Relative"
+    periods = LazyFunction(lambda: [{"start_period": 0, "limit": "16"}])
+
+
+class ChargingProfileAssignmentFactory(Factory):
+    class Meta:
+        model = chargepoints.ChargingProfileAssignment
+
+    charge_point = SubFactory(ChargePointFactory)
+    tenant = SelfAttribute("charge_point.tenant")
+    connector_number = 1
+    profile_number = Sequence(lambda n: n + 1)
+    purpose = "TxDefaultProfile"
+    content = LazyAttribute(
+        lambda o: {
+            "purpose": o.purpose,
+            "kind": "Relative",
+            "charging_rate_unit": "A",
+            "stack_level": o.stack_level,
+            "periods": [{"start_period": 0, "limit": "16"}],
+        }
+    )
+    stack_level = 0
+    state = "active"
+    since = T0
+
+
+class ReportedScheduleFactory(Factory):
+    class Meta:
+        model = chargepoints.ReportedSchedule
+
+    charge_point = SubFactory(ChargePointFactory)
+    tenant = SelfAttribute("charge_point.tenant")
+    connector_number = 1
+    charging_rate_unit = "A"
+    starts_at = T0
+    duration = 86_400
+    periods = LazyFunction(lambda: [{"start_period": 0, "limit": "16"}])
+    reported_at = T0
+
+
 class LogRowFactory(Factory):
     class Meta:
         abstract = True

@@ -8,8 +8,9 @@ class TransactionsConfig(AppConfig):
 
     def ready(self) -> None:
         from chargepoints.services.cautions import register_open_sessions
-        from transactions import panels
+        from transactions import charging, panels
         from transactions.selectors import open_sessions
 
         panels.register()
+        charging.register()
         register_open_sessions(open_sessions)

@@ -46,6 +46,14 @@ def stop_blocked(now: datetime) -> int:
     return control.stop_blocked(now)
 
 
+@job(every_s=10)
+def follow_charging_profiles(now: datetime) -> int:
+    """Let charging profiles of a session begin and end with it."""
+    from transactions import charging
+
+    return charging.follow_profiles(now)
+
+
 @job(every_s=HOUR_S, batch=BATCH)
 def purge_meter_values(now: datetime) -> int:
     """Retention of samples (RETENTION_METER_VALUES_DAYS); those of running sessions stay."""

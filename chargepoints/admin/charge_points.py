@@ -41,6 +41,7 @@ from chargepoints.admin.shared import (
     usual_profile,
 )
 from chargepoints.choices import ConnectorStatus, RegistrationStatus
+from chargepoints.command_fields import SEND_DANGEROUS
 from chargepoints.command_specs import NEUTRAL
 from chargepoints.models import ChargePoint, Connector
 from chargepoints.selectors import charge_points_with_status, profile_of
@@ -208,7 +209,7 @@ class ChargePointAdmin(ChargePointPages):
     )
     search_fields = ("identity", "name", "serial_number", "location__name", "model")
     autocomplete_fields = ("location", "tariff")
-    actions = ("accept", "reject", "archive", "unarchive")
+    actions = ("accept", "reject", "archive", "unarchive", "set_charging_profile")
     add_fieldsets = (
         (None, {"fields": ("identity", "name", "location", "connectors")}),
         ("Security", {"fields": ("security_profile", "authorization_key")}),
@@ -357,6 +358,17 @@ class ChargePointAdmin(ChargePointPages):
         if allowed(request, "local_lists.change"):
             actions["keep_local_lists"] = (keep_for_many, "keep_local_lists", "Keep local lists…")
         return actions
+
+    @admin.action(description="Set a charging profile…", permissions=["send_dangerous"])
+    def set_charging_profile(
+        self, request: HttpRequest, queryset: QuerySet[ChargePoint]
+    ) -> HttpResponseRedirect:
+        chosen = ",".join(str(pk) for pk in queryset.values_list("pk", flat=True)[:500])
+        url = reverse("admin:chargepoints_chargingprofile_set")
+        return HttpResponseRedirect(f"{url}?charge_points={chosen}")
+
+    def has_send_dangerous_permission(self, request: HttpRequest) -> bool:
+        return allowed(request, SEND_DANGEROUS)
 
     def has_archive_permission(self, request: HttpRequest) -> bool:
         return self.may(request, "archive")

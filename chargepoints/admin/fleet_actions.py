@@ -32,7 +32,6 @@ FOR_MANY = (
     "reset",
     "get_local_list_version",
     "send_local_list",
-    "set_charging_profile",
     "clear_charging_profile",
     "get_diagnostics",
     "get_log",

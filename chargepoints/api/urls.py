@@ -5,6 +5,7 @@ from rest_framework.routers import SimpleRouter
 
 from chargepoints.api import (
     certificates,
+    charging,
     commands,
     configuration,
     fleet,
@@ -40,6 +41,11 @@ router.register(
     rf"{_PART}/installed-certificates",
     certificates.InstalledCertificateViewSet,
     basename="installed-certificate",
+)
+router.register("charging-profiles", charging.ChargingProfileViewSet, basename="charging-profile")
+router.register(rf"{_PART}/charging-profiles", charging.AssignmentViewSet, basename="charging-assignment")
+router.register(
+    rf"{_PART}/composite-schedule", charging.CompositeScheduleViewSet, basename="composite-schedule"
 )
 router.register(rf"{_PART}/commands", commands.CommandViewSet, basename="command")
 router.register(rf"{_PART}/messages", parts.MessageViewSet, basename="message")

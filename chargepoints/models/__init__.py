@@ -6,6 +6,7 @@ from chargepoints.models.certificates import (
     CertificateRequest,
     InstalledCertificate,
 )
+from chargepoints.models.charging import ChargingProfile, ChargingProfileAssignment, ReportedSchedule
 from chargepoints.models.commands import Command
 from chargepoints.models.configuration import ConfigurationEntry, ConfigurationTemplate
 from chargepoints.models.connections import Connection, GatewayNode, RefusedConnection
@@ -33,6 +34,8 @@ __all__ = [
     "CertificateRequest",
     "ChargePoint",
     "ChargePointModelProfile",
+    "ChargingProfile",
+    "ChargingProfileAssignment",
     "Command",
     "ConfigurationEntry",
     "ConfigurationState",
@@ -51,6 +54,7 @@ __all__ = [
     "Location",
     "OcppMessage",
     "RefusedConnection",
+    "ReportedSchedule",
     "Reservation",
     "SecurityEvent",
     "SecurityProfileUpgrade",

@@ -74,6 +74,93 @@ def line_chart(title: str, points: Sequence[tuple[datetime, Decimal]], *, unit: 
     )
 
 
+Steps = Sequence[tuple[datetime, datetime, Decimal | None]]
+Points = Sequence[tuple[datetime, Decimal]]
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One line of several; `kind` is its style: limit, reported or actual."""
+
+    name: str
+    kind: str
+    line: str
+    area: str
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesChart:
+    """Several lines over one time; `now_x` is where the present is, None where it is outside."""
+
+    title: str
+    series: tuple[Series, ...]
+    y_labels: tuple[str, ...]
+    x_labels: tuple[str, ...]
+    summary: str
+    now_x: float | None = None
+
+
+def series_chart(
+    title: str,
+    *,
+    start: datetime,
+    end: datetime,
+    unit: str,
+    steps: Sequence[tuple[str, str, Steps]] = (),
+    lines: Sequence[tuple[str, str, Points]] = (),
+    now: datetime | None = None,
+    pattern: str = "",
+) -> SeriesChart | None:
+    """Limits that hold from a moment to another, and measured values, together; None where nothing is to be drawn.
+
+    steps    name, kind, and (from, to, value); a value of None leaves a gap
+    lines    name, kind, and points in order of time
+    start    and `end` in the zone that is shown
+    pattern  of the times below
+    """
+    values = [float(value) for _, _, row in steps for *_, value in row if value is not None]
+    values += [float(value) for _, _, row in lines for _, value in row]
+    if not values or start >= end:
+        return None
+    span, top = (end - start).total_seconds(), nice_ceiling(max(values) or 1.0)
+
+    def x(at: datetime) -> float:
+        return round(min(max((at - start).total_seconds() / span, 0.0), 1.0) * WIDTH, 1)
+
+    def y(value: Decimal) -> float:
+        return round(HEIGHT - float(value) / top * HEIGHT, 1)
+
+    found = [
+        _steps(name, kind, [(x(a), x(b), y(v)) for a, b, v in row if v is not None])
+        for name, kind, row in steps
+    ]
+    for name, kind, row in lines:
+        spots = [(x(at), y(value)) for at, value in row if start <= at <= end]
+        found.append(Series(name, kind, _path(spots), "") if spots else None)
+    shown = tuple(series for series in found if series is not None)
+    pattern = pattern or ("%d %b %H:%M" if start.date() != end.date() else "%H:%M")
+    marks = [start + (end - start) * part / 4 for part in range(5)]
+    names = ", ".join(series.name for series in shown)
+    return SeriesChart(
+        title=f"{title} ({unit})",
+        series=shown,
+        y_labels=tuple(_short(top * part) for part in (1, 0.5, 0)),
+        x_labels=tuple(at.strftime(pattern) for at in marks),
+        summary=f"{title}: {names}; from {start:{pattern}} to {end:{pattern}}, at most {_short(max(values))} {unit}.",
+        now_x=x(now) if now is not None and start < now < end else None,
+    )
+
+
+def _steps(name: str, kind: str, rows: Sequence[tuple[float, float, float]]) -> Series | None:
+    """Horizontal lines, joined where one follows the other at once."""
+    line, area, last = [], [], None
+    for left, right, height in rows:
+        line.append(f"V{height} H{right}" if last == left else f"M{left},{height} H{right}")
+        area.append(f"M{left},{HEIGHT} V{height} H{right} V{HEIGHT} Z")
+        last = right
+    return Series(name, kind, " ".join(line), " ".join(area)) if line else None
+
+
 def bar_chart(title: str, values: Sequence[tuple[str, Decimal]], *, unit: str) -> BarChart:
     """Columns from zero."""
     top = max((float(value) for _, value in values), default=0.0) or 1.0

@@ -8,10 +8,11 @@ from typing import Any
 
 from django.utils import timezone
 
+from chargepoints.charging import following
 from chargepoints.choices import CommandStatus
 from chargepoints.models import Command
 from chargepoints.pki.reading import HashData
-from chargepoints.services import installed_certificates, local_list
+from chargepoints.services import charging_profiles, installed_certificates, local_list
 from chargepoints.services.variables import Entry, store_snapshot, store_unknown, store_value
 from ocpp_gateway.outcome import Effect, Outcome, outcome_of_status
 from ocpp_gateway.wire.timestamps import parse_timestamp
@@ -80,6 +81,10 @@ def _effects(action: str, request: Payload, response: Payload) -> Sequence[Effec
             return [partial(_keep_root, request)]
         case "DeleteCertificate" if status in ("Accepted", "NotFound"):
             return [partial(_drop_root, request)]
+        case "ClearChargingProfile" if status == "Unknown":
+            return [following.nothing_matched]
+        case "GetCompositeSchedule" if status == "Accepted":
+            return [partial(_keep_schedule, request, response)]
     return ()
 
 
@@ -152,6 +157,30 @@ def _hash_data(item: Mapping[str, Any]) -> HashData:
         issuer_name_hash=str(item.get("issuerNameHash", "")),
         issuer_key_hash=str(item.get("issuerKeyHash", "")),
         serial_number=str(item.get("serialNumber", "")),
+    )
+
+
+def _keep_schedule(request: Payload, response: Payload, command: Command) -> None:
+    """Limits with text for decimals; a charger that names no connector means the one that was asked for."""
+    schedule = response.get("chargingSchedule")
+    if not isinstance(schedule, Mapping):
+        return
+    rows = [
+        {
+            "start_period": int(period["startPeriod"]),
+            "limit": str(period["limit"]),
+            **({"number_phases": period["numberPhases"]} if period.get("numberPhases") is not None else {}),
+        }
+        for period in schedule.get("chargingSchedulePeriod") or ()
+    ]
+    start = parse_timestamp(response.get("scheduleStart")) or parse_timestamp(schedule.get("startSchedule"))
+    charging_profiles.store_report(
+        command,
+        connector=int({"connectorId": 0, **request, **response}["connectorId"]),
+        starts_at=start,
+        duration=schedule.get("duration", request.get("duration", 0)),
+        unit=str(schedule.get("chargingRateUnit", request.get("chargingRateUnit", "W"))),
+        periods=rows,
     )
 
 

@@ -53,6 +53,7 @@ TARIFFS, TARIFF = crud("tariffs")
 PROFILES, PROFILE = crud("model_profiles")
 TEMPLATES, TEMPLATE = crud("configuration_templates")
 CHANGE_CERTIFICATES = {"post": "certificates.change"}
+CHARGING_PROFILES, CHARGING_PROFILE = crud("charging_profiles")
 CHANGE_CP, ARCHIVE_CP = {"post": "charge_points.change"}, {"post": "charge_points.archive"}
 
 #: Operations that need no sign-in.
@@ -137,11 +138,21 @@ PATHS: dict[str, Path] = {
     "security-events/": Path("messages.view"),
     "security-events/{id}/": Path("messages.view"),
     "security-events/{id}/acknowledge/": Path(write={"post": "security_events.acknowledge"}),
+    "charging-profiles/": CHARGING_PROFILES,
+    "charging-profiles/{id}/": CHARGING_PROFILE,
+    "charging-profiles/{id}/assign/": Path(write={"post": "commands.send_dangerous"}),
+    "charge-points/{identity}/charging-profiles/": Path("charging_profiles.view"),
+    "charge-points/{identity}/charging-profiles/{id}/": Path("charging_profiles.view"),
+    "charge-points/{identity}/charging-profiles/{id}/clear/": Path(write={"post": "commands.send_dangerous"}),
+    "charge-points/{identity}/composite-schedule/": Path("charging_profiles.view"),
     "transactions/": Path("transactions.view"),
     "transactions/{id}/": Path("transactions.view"),
     "transactions/{id}/stop/": Path(write={"post": "transactions.stop"}),
     "transactions/{id}/close/": Path(write={"post": "transactions.close"}),
     "transactions/{id}/recompute/": Path(write={"post": "transactions.recompute"}),
+    "transactions/{id}/limit/": Path(
+        write={"post": "commands.send_dangerous", "delete": "commands.send_dangerous"}
+    ),
     "transactions/{id}/meter-values/": Path("transactions.view"),
     "transactions/{id}/ledger/": Path("transactions.view"),
     "tariffs/": TARIFFS,
@@ -209,14 +220,18 @@ def rows(tenant: Tenant, charge_point: ChargePoint) -> dict[str, int]:
         "certificate-requests": factories.CertificateRequestFactory(charge_point=charge_point).pk,
         "certificate-authorities": factories.CertificateAuthorityFactory().pk,
         "security-events": factories.SecurityEventFactory(charge_point=charge_point).pk,
+        "charging-profiles": factories.ChargingProfileFactory(tenant=tenant).pk,
+        "charge-points/{identity}/charging-profiles/": factories.ChargingProfileAssignmentFactory(
+            charge_point=charge_point
+        ).pk,
         "transactions": session.pk,
         "tariffs": factories.TariffFactory(tenant=tenant).pk,
     }
 
 
 def url_of(path: str, rows: dict[str, int]) -> str:
-    area = path.partition("/")[0]
-    return V1 + path.format(identity="CP-A", id=rows.get(area, 0)) + QUERIES.get(path, "")
+    area, part = path.partition("/")[0], path.partition("{id}")[0]
+    return V1 + path.format(identity="CP-A", id=rows.get(part, rows.get(area, 0))) + QUERIES.get(path, "")
 
 
 # --- the document ---

@@ -13,6 +13,7 @@ from django.utils import timezone
 from accounts.admin_base import allowed
 from csms_project.common.admin import duration
 from csms_project.common.charts import LineChart, line_chart
+from transactions.admin.limits import limit_buttons, limit_facts
 from transactions.admin.shared import cost_of, flag_text, kwh, length, local, money, state_chip
 from transactions.choices import EndKind, LedgerKind
 from transactions.energy import Sample, power_w
@@ -31,7 +32,7 @@ def context(request: HttpRequest, obj: Transaction) -> dict[str, Any]:
     ledger = list(ledger_of(obj))
     return {
         **live_context(obj, samples),
-        "facts": _facts(obj),
+        "facts": [*_facts(obj), *limit_facts(obj)],
         "cost_lines": [_line(line, obj.currency) for line in obj.cost_lines],
         "totals": _totals(obj),
         "samples": _table(samples[-SHOWN_SAMPLES:]),
@@ -40,7 +41,7 @@ def context(request: HttpRequest, obj: Transaction) -> dict[str, Any]:
         "ledger": ledger,
         "flags": [{"text": flag_text(value), "name": value} for value in obj.flags],
         "explanations": [entry for entry in ledger if entry.kind == LedgerKind.ANOMALY],
-        "buttons": _buttons(request, obj),
+        "buttons": [*_buttons(request, obj), *limit_buttons(request, obj)],
         "meter_values_url": f"{reverse('admin:transactions_metervalue_changelist')}?transaction__id__exact={obj.pk}",
     }
 

@@ -25,6 +25,7 @@ from accounts.admin_base import (
     require,
 )
 from chargepoints.admin.shared import charge_point_link
+from chargepoints.command_fields import SEND_DANGEROUS
 from chargepoints.selectors import find_charge_point
 from csms_project.common.admin import (
     BigList,
@@ -36,10 +37,12 @@ from csms_project.common.admin import (
 from csms_project.common.big_tables import read_all
 from csms_project.common.csv_files import csv_response
 from transactions.admin import session_page
+from transactions.admin.limits import LimitForm
 from transactions.admin.shared import ERRORS, cost_of, flag_chips, kwh, length, local, money, state_chip
 from transactions.choices import Flag
 from transactions.models import Transaction
 from transactions.selectors import list_transactions, running_costs, search_transactions
+from transactions.services import limits
 from transactions.services.closing import close_transaction
 from transactions.services.control import request_stop
 from transactions.services.recompute import recompute
@@ -195,6 +198,8 @@ class TransactionAdmin(BigTable, ReadOnlyAdmin):
             path("export/", wrap(self.export_view), name="transactions_transaction_export"),
             path("<int:pk>/live/", self.live_view, name="transactions_transaction_live"),
             path("<int:pk>/stop/", wrap(self.stop_view), name="transactions_transaction_stop"),
+            path("<int:pk>/limit/", wrap(self.limit_view), name="transactions_transaction_limit"),
+            path("<int:pk>/unlimit/", wrap(self.unlimit_view), name="transactions_transaction_unlimit"),
             path("<int:pk>/close/", wrap(self.close_view), name="transactions_transaction_close"),
             path("<int:pk>/recompute/", wrap(self.recompute_view), name="transactions_transaction_recompute"),
             *super().get_urls(),
@@ -229,6 +234,34 @@ class TransactionAdmin(BigTable, ReadOnlyAdmin):
             return HttpResponseRedirect(_url(obj))
         lead = "The charger is asked to stop charging. The session ends when the charger's own stop arrives."
         return self._ask(request, obj, f"Stop session {obj.pk}", lead, "Stop charging")
+
+    def limit_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Keep the session below a limit of its own."""
+        obj = self.find_or_404(request, str(pk))
+        require(request, SEND_DANGEROUS, obj)
+        form = LimitForm(obj, request.POST if request.method == "POST" else None)
+        if request.method == "POST" and form.is_valid():
+            actor = actor_of(request)
+            done = "The charger is asked to keep to it; the limit is shown once it has agreed."
+            self.attempt(request, lambda: limits.limit(actor=actor, transaction=obj, plan=form.plan()), done)
+            return HttpResponseRedirect(_url(obj))
+        lead = (
+            "The charger is asked to keep this session below the limit. It takes the place of the profiles for every "
+            "session, and ends with the session; what the whole charger may draw still applies."
+        )
+        return self._ask(request, obj, f"Limit session {obj.pk}", lead, "Limit", form)
+
+    def unlimit_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Take the session's own limit back."""
+        obj = self.find_or_404(request, str(pk))
+        require(request, SEND_DANGEROUS, obj)
+        if request.method == "POST":
+            actor = actor_of(request)
+            done = "The charger is asked to remove the limit."
+            self.attempt(request, lambda: limits.remove_limit(actor=actor, transaction=obj), done)
+            return HttpResponseRedirect(_url(obj))
+        lead = "The profiles for every session hold again, if there are any."
+        return self._ask(request, obj, f"Remove the limit of session {obj.pk}", lead, "Remove the limit")
 
     def close_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Close a session whose stop will never come."""

@@ -7,6 +7,11 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from chargepoints.api.charging import LimitField, WaitingSerializer
+from chargepoints.charging.plan import Plan
+from chargepoints.choices import RateUnit
+from chargepoints.models import ChargingProfile
+from chargepoints.services.charging_profiles import constant
 from csms_project.common.api.fields import AnyField, MoneyField, NumberField
 from transactions.api import tariff_docs
 from transactions.choices import TransactionState
@@ -76,6 +81,33 @@ class TransactionSerializer(serializers.ModelSerializer[Transaction]):
 
 class CloseSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField(max_length=300, help_text="Why; kept with the session.")
+
+
+class LimitSerializer(WaitingSerializer):
+    """Either `limit`, which holds until the session ends, or `profile`."""
+
+    limit = LimitField(required=False)
+    unit = serializers.ChoiceField(choices=RateUnit.choices, required=False, default=RateUnit.AMPERE)
+    number_phases = serializers.IntegerField(required=False, min_value=1, max_value=3)
+    profile = serializers.IntegerField(
+        required=False, help_text="Id of a charging profile; its times and limits are used for this session."
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("limit" in attrs) == ("profile" in attrs):
+            raise serializers.ValidationError({"limit": "Give a limit or a profile."})
+        return {**attrs, "plan": self._plan(attrs)}
+
+    def _plan(self, given: dict[str, Any]) -> Plan:
+        if "limit" in given:
+            return constant(given["limit"], given["unit"], number_phases=given.get("number_phases"))
+        rows = ChargingProfile.objects.for_tenant(self.context["view"].actor.tenant)
+        # Beyond these there are no keys, and SQLite takes none.
+        found = rows.filter(pk=given["profile"]).first() if 0 < given["profile"] < 2**63 else None
+        if found is None:
+            raise serializers.ValidationError({"profile": "There is no such charging profile."})
+        plan: Plan = found.plan
+        return plan
 
 
 class RecomputedSerializer(serializers.Serializer[Any]):

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import mixins
+from rest_framework import mixins, status
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -18,7 +18,8 @@ from rest_framework.serializers import BaseSerializer
 from accounts.api.base import TenantViewSet
 from accounts.api.views import EditableViewSet
 from chargepoints.api import waiting
-from chargepoints.api.commands import QueuedCommandSerializer, created
+from chargepoints.api.charging import AssignedSerializer, AssignmentSerializer
+from chargepoints.api.commands import CommandSerializer, QueuedCommandSerializer, created
 from csms_project.common.api.idempotency import key_of
 from csms_project.common.api.pagination import SampledPages
 from transactions.api import (
@@ -28,7 +29,7 @@ from transactions.api import (
 )
 from transactions.models import LedgerEntry, MeterValue, Tariff, Transaction
 from transactions.selectors import expand_meter_values, list_transactions, running_costs
-from transactions.services import closing, control, price_lists
+from transactions.services import closing, control, limits, price_lists
 from transactions.services.recompute import recompute
 
 
@@ -43,8 +44,10 @@ class TransactionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Tenan
         "stop": "transactions.stop",
         "close": "transactions.close",
         "recompute": "transactions.recompute",
+        "limit": "commands.send_dangerous",
+        "remove_limit": "commands.send_dangerous",
     }
-    own_idempotency = frozenset({"stop"})
+    own_idempotency = frozenset({"stop", "limit"})
     is_big = True
     anchors = ("charge_point", "location")
     ordering_fields = ["id", "started_at", "ended_at", "energy_wh"]
@@ -77,6 +80,36 @@ class TransactionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Tenan
         seconds, key = waiting.seconds_of(request), key_of(request)
         command = control.request_stop(actor=self.actor, transaction=self.get_object(), idempotency_key=key)
         return created(command, seconds, self.get_serializer_context())
+
+    @extend_schema(
+        request=serializers.LimitSerializer, parameters=[waiting.WAIT], responses={201: AssignedSerializer}
+    )
+    @action(detail=True, methods=["post"])
+    def limit(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Limit the running session: by one value, or by a charging profile. It ends with the session."""
+        row, seconds, key = self.get_object(), waiting.seconds_of(request), key_of(request)
+        given = serializers.LimitSerializer(data=request.data, context=self.get_serializer_context())
+        given.is_valid(raise_exception=True)
+        done = limits.limit(
+            actor=self.actor,
+            transaction=row,
+            plan=given.validated_data["plan"],
+            expires_in=given.validated_data.get("expires_in"),
+            idempotency_key=key,
+        )
+        waiting.wait_for(done.command, seconds)
+        done.assignment.refresh_from_db()
+        shown = AssignmentSerializer(done.assignment, context=self.get_serializer_context()).data
+        return Response({**shown, "doubts": done.doubts}, status=status.HTTP_201_CREATED)
+
+    @extend_schema(parameters=[waiting.WAIT], responses={200: CommandSerializer})
+    @limit.mapping.delete
+    def remove_limit(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Take back the limit that the session has of its own; answered with the command."""
+        seconds = waiting.seconds_of(request)
+        command = limits.remove_limit(actor=self.actor, transaction=self.get_object())
+        shown = CommandSerializer(waiting.wait_for(command, seconds), context=self.get_serializer_context())
+        return Response(shown.data)
 
     @extend_schema(request=serializers.CloseSerializer, responses=serializers.TransactionSerializer)
     @action(detail=True, methods=["post"])

@@ -31,6 +31,9 @@ document.addEventListener("click", (event) => {
 });
 
 document.addEventListener("change", (event) => {
+  // Weekdays are asked for only where the limits recur every week.
+  const limits = document.querySelector("[data-times]");
+  if (limits && event.target.name === "times") limits.dataset.times = event.target.value;
   const form = event.target.closest("form[data-autosubmit]");
   if (form) form.submit();
 });

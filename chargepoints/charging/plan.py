@@ -1,0 +1,206 @@
+"""What a charging profile says (OCPP 1.6 §7.8, §7.13, §7.14).  Pure Python; limits are decimals throughout."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+CHARGE_POINT_MAX, TX_DEFAULT, TX = "ChargePointMaxProfile", "TxDefaultProfile", "TxProfile"
+ABSOLUTE, RECURRING, RELATIVE = "Absolute", "Recurring", "Relative"
+DAILY, WEEKLY = "Daily", "Weekly"
+AMPERE, WATT = "A", "W"
+
+PERIOD_S = {DAILY: 86_400, WEEKLY: 7 * 86_400}
+#: Where a period does not say how many (errata 3.69).
+DEFAULT_PHASES = 3
+
+_MAX_INTEGER = 2**31 - 1
+
+
+class Unreadable(ValueError):
+    """What should be a charging profile cannot be read as one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Period:
+    """A limit from so many seconds after the schedule's start on, until the next period."""
+
+    start_period: int
+    limit: Decimal
+    number_phases: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A charging profile without its number and place.
+
+    duration        seconds; None: the last limit goes on
+    start_schedule  where the times count from; None: from the start of charging
+    """
+
+    purpose: str
+    kind: str
+    charging_rate_unit: str
+    periods: tuple[Period, ...]
+    stack_level: int = 0
+    recurrency_kind: str = ""
+    duration: int | None = None
+    start_schedule: datetime | None = None
+    valid_from: datetime | None = None
+    valid_to: datetime | None = None
+    min_charging_rate: Decimal | None = None
+
+    def arguments(self) -> dict[str, Any]:
+        """The arguments of `set_charging_profile` that it decides; absent ones are left out."""
+        given = {
+            "purpose": self.purpose,
+            "kind": self.kind,
+            "recurrency_kind": self.recurrency_kind or None,
+            "stack_level": self.stack_level,
+            "charging_rate_unit": self.charging_rate_unit,
+            "duration": self.duration,
+            "start_schedule": _text(self.start_schedule),
+            "valid_from": _text(self.valid_from),
+            "valid_to": _text(self.valid_to),
+            "min_charging_rate": self.min_charging_rate,
+            "periods": period_rows(self.periods),
+        }
+        return {name: value for name, value in given.items() if value is not None}
+
+
+def read_plan(values: Mapping[str, Any]) -> Plan:
+    """The plan of arguments of `set_charging_profile`, as given or as stored.
+
+    Raises  Unreadable
+    """
+    try:
+        return Plan(
+            purpose=str(values["purpose"]),
+            kind=str(values.get("kind", RELATIVE)),
+            recurrency_kind=str(values.get("recurrency_kind") or ""),
+            stack_level=_integer(values.get("stack_level", 0)),
+            charging_rate_unit=str(values.get("charging_rate_unit", AMPERE)),
+            duration=_maybe(_integer, values.get("duration")),
+            start_schedule=_maybe(_moment, values.get("start_schedule")),
+            valid_from=_maybe(_moment, values.get("valid_from")),
+            valid_to=_maybe(_moment, values.get("valid_to")),
+            min_charging_rate=_maybe(_decimal, values.get("min_charging_rate")),
+            periods=read_periods(values["periods"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, InvalidOperation) as error:
+        raise Unreadable(f"no charging profile: {error}") from error
+
+
+def read_periods(rows: Sequence[Mapping[str, Any]]) -> tuple[Period, ...]:
+    """Periods as they are stored or given; raises what `read_plan` translates."""
+    return tuple(
+        Period(
+            start_period=_integer(row["start_period"]),
+            limit=_decimal(row["limit"]),
+            number_phases=_maybe(_integer, row.get("number_phases")),
+        )
+        for row in rows
+    )
+
+
+def period_rows(periods: Sequence[Period]) -> list[dict[str, Any]]:
+    """Periods as arguments of a command, and as they are stored."""
+    return [
+        {
+            "start_period": period.start_period,
+            "limit": period.limit,
+            **({} if period.number_phases is None else {"number_phases": period.number_phases}),
+        }
+        for period in periods
+    ]
+
+
+_NAMES = {
+    "chargingProfilePurpose": "purpose",
+    "chargingProfileKind": "kind",
+    "recurrencyKind": "recurrency_kind",
+    "stackLevel": "stack_level",
+    "validFrom": "valid_from",
+    "validTo": "valid_to",
+}
+_SCHEDULE_NAMES = {
+    "chargingRateUnit": "charging_rate_unit",
+    "duration": "duration",
+    "startSchedule": "start_schedule",
+    "minChargingRate": "min_charging_rate",
+}
+_PERIOD_NAMES = {"startPeriod": "start_period", "limit": "limit", "numberPhases": "number_phases"}
+
+
+def read_message(profile: Mapping[str, Any]) -> Plan:
+    """The plan of a profile in the form of the message, as raw orders and remote starts carry it.
+
+    Raises  Unreadable
+    """
+    try:
+        schedule = profile["chargingSchedule"]
+        rows = [_renamed(row, _PERIOD_NAMES) for row in schedule["chargingSchedulePeriod"]]
+        values = {**_renamed(profile, _NAMES), **_renamed(schedule, _SCHEDULE_NAMES), "periods": rows}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise Unreadable(f"no charging profile: {error}") from error
+    return read_plan(values)
+
+
+def message_of(plan: Plan, number: int) -> dict[str, Any]:
+    """The profile in the form that remote starts carry; limits as JSON numbers."""
+    values = plan.arguments()
+    schedule = {theirs: values[ours] for theirs, ours in _SCHEDULE_NAMES.items() if ours in values}
+    if plan.min_charging_rate is not None:
+        schedule["minChargingRate"] = number_of(plan.min_charging_rate)
+    schedule["chargingSchedulePeriod"] = [
+        {
+            "startPeriod": period.start_period,
+            "limit": number_of(period.limit),
+            **({} if period.number_phases is None else {"numberPhases": period.number_phases}),
+        }
+        for period in plan.periods
+    ]
+    return {
+        "chargingProfileId": number,
+        **{theirs: values[ours] for theirs, ours in _NAMES.items() if ours in values},
+        "chargingSchedule": schedule,
+    }
+
+
+def number_of(value: Decimal) -> int | float:
+    """A decimal of one place as a JSON number: doubles print its digits unchanged."""
+    return int(value) if value == value.to_integral_value() else float(value)
+
+
+def _renamed(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    return {ours: values[theirs] for theirs, ours in names.items() if values.get(theirs) is not None}
+
+
+def _maybe(read: Any, value: Any) -> Any:
+    return None if value is None or value == "" else read(value)
+
+
+def _integer(value: Any) -> int:
+    number = int(value)
+    if isinstance(value, bool) or number != Decimal(str(value)) or not 0 <= number <= _MAX_INTEGER:
+        raise ValueError("a whole number is wrong")
+    return number
+
+
+def _decimal(value: Any) -> Decimal:
+    number = Decimal(str(value))
+    if isinstance(value, bool) or not number.is_finite():
+        raise ValueError("a limit is wrong")
+    return number
+
+
+def _moment(value: Any) -> datetime:
+    moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def _text(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,143 @@
+"""What is wrong with a charging profile, by field, in words (OCPP 1.6 §3.13, §5.16, §7.8–7.14 and errata)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import pairwise
+
+from chargepoints.charging.plan import (
+    ABSOLUTE,
+    AMPERE,
+    CHARGE_POINT_MAX,
+    DEFAULT_PHASES,
+    PERIOD_S,
+    RECURRING,
+    RELATIVE,
+    TX,
+    Period,
+    Plan,
+)
+
+MAX_PERIODS = 1000
+MAX_LIMIT = Decimal(10**9)
+
+
+def problems_of(plan: Plan) -> dict[str, str]:
+    """Field → what is wrong with it; empty where the profile is good."""
+    found = {
+        "periods": _periods_problem(plan.periods),
+        "recurrency_kind": _recurrency_problem(plan),
+        "start_schedule": _start_problem(plan),
+        "duration": "Must be longer than nothing." if plan.duration == 0 else "",
+        "min_charging_rate": (
+            "" if plan.min_charging_rate is None else _limit_problem(plan.min_charging_rate)
+        ),
+    }
+    if plan.valid_from is not None and plan.valid_to is not None and plan.valid_to <= plan.valid_from:
+        found["valid_to"] = "Must be after “valid from”."
+    return {field: text for field, text in found.items() if text}
+
+
+def _recurrency_problem(plan: Plan) -> str:
+    if plan.kind != RECURRING:
+        return "Only a recurring profile has this." if plan.recurrency_kind else ""
+    return "" if plan.recurrency_kind in PERIOD_S else "Say whether it recurs every day or every week."
+
+
+def _start_problem(plan: Plan) -> str:
+    if plan.kind == RELATIVE and plan.start_schedule is not None:
+        return "A relative profile counts from the start of charging: leave the start out."
+    if plan.kind in (ABSOLUTE, RECURRING) and plan.start_schedule is None:
+        return "Say from when the times count."
+    return ""
+
+
+def _periods_problem(periods: Sequence[Period]) -> str:
+    if not periods:
+        return "Give at least one limit."
+    if len(periods) > MAX_PERIODS:
+        return f"Must not have more than {MAX_PERIODS} entries."
+    if periods[0].start_period != 0:
+        return "The first period must start at 0 seconds."
+    if any(later.start_period <= earlier.start_period for earlier, later in pairwise(periods)):
+        return "Each period must start after the one before it."
+    for number, period in enumerate(periods, start=1):
+        if problem := _limit_problem(period.limit):
+            return f"Entry {number}, limit: {problem}"
+        if period.number_phases is not None and not 1 <= period.number_phases <= 3:
+            return f"Entry {number}, number_phases: Must be 1, 2 or 3."
+    return ""
+
+
+def _limit_problem(limit: Decimal) -> str:
+    if limit < 0:
+        return "Must not be below 0."
+    if limit > MAX_LIMIT:
+        return "Is too large."
+    return "" if limit == round(limit, 1) else "Must not have more than one decimal, as 16.5."
+
+
+def place_problems(plan: Plan, *, connector: int, transaction_id: str = "") -> dict[str, str]:
+    """What is wrong with putting a profile on a connector (0: the charger itself), for a session or not."""
+    found: dict[str, str] = {}
+    if connector < 0:
+        found["connector"] = "Must not be below 0."
+    elif plan.purpose == CHARGE_POINT_MAX and connector != 0:
+        found["connector"] = "A limit of the whole charger is set on connector 0."
+    elif plan.purpose == TX and connector == 0:
+        found["connector"] = "Say on which connector the session is running."
+    if plan.purpose == TX and not transaction_id:
+        found["transaction"] = "Say for which running session."
+    elif plan.purpose != TX and transaction_id:
+        found["transaction"] = "Only a profile for a running session (TxProfile) names a session."
+    return found
+
+
+def remarks_on(plan: Plan) -> list[str]:
+    """What is allowed, but hardly meant."""
+    found = []
+    end = plan.duration
+    recurs = PERIOD_S.get(plan.recurrency_kind) if plan.kind == RECURRING else None
+    if recurs is not None and end is not None and end > recurs:
+        found.append("It is longer than the time after which it begins anew: the rest is never reached.")
+    limit = min((value for value in (end, recurs) if value is not None), default=None)
+    if limit is not None and any(period.start_period >= limit for period in plan.periods):
+        found.append("A limit begins after the end and is never reached.")
+    if plan.charging_rate_unit == AMPERE and any(0 < period.limit < 6 for period in plan.periods):
+        found.append("Below 6 A most vehicles do not charge at all; 0 pauses charging.")
+    if len({period.number_phases or DEFAULT_PHASES for period in plan.periods}) > 1:
+        found.append("Not every vehicle can change its phases during a session (OCPP 1.6 §3.13).")
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What a charger has said it can do (OCPP 1.6 §9.4); None: it has not said."""
+
+    max_stack_level: int | None = None
+    rate_units: frozenset[str] | None = None
+    max_periods: int | None = None
+    max_profiles: int | None = None
+    switches_phases: bool | None = None
+
+
+def doubts(plan: Plan, capabilities: Capabilities, *, installed: int = 0) -> list[str]:
+    """Why this charger is likely to refuse the profile; whether it does is for the charger to say.
+
+    installed  other profiles that it holds already
+    """
+    can, found = capabilities, []
+    if can.max_stack_level is not None and plan.stack_level > can.max_stack_level:
+        found.append(f"The charger knows levels up to {can.max_stack_level}.")
+    if can.rate_units is not None and plan.charging_rate_unit not in can.rate_units:
+        found.append(f"The charger takes limits in {' or '.join(sorted(can.rate_units)) or 'no unit'} only.")
+    if can.max_periods is not None and len(plan.periods) > can.max_periods:
+        found.append(f"The charger takes up to {can.max_periods} periods, this has {len(plan.periods)}.")
+    if can.max_profiles is not None and installed >= can.max_profiles:
+        found.append(f"The charger holds up to {can.max_profiles} profiles.")
+    changes = len({period.number_phases or DEFAULT_PHASES for period in plan.periods}) > 1
+    if changes and can.switches_phases is False:
+        found.append("The charger cannot change the number of phases during a session.")
+    return found
