@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from chargepoints import configuration_keys
+from chargepoints.charging.plan import DEFAULT_PHASES
 from chargepoints.choices import ConnectorStatus
 from chargepoints.command_fields import read_time
 
@@ -59,6 +60,7 @@ class Facts:
     connectors    number → status as last reported; empty: none was ever reported
     keys          case-folded name → configuration; of a part only unless `knows_all_keys`
     list_version  of the local list that it holds
+    profiles      numbers of the charging profiles that it holds, or may hold
     tokens        case-folded value → what we know of it, for the tags that the command names
     """
 
@@ -71,6 +73,7 @@ class Facts:
     keys: Mapping[str, Key] = field(default_factory=dict)
     knows_all_keys: bool = False
     list_version: int | None = None
+    profiles: frozenset[int] = frozenset()
     tokens: Mapping[str, Token] = field(default_factory=dict)
 
     def value(self, name: str) -> str | None:
@@ -334,6 +337,12 @@ def _profile(facts: Facts, payload: Payload) -> Iterator[str]:
     most, count = facts.number("ChargingScheduleMaxPeriods"), len(payload["periods"])
     if most is not None and count > most:
         yield f"The charger takes up to {most} periods (ChargingScheduleMaxPeriods); these are {count}."
+    room, others = facts.number("MaxChargingProfilesInstalled"), facts.profiles - {payload["profile_id"]}
+    if room is not None and len(others) >= room:
+        yield f"The charger keeps up to {room} profiles (MaxChargingProfilesInstalled) and holds {len(others)}."
+    phases = {period.get("number_phases", DEFAULT_PHASES) for period in payload["periods"]}
+    if len(phases) > 1 and facts.truth("ConnectorSwitch3to1PhaseSupported") is False:
+        yield "The charger cannot change the number of phases during a session (ConnectorSwitch3to1PhaseSupported)."
     valid_to = read_time(payload.get("valid_to"))
     if valid_to is not None and valid_to <= facts.now:
         yield "The profile is no longer valid: “valid until” is in the past."

@@ -295,8 +295,8 @@ class ChargingProfileAdmin(TenantModelAdmin):
         except self.domain_errors as error:
             form.add_error(None, str(error))
             return ""
-        for doubt in done.doubts:
-            messages.warning(request, f"It may be refused: {doubt}")
+        for text in done.warnings:
+            messages.warning(request, text)
         messages.success(request, f"{chargers[0]} is asked to keep to “{profile}”; its answer appears below.")
         return tab_url(chargers[0])
 

@@ -123,14 +123,14 @@ class AssignmentSerializer(serializers.ModelSerializer[ChargingProfileAssignment
 
 
 class AssignedSerializer(AssignmentSerializer):
-    doubts = serializers.ListField(
+    warnings = serializers.ListField(
         child=serializers.CharField(),
         read_only=True,
-        help_text="Why the charger may refuse, by its configuration.",
+        help_text="What spoke against the order, in sentences; it was queued all the same.",
     )
 
     class Meta(AssignmentSerializer.Meta):
-        fields = [*AssignmentSerializer.Meta.fields, "doubts"]
+        fields = [*AssignmentSerializer.Meta.fields, "warnings"]
         read_only_fields = fields
 
 
@@ -236,7 +236,7 @@ class ChargingProfileViewSet(EditableViewSet):
         waiting.wait_for(done.command, seconds)
         done.assignment.refresh_from_db()
         shown = AssignmentSerializer(done.assignment, context=self.get_serializer_context()).data
-        return Response({**shown, "doubts": done.doubts}, status=status.HTTP_201_CREATED)
+        return Response({**shown, "warnings": done.warnings}, status=status.HTTP_201_CREATED)
 
 
 @extend_schema(tags=["charging-profiles"])

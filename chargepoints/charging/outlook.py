@@ -9,23 +9,13 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from chargepoints.charging.composite import Slice, Standing, composite
-from chargepoints.charging.plan import AMPERE, TX, WATT, Plan
-from chargepoints.charging.rules import Capabilities
+from chargepoints.charging.plan import TX, Plan
 from chargepoints.charging.running import RunningSession
 from chargepoints.choices import AssignmentState
-from chargepoints.models import ChargePoint, ChargingProfileAssignment, ReportedSchedule, Variable
-from chargepoints.models.charging import OPEN_STATES
+from chargepoints.models import ChargePoint, ChargingProfileAssignment, ReportedSchedule
 
 #: Profiles of a charger that are looked at.
 MAX_STANDING = 200
-_KEYS = {
-    "chargeprofilemaxstacklevel",
-    "chargingscheduleallowedchargingrateunit",
-    "chargingschedulemaxperiods",
-    "maxchargingprofilesinstalled",
-    "connectorswitch3to1phasesupported",
-}
-_UNITS = {"current": AMPERE, "power": WATT}
 
 
 def assignments_of(charge_point: ChargePoint) -> QuerySet[ChargingProfileAssignment]:
@@ -100,36 +90,3 @@ def preview(plan: Plan, *, start: datetime, duration: timedelta, unit: str) -> l
 def reports_of(charge_point: ChargePoint) -> dict[int, ReportedSchedule]:
     """What the charger last told, by connector."""
     return {row.connector_number: row for row in ReportedSchedule.objects.filter(charge_point=charge_point)}
-
-
-def capabilities_of(charge_point: ChargePoint) -> Capabilities:
-    """What the charger has said it can do, from its configuration."""
-    rows = Variable.objects.filter(charge_point=charge_point, component="", name_key__in=_KEYS)
-    values = {key: (value or "").strip() for key, value in rows.values_list("name_key", "value")}
-    units = values.get("chargingscheduleallowedchargingrateunit")
-    switches = values.get("connectorswitch3to1phasesupported", "").casefold()
-    return Capabilities(
-        max_stack_level=_number(values.get("chargeprofilemaxstacklevel")),
-        rate_units=_rate_units(units),
-        max_periods=_number(values.get("chargingschedulemaxperiods")),
-        max_profiles=_number(values.get("maxchargingprofilesinstalled")),
-        switches_phases={"true": True, "false": False}.get(switches),
-    )
-
-
-def _rate_units(text: str | None) -> frozenset[str] | None:
-    """Current and Power (§9.4.2), or A and W as some chargers write (errata 3.88)."""
-    if not text:
-        return None
-    words = {word.strip() for word in text.split(",")}
-    found = {_UNITS.get(word.casefold(), word.upper()) for word in words}
-    return frozenset(found & {AMPERE, WATT}) or None
-
-
-def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdecimal() and len(text) < 10 else None
-
-
-def held_by(charge_point: ChargePoint) -> int:
-    """How many profiles the charger may hold."""
-    return ChargingProfileAssignment.objects.filter(charge_point=charge_point, state__in=OPEN_STATES).count()

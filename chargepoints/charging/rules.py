@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
 
@@ -109,35 +108,4 @@ def remarks_on(plan: Plan) -> list[str]:
         found.append("Below 6 A most vehicles do not charge at all; 0 pauses charging.")
     if len({period.number_phases or DEFAULT_PHASES for period in plan.periods}) > 1:
         found.append("Not every vehicle can change its phases during a session (OCPP 1.6 §3.13).")
-    return found
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Capabilities:
-    """What a charger has said it can do (OCPP 1.6 §9.4); None: it has not said."""
-
-    max_stack_level: int | None = None
-    rate_units: frozenset[str] | None = None
-    max_periods: int | None = None
-    max_profiles: int | None = None
-    switches_phases: bool | None = None
-
-
-def doubts(plan: Plan, capabilities: Capabilities, *, installed: int = 0) -> list[str]:
-    """Why this charger is likely to refuse the profile; whether it does is for the charger to say.
-
-    installed  other profiles that it holds already
-    """
-    can, found = capabilities, []
-    if can.max_stack_level is not None and plan.stack_level > can.max_stack_level:
-        found.append(f"The charger knows levels up to {can.max_stack_level}.")
-    if can.rate_units is not None and plan.charging_rate_unit not in can.rate_units:
-        found.append(f"The charger takes limits in {' or '.join(sorted(can.rate_units)) or 'no unit'} only.")
-    if can.max_periods is not None and len(plan.periods) > can.max_periods:
-        found.append(f"The charger takes up to {can.max_periods} periods, this has {len(plan.periods)}.")
-    if can.max_profiles is not None and installed >= can.max_profiles:
-        found.append(f"The charger holds up to {can.max_profiles} profiles.")
-    changes = len({period.number_phases or DEFAULT_PHASES for period in plan.periods}) > 1
-    if changes and can.switches_phases is False:
-        found.append("The charger cannot change the number of phases during a session.")
     return found

@@ -14,7 +14,14 @@ from chargepoints.choices import ReservationStatus
 from chargepoints.command_numbers import LIST_VERSION
 from chargepoints.command_specs import NEUTRAL, clean
 from chargepoints.errors import InvalidPayload
-from chargepoints.models import ChargePoint, Connector, Reservation, Variable
+from chargepoints.models import (
+    ChargePoint,
+    ChargingProfileAssignment,
+    Connector,
+    Reservation,
+    Variable,
+)
+from chargepoints.models.charging import OPEN_STATES
 from chargepoints.selectors import find_live_connection
 
 #: A snapshot with so many keys, and this one among them, is what a charger tells of itself when all are asked for.
@@ -71,6 +78,7 @@ def _facts(charge_point: ChargePoint, payload: Mapping[str, Any], *, is_online: 
         keys=keys,
         knows_all_keys=len(keys) >= _MANY_KEYS and _ALWAYS_TOLD in keys,
         list_version=_list_version(variables),
+        profiles=_profiles(charge_point),
         tokens=_tokens(charge_point, payload),
     )
 
@@ -98,6 +106,11 @@ def _reservations(charge_point: ChargePoint) -> tuple[Held, ...]:
         )
         for row in rows.order_by("pk")
     )
+
+
+def _profiles(charge_point: ChargePoint) -> frozenset[int]:
+    rows = ChargingProfileAssignment.objects.filter(charge_point=charge_point, state__in=OPEN_STATES)
+    return frozenset(rows.values_list("profile_number", flat=True))
 
 
 def _list_version(variables: Iterable[Variable]) -> int | None:

@@ -16,9 +16,8 @@ from accounts.models import Tenant
 from accounts.permissions import Actor
 from accounts.services import rows
 from chargepoints import commands, errors
-from chargepoints.charging.outlook import capabilities_of, held_by
 from chargepoints.charging.plan import RELATIVE, TX, Period, Plan, read_periods
-from chargepoints.charging.rules import doubts, place_problems, problems_of
+from chargepoints.charging.rules import place_problems, problems_of
 from chargepoints.choices import AssignmentState, CommandStatus
 from chargepoints.models import (
     ChargePoint,
@@ -28,6 +27,7 @@ from chargepoints.models import (
     ReportedSchedule,
 )
 from chargepoints.models.charging import OPEN_STATES
+from chargepoints.services.cautions import warnings_for
 from csms_project.common import events
 
 _CHANGE = "charging_profiles.change"
@@ -40,11 +40,11 @@ _FAR = timedelta(days=3660)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assigned:
-    """A profile on its way to a charger, the order, and why the charger may refuse."""
+    """A profile on its way to a charger, the order, and what spoke against it."""
 
     assignment: ChargingProfileAssignment
     command: Command
-    doubts: list[str]
+    warnings: list[str]
 
 
 # --- the profiles ---
@@ -119,10 +119,7 @@ def assign(
         problems["charge_point"] = "There is no such charge point."
     if problems:
         raise errors.InvalidProfile(problems)
-    worries = doubts(plan, capabilities_of(charge_point), installed=held_by(charge_point))
-    return _set(
-        actor, charge_point, profile.pk, plan, connector, transaction_id, expires_in, idempotency_key, worries
-    )
+    return _set(actor, charge_point, profile.pk, plan, connector, transaction_id, expires_in, idempotency_key)
 
 
 def order_of(profile: ChargingProfile, *, connector: int) -> dict[str, Any]:
@@ -168,10 +165,7 @@ def limit_session(
     if problems:
         raise errors.InvalidProfile(problems)
     number = SESSION_NUMBERS + connector
-    worries = doubts(own, capabilities_of(charge_point))
-    return _set(
-        actor, charge_point, number, own, connector, transaction_id, expires_in, idempotency_key, worries
-    )
+    return _set(actor, charge_point, number, own, connector, transaction_id, expires_in, idempotency_key)
 
 
 def _session_level(charge_point: ChargePoint, connector: int) -> int:
@@ -197,21 +191,22 @@ def _set(
     transaction_id: str,
     expires_in: int | None,
     idempotency_key: str,
-    worries: list[str],
 ) -> Assigned:
     session = {"transaction_id": transaction_id} if transaction_id else {}
+    payload = {"profile_id": number, "connector": connector, **plan.arguments(), **session}
+    warnings = warnings_for(charge_point, "set_charging_profile", payload, waits=expires_in is not None)
     command = commands.queue(
         actor=actor,
         charge_point=charge_point,
         action="set_charging_profile",
-        payload={"profile_id": number, "connector": connector, **plan.arguments(), **session},
+        payload=payload,
         expires_in=expires_in,
         idempotency_key=idempotency_key,
     )
     assignment = ChargingProfileAssignment.objects.select_related("charge_point", "profile", "command").get(
         charge_point=charge_point, connector_number=connector, profile_number=number
     )
-    return Assigned(assignment=assignment, command=command, doubts=worries)
+    return Assigned(assignment=assignment, command=command, warnings=warnings)
 
 
 def clear(

@@ -62,6 +62,12 @@ def local_list(count: int = 1, **payload: Any) -> tuple[str, dict[str, Any]]:
 
 ONE_SESSION = (Session(connector=1, ocpp_id="77"),)
 HELD = (Held(number=9, connector=1, id_token="04BB", parent_id_token="VIP"),)
+TWO_PROFILES = {"MaxChargingProfilesInstalled": "2"}
+ONE_WAY = {"ConnectorSwitch3to1PhaseSupported": "false"}
+PHASES_CHANGE = [
+    {"start_period": 0, "limit": 16},
+    {"start_period": 60, "limit": 16, "number_phases": 1},
+]
 TWO_PERIODS = [{"start_period": 0, "limit": 16}, {"start_period": 60, "limit": 8}]
 
 #: What is known, the command, and a part of the only sentence that is said; None: nothing is said.
@@ -181,6 +187,11 @@ CASES: list[tuple[Facts, tuple[str, dict[str, Any]], str | None]] = [
         profile(charging_rate_unit="W"),
         "no limits in watt",
     ),
+    (facts(keys=TWO_PROFILES, profiles=frozenset({7, 8})), profile(), "keeps up to 2 profiles"),
+    (facts(keys=TWO_PROFILES, profiles=frozenset({7, 8})), profile(profile_id=7), None),
+    (facts(keys=ONE_WAY), profile(periods=PHASES_CHANGE), "cannot change the number of phases"),
+    (facts(keys={"ConnectorSwitch3to1PhaseSupported": "true"}), profile(periods=PHASES_CHANGE), None),
+    (facts(keys=ONE_WAY), profile(periods=TWO_PERIODS), None),
     (facts(), profile(valid_to=EARLIER), "no longer valid"),
     (facts(), profile(purpose="TxProfile", connector=1), "No session is running on connector 1"),
     (facts(connectors=CHARGING), profile(purpose="TxProfile", connector=1), None),

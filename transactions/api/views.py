@@ -100,7 +100,7 @@ class TransactionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Tenan
         waiting.wait_for(done.command, seconds)
         done.assignment.refresh_from_db()
         shown = AssignmentSerializer(done.assignment, context=self.get_serializer_context()).data
-        return Response({**shown, "doubts": done.doubts}, status=status.HTTP_201_CREATED)
+        return Response({**shown, "warnings": done.warnings}, status=status.HTTP_201_CREATED)
 
     @extend_schema(parameters=[waiting.WAIT], responses={200: CommandSerializer})
     @limit.mapping.delete

@@ -112,7 +112,7 @@ def test_assign_answers_with_what_the_charger_said(
     assert response.status_code == 201
     assigned = response.json()
     assert (assigned["state"], assigned["connector"], assigned["profile_name"]) == ("active", 2, "Night")
-    assert assigned["doubts"] == []
+    assert assigned["warnings"] == []
     rows = client_of(technician).get(f"{V1}charge-points/CP-A/charging-profiles/", {"state": "active"})
     assert names(rows, "profile_number") == [shown["id"]]
 
@@ -125,9 +125,9 @@ def test_assign_tells_why_the_charger_may_refuse(technician: Actor, connection: 
         factories.VariableFactory(charge_point=connection.charge_point, name=name, value=value)
     shown = made(technician)
     assigned = client_of(technician).post(f"{URL}{shown['id']}/assign/", {"charge_point": "CP-A"}).json()
-    assert assigned["doubts"] == [
-        "The charger takes limits in W only.",
-        "The charger takes up to 1 periods, this has 2.",
+    assert assigned["warnings"] == [
+        "The charger takes up to 1 periods (ChargingScheduleMaxPeriods); these are 2.",
+        "The charger takes no limits in ampere (ChargingScheduleAllowedChargingRateUnit).",
     ]
     assert Command.objects.count() == 1
 

@@ -17,7 +17,7 @@ from chargepoints.charging.plan import (
     read_message,
     read_plan,
 )
-from chargepoints.charging.rules import Capabilities, doubts, place_problems, problems_of, remarks_on
+from chargepoints.charging.rules import place_problems, problems_of, remarks_on
 from tests.chargepoints.charging.plans import plan
 from tests.factories import T0
 
@@ -112,16 +112,6 @@ def test_remarks_name_what_is_hardly_meant() -> None:
     assert remarks_on(plan((0, 16, 1), (60, 16))) == [
         "Not every vehicle can change its phases during a session (OCPP 1.6 §3.13)."
     ]
-
-
-def test_doubts_come_from_what_the_charger_has_said() -> None:
-    can = Capabilities(
-        max_stack_level=1, rate_units=frozenset("W"), max_periods=1, max_profiles=2, switches_phases=False
-    )
-    wrong = plan((0, 16, 1), (60, 16, 3), stack_level=2)
-    assert len(doubts(wrong, can, installed=2)) == 5
-    assert doubts(wrong, Capabilities(), installed=99) == []
-    assert doubts(plan(11000, charging_rate_unit="W"), can) == []
 
 
 def test_plan_is_the_same_as_arguments_and_as_message() -> None:
