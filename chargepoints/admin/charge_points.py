@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 from django import forms
@@ -28,7 +27,7 @@ from accounts.admin_base import (
 )
 from chargepoints import keys
 from chargepoints.admin.charge_point_page import ChargePointPages
-from chargepoints.admin.fleet_actions import FOR_MANY, send_to_many
+from chargepoints.admin.fleet_actions import actions_for
 from chargepoints.admin.local_lists import keep_for_many
 from chargepoints.admin.refusals import shown_once
 from chargepoints.admin.shared import (
@@ -42,7 +41,6 @@ from chargepoints.admin.shared import (
 )
 from chargepoints.choices import ConnectorStatus, RegistrationStatus
 from chargepoints.command_fields import SEND_DANGEROUS
-from chargepoints.command_specs import NEUTRAL
 from chargepoints.models import ChargePoint, Connector
 from chargepoints.selectors import charge_points_with_status, profile_of
 from chargepoints.services import stations
@@ -346,15 +344,7 @@ class ChargePointAdmin(ChargePointPages):
     # ------------------------------------------------------------ actions on many
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        actions = super().get_actions(request)
-        for name in FOR_MANY:
-            spec = NEUTRAL[name]
-            if allowed(request, spec.permission):
-                actions[f"command_{name}"] = (
-                    partial(send_to_many, spec),
-                    f"command_{name}",
-                    f"{spec.label}…",
-                )
+        actions = {**super().get_actions(request), **actions_for(request)}
         if allowed(request, "local_lists.change"):
             actions["keep_local_lists"] = (keep_for_many, "keep_local_lists", "Keep local lists…")
         return actions

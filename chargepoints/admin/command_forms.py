@@ -112,6 +112,13 @@ class RawForm(CommandForm):
         return {} if payload is None else payload
 
 
+class OptionalJSONField(forms.JSONField):
+    """JSON that may be left out: nothing is shown as nothing, not as null."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return "" if value is None else super().prepare_value(value)
+
+
 def make_field(spec: FieldSpec) -> forms.Field:
     """A form field for one argument."""
     common: dict[str, Any] = {
@@ -140,7 +147,7 @@ def make_field(spec: FieldSpec) -> forms.Field:
             choices = [("", "Choose"), *zip(spec.choices, labels, strict=True)]
             return forms.ChoiceField(choices=choices, widget=widgets.UnfoldAdminSelectWidget, **common)
         case "object":
-            return forms.JSONField(widget=_area(4), encoder=json.JSONEncoder, **common)
+            return OptionalJSONField(widget=_area(4), encoder=json.JSONEncoder, **common)
         case "strings":
             common["help_text"] = f"{spec.help} One on each line.".strip()
             return forms.CharField(widget=_area(4), **common)

@@ -8,9 +8,11 @@ from django.contrib import admin
 from django.contrib.admin import display
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
 
 from accounts.admin_base import ReadOnlyAdmin, ScopedAutocompleteFilter, actor_of, allowed, register
 from chargepoints import commands
+from chargepoints.admin.fleet import task_url
 from chargepoints.admin.shared import ERRORS, charge_point_link, command_chip, reservation_chip
 from chargepoints.models import Command, Reservation
 from chargepoints.selectors import command_note
@@ -45,7 +47,18 @@ class CommandAdmin(BigTable, ReadOnlyAdmin):
     fieldsets = (
         (
             None,
-            {"fields": ("where", "action", "state", "note", "payload", "requested_by_name", "requested_via")},
+            {
+                "fields": (
+                    "where",
+                    "action",
+                    "state",
+                    "note",
+                    "payload",
+                    "requested_by_name",
+                    "requested_via",
+                    "task",
+                )
+            },
         ),
         ("On the wire", {"fields": ("ocpp_action", "request", "response", "error", "message_id")}),
         (
@@ -68,6 +81,13 @@ class CommandAdmin(BigTable, ReadOnlyAdmin):
     @display(description="Charge point")
     def where(self, obj: Command) -> str:
         return charge_point_link(obj.charge_point)
+
+    @display(description="Part of the task", empty_value="–")
+    def task(self, obj: Command) -> str | None:
+        item = obj.fleet_items.select_related("task").first()
+        if item is None:
+            return None
+        return format_html('<a class="cs-link" href="{}">{}</a>', task_url(item.task), item.task)
 
     @admin.action(description="Cancel what was not sent yet", permissions=["send"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Command]) -> None:

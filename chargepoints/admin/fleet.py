@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.contrib.admin import display
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -23,7 +23,7 @@ from chargepoints.admin.shared import ERRORS
 from chargepoints.choices import FAILED_ITEM_STATUSES, FleetItemStatus, FleetTaskState
 from chargepoints.command_specs import NEUTRAL, get_spec
 from chargepoints.models import FleetTask, FleetTaskItem
-from chargepoints.selectors import FleetCounts, fleet_counts
+from chargepoints.selectors import FleetCounts, fleet_counts, live_connections
 from chargepoints.services import fleet
 from csms_project.common.admin import TimeFilter, chip, duration
 from csms_project.common.csv_files import csv_response
@@ -321,7 +321,8 @@ def _context(request: HttpRequest, obj: FleetTask) -> dict[str, Any]:
 def _items_context(request: HttpRequest, obj: FleetTask, counts: FleetCounts) -> dict[str, Any]:
     status, text = request.GET.get("status", ""), request.GET.get("q", "").strip()
     page = max(1, int(given)) if (given := request.GET.get("p", "1")).isdecimal() and len(given) < 6 else 1
-    rows = _chosen_items(request, obj).select_related("charge_point", "command")
+    online = Exists(live_connections().filter(charge_point=OuterRef("charge_point")))
+    rows = _chosen_items(request, obj).select_related("charge_point").annotate(is_online=online)
     found = list(rows[(page - 1) * PAGE : page * PAGE + 1])
     kept = {name: value for name, value in (("status", status), ("q", text)) if value}
     return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -12,12 +13,14 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.html import format_html
 from unfold import widgets
 
-from accounts.admin_base import TenantModelAdmin, actor_of, require
+from accounts.admin_base import TenantModelAdmin, actor_of, allowed, require
 from accounts.models import Tenant
-from chargepoints.admin.command_forms import CommandForm
+from chargepoints.admin.buttons import RAW
+from chargepoints.admin.command_forms import CommandForm, RawForm
 from chargepoints.admin.fleet import task_url
 from chargepoints.admin.shared import ERRORS
 from chargepoints.command_fields import CommandSpec
+from chargepoints.command_specs import NEUTRAL
 from chargepoints.errors import Invalid
 from chargepoints.models import ChargePoint, FleetTask
 from chargepoints.services import fleet
@@ -28,6 +31,7 @@ FOR_MANY = (
     "change_configuration",
     "trigger_message",
     "clear_cache",
+    "data_transfer",
     "change_availability",
     "reset",
     "get_local_list_version",
@@ -42,8 +46,8 @@ FOR_MANY = (
 )
 
 
-class FleetForm(CommandForm):
-    """The arguments of a command, and how it is sent to many."""
+class SentToMany(CommandForm):
+    """Mixin: how a command is sent to many."""
 
     def __init__(self, spec: CommandSpec, *args: Any, **kwargs: Any) -> None:
         super().__init__(spec, *args, many=True, **kwargs)
@@ -60,7 +64,8 @@ class FleetForm(CommandForm):
             label="Name of the task",
             required=False,
             max_length=150,
-            initial=spec.label,
+            initial="" if spec is RAW else spec.label,
+            help_text="Empty: the name of the command.",
             widget=widgets.UnfoldAdminTextInputWidget,
         )
         self.fields["batch_size"] = forms.IntegerField(
@@ -91,16 +96,43 @@ class FleetForm(CommandForm):
         given = self.cleaned_data
         percent = given["stop_percent"]
         return {
-            "title": given["task_title"].strip() or self.spec.label,
+            "title": given["task_title"].strip() or self._label(),
             "expires_in": self.expires_in(),
             "batch_size": given["batch_size"],
             "not_before": given["not_before"],
             "stop_failure_rate": None if percent is None else percent / 100,
         }
 
+    def _label(self) -> str:
+        """What the command is called; an OCPP action by its own name."""
+        return self.spec.label if self.action() == self.spec.action else self.action()
+
     def add_problems(self, problems: dict[str, str]) -> None:
         names = {"title": "task_title", "stop_failure_rate": "stop_percent", "expires_in": "if_offline"}
         super().add_problems({names.get(name, name): text for name, text in problems.items()})
+
+
+class FleetForm(SentToMany):
+    """The arguments of a command, and how it is sent to many."""
+
+
+class RawFleetForm(SentToMany, RawForm):
+    """The same of an OCPP action, sent as it is."""
+
+
+def actions_for(request: HttpRequest) -> dict[str, Any]:
+    """What the list of charge points offers to this person, in the form of its actions."""
+    offered = [
+        spec for spec in (*(NEUTRAL[name] for name in FOR_MANY), RAW) if allowed(request, spec.permission)
+    ]
+    return {
+        f"command_{spec.action}": (
+            partial(send_to_many, spec),
+            f"command_{spec.action}",
+            f"{spec.label}…",
+        )
+        for spec in offered
+    }
 
 
 def send_to_many(
@@ -109,8 +141,9 @@ def send_to_many(
     """Start a task for the charge points chosen, after its arguments were asked for and confirmed."""
     require(request, spec.permission)
     is_answer = "confirmed" in request.POST
-    form = FleetForm(spec, request.POST if is_answer else None)
-    if is_answer and form.is_valid() and (started := _start(spec, request, queryset, form)) is not None:
+    form_class = RawFleetForm if spec is RAW else FleetForm
+    form = form_class(spec, request.POST if is_answer else None)
+    if is_answer and form.is_valid() and (started := _start(request, queryset, form)) is not None:
         return started
     return model_admin.confirm(
         request,
@@ -122,12 +155,10 @@ def send_to_many(
     )
 
 
-def _start(
-    spec: CommandSpec, request: HttpRequest, queryset: QuerySet[ChargePoint], form: FleetForm
-) -> HttpResponse | None:
+def _start(request: HttpRequest, queryset: QuerySet[ChargePoint], form: SentToMany) -> HttpResponse | None:
     """The way to the page of the task; None when the form has to say what is wrong."""
     try:
-        tasks = _tasks(spec, request, list(queryset.select_related("tenant")), form)
+        tasks = _tasks(request, list(queryset.select_related("tenant")), form)
     except Invalid as error:
         form.add_problems(error.errors)
         return None
@@ -145,14 +176,12 @@ def _start(
 
 
 @atomic
-def _tasks(
-    spec: CommandSpec, request: HttpRequest, rows: list[ChargePoint], form: FleetForm
-) -> list[FleetTask]:
+def _tasks(request: HttpRequest, rows: list[ChargePoint], form: SentToMany) -> list[FleetTask]:
     """A task for each organisation: who sees all of them may choose charge points of several."""
     orders: dict[Tenant, list[fleet.Order]] = {}
-    payload = form.payload()
+    action, payload = form.action(), form.payload()
     for row in rows:
-        order = fleet.Order(charge_point=row, action=spec.action, payload=payload)
+        order = fleet.Order(charge_point=row, action=action, payload=payload)
         orders.setdefault(row.tenant, []).append(order)
     return [
         fleet.start_task(actor=actor_of(request), tenant=tenant, orders=theirs, **form.options())

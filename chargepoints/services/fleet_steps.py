@@ -48,7 +48,6 @@ _ASKED = (_STATUS.ACCEPTED, _STATUS.REJECTED, _STATUS.NOT_SUPPORTED, _STATUS.FAI
 #: Names of our own for what went wrong; the words behind them say it better.
 _OUR_CODES = frozenset({"CannotSend", "ConnectionLost", "ConnectionReplaced", "InvalidAnswer", "Timeout"})
 _WORDS = {
-    CommandStatus.ACCEPTED: "Accepted.",
     CommandStatus.REJECTED: "The charger refused.",
     CommandStatus.NOT_SUPPORTED: "The charger does not support this.",
     CommandStatus.FAILED: "The command failed.",
@@ -110,12 +109,12 @@ def _settle_alike(status: str, words: str, items: Sequence[FleetTaskItem], now: 
 
 
 def words_of(command: Command) -> str:
-    """The outcome of a command that has ended, in words."""
+    """The outcome of a command that has ended, in words; "" where the status says it all."""
     error = command.error if isinstance(command.error, dict) else {}
     code, told = str(error.get("code") or ""), str(error.get("description") or "")
     if code not in _OUR_CODES:
         told = ": ".join(filter(None, (code, told)))
-    words = command.summary or told or _WORDS[CommandStatus(command.status)]
+    words = command.summary or told or _WORDS.get(CommandStatus(command.status), "")
     return " ".join(words.split())[:300]
 
 

@@ -143,6 +143,34 @@ def test_role_without_the_command_cannot_start_it(
     assert not FleetTask.objects.exists()
 
 
+def test_ocpp_message_goes_to_many_as_it_is(signed_in: Client, charge_point: ChargePoint) -> None:
+    data = {"ocpp_action": "ClearCache", "ocpp_payload": "{}"}
+    act(signed_in, "command_raw", charge_point, confirmed="1", **data, task_title="")
+    task = FleetTask.objects.get()
+    assert (task.title, task.actions) == ("ClearCache", ["ClearCache"])
+    wrong = {"ocpp_action": "ClearCache", "ocpp_payload": '{"x": 1}'}
+    again = act(signed_in, "command_raw", charge_point, confirmed="1", **wrong)
+    assert "payload" in str(again.context["form"].non_field_errors())
+    assert FleetTask.objects.count() == 1
+
+
+def test_all_that_the_filter_shows_may_be_chosen(signed_in: Client, tenant: Tenant) -> None:
+    made = chargers(tenant, 60, online=False)
+    act(signed_in, "command_clear_cache", made[0], confirmed="1", select_across="1")
+    assert FleetTask.objects.get().items.count() == 60
+
+
+def test_command_names_its_task(signed_in: Client, charge_point: ChargePoint, connection: Connection) -> None:
+    act(signed_in, "command_clear_cache", charge_point, confirmed="1")
+    step()
+    own = factories.CommandFactory(charge_point=charge_point)
+    made = Command.objects.get(action="clear_cache")
+    path = page(FleetTask.objects.get())
+    for command, is_part in ((made, True), (own, False)):
+        text = shown(signed_in.get(reverse("admin:chargepoints_command_change", args=[command.pk])))
+        assert (path in text) == is_part
+
+
 # --- following ---
 
 
@@ -190,6 +218,14 @@ def test_page_refreshes_itself_while_the_task_is_open(signed_in: Client, task: F
 
     assert signed_in.get(live)["HX-Refresh"] == "true"
     assert f'hx-get="{live}"' not in shown(signed_in.get(page(task)))
+
+
+def test_what_waits_says_why(signed_in: Client, task: FleetTask) -> None:
+    text = shown(signed_in.get(page(task)))
+    assert "offline, waited for until" in text
+    assert "not yet its turn" not in text
+    connect(task.items.get(status="waiting").charge_point)
+    assert "not yet its turn" in shown(signed_in.get(page(task)))
 
 
 def test_orders_are_filtered_searched_and_paged(

@@ -117,3 +117,9 @@ def test_every_argument_has_words_for_people(spec: CommandSpec) -> None:
         assert field.label
         assert len(field.choice_labels) in (0, len(field.choices))
     assert ("confirm" in form.fields) == bool(spec.confirm)
+
+
+def test_argument_that_was_left_out_is_shown_empty() -> None:
+    assert "null" not in str(CommandForm(NEUTRAL["remote_start"])["charging_profile"])
+    bound = CommandForm(NEUTRAL["remote_start"], {"id_token": "04A1", "charging_profile": '{"a": 1}'})
+    assert "{&quot;a&quot;: 1}" in str(bound["charging_profile"])
