@@ -93,6 +93,18 @@ class Tenant(Timestamped):
     )
     stop_on_block = models.BooleanField("stop running sessions of a token when it is blocked", default=False)
     pricing_mode = models.CharField(max_length=6, choices=PricingMode.choices, default=PricingMode.TARIFF)
+    cost_display = models.BooleanField(
+        "show prices and costs on chargers",
+        default=False,
+        db_default=False,
+        help_text="On chargers that can (California pricing): the driver's price, the running and the final cost.",
+    )
+    cost_interval_s = models.PositiveIntegerField(
+        "running cost every (s)",
+        default=60,
+        db_default=60,
+        validators=[MinValueValidator(10), MaxValueValidator(3600)],
+    )
     default_tariff = models.ForeignKey(
         "transactions.Tariff",
         models.SET_NULL,

@@ -11,7 +11,7 @@ from csms_project.common.jobs import job
 from csms_project.common.retention import BATCH, MonthRule
 from transactions.choices import TransactionState
 from transactions.models import MeterValue
-from transactions.services import closing
+from transactions.services import closing, cost_display
 
 HOUR_S = 3600
 
@@ -52,6 +52,24 @@ def follow_charging_profiles(now: datetime) -> int:
     from transactions import charging
 
     return charging.follow_profiles(now)
+
+
+@job(every_s=5, batch=cost_display.BATCH)
+def tell_costs(now: datetime) -> int:
+    """Tell chargers with a display what running sessions cost, and what ended ones have cost."""
+    return cost_display.tell_costs(now)
+
+
+@job(every_s=30)
+def resolve_cost_displays(now: datetime) -> int:
+    """Note which chargers are told prices and costs."""
+    return cost_display.resolve_chargers(now)
+
+
+@job(every_s=300)
+def sync_default_prices(now: datetime) -> int:
+    """Give chargers the price that they show before anybody is known."""
+    return cost_display.sync_default_prices(now)
 
 
 @job(every_s=HOUR_S, batch=BATCH)

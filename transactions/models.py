@@ -214,6 +214,26 @@ class Transaction(TenantOwned):
         self.flags = [value for value in self.flags if value != flag.value]
 
 
+class CostDisplay(TenantOwned):
+    """What a charger that can show costs was told of a session: price, running cost, final cost."""
+
+    transaction = models.OneToOneField(Transaction, models.CASCADE, related_name="cost_display")
+    charge_point = models.ForeignKey(ChargePoint, models.CASCADE, related_name="+", db_index=False)
+    running_at = models.DateTimeField(
+        null=True, blank=True, help_text="When a running cost was ordered last."
+    )
+    running_command = models.ForeignKey(
+        Command, models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
+    )
+    closed_at = models.DateTimeField(null=True, blank=True, help_text="Nothing more is told after this.")
+
+    class Meta:
+        indexes = [models.Index(fields=["running_at"], name="cost_display_open", condition=Q(closed_at=None))]
+
+    def __str__(self) -> str:
+        return f"Cost display of session {self.transaction_id}"
+
+
 class MeterLayout(models.Model):
     """What the values of a MeterValue mean: (measurand, unit, phase, context, location, format) for each, as sent."""
 

@@ -133,6 +133,22 @@ def holds(restrictions: Restrictions, piece: Piece) -> bool:
     )
 
 
+def moments_of(
+    started_at: datetime, until: datetime, time_zone: str, restrictions: Sequence[Restrictions]
+) -> list[datetime]:
+    """When one of the restrictions may change because time passes, from the start of a session on."""
+    span = _Span(started_at, max(until, started_at), zone_of(time_zone), ())
+    return [started_at + timedelta(microseconds=moment) for moment in _moments(span, restrictions)]
+
+
+def zone_of(time_zone: str) -> ZoneInfo:
+    """The zone of this name; an unknown one counts as UTC."""
+    try:
+        return ZoneInfo(time_zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return ZoneInfo("UTC")
+
+
 def _is_between(value: Fraction, low: Decimal | int | None, high: Decimal | int | None, unit: int) -> bool:
     return (low is None or value >= Fraction(low) * unit) and (high is None or value < Fraction(high) * unit)
 

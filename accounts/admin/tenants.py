@@ -52,7 +52,14 @@ class TenantAdmin(TenantModelAdmin):
             "Prices and sessions",
             {
                 "classes": ["tab"],
-                "fields": ("pricing_mode", "default_tariff", "stale_after_days", "close_stale_after_days"),
+                "fields": (
+                    "pricing_mode",
+                    "default_tariff",
+                    "cost_display",
+                    "cost_interval_s",
+                    "stale_after_days",
+                    "close_stale_after_days",
+                ),
             },
         ),
         (

@@ -36,6 +36,8 @@ CHANGEABLE = frozenset(
         "stop_on_block",
         "accepted_vendor_ids",
         "pricing_mode",
+        "cost_display",
+        "cost_interval_s",
         "default_tariff",
         "stale_after_days",
         "close_stale_after_days",

@@ -230,7 +230,7 @@ class ChargePointAdmin(ChargePointPages):
                 )
             },
         ),
-        ("Price", {"fields": ("tariff", "pricing_mode")}),
+        ("Price", {"fields": ("tariff", "pricing_mode", "cost_display")}),
     )
 
     # ------------------------------------------------------------ list

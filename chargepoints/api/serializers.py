@@ -107,6 +107,7 @@ _BY_OPERATOR = [
     "accepted_vendor_ids",
     "authorization_mode",
     "pricing_mode",
+    "cost_display",
     "tariff",
 ]
 _BY_CHARGER = [
@@ -187,6 +188,7 @@ class ChargePointSerializer(serializers.ModelSerializer[ChargePoint]):
             *_BY_OPERATOR,
             "authorization_key",
             "model_profile",
+            "shows_cost",
             "online",
             *_BY_CHARGER,
             "accepted_at",
@@ -196,7 +198,7 @@ class ChargePointSerializer(serializers.ModelSerializer[ChargePoint]):
             "created_at",
             "updated_at",
         ]
-        read_only_fields = [*_BY_CHARGER, "accepted_at", "archived_at"]
+        read_only_fields = [*_BY_CHARGER, "shows_cost", "accepted_at", "archived_at"]
 
     @extend_schema_field(ChosenProfileSerializer(allow_null=True))
     def get_model_profile(self, charge_point: ChargePoint) -> dict[str, Any] | None:

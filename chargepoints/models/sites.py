@@ -138,6 +138,15 @@ class ChargePoint(TenantOwned, Timestamped):
         help_text="Empty: the location's, then the tenant's tariff.",
     )
 
+    cost_display = models.BooleanField(
+        "shows prices and costs",
+        null=True,
+        blank=True,
+        help_text="Whether it is told them (California pricing), where the organisation wants that. "
+        "Unknown: as its configuration key CustomDisplayCostAndPrice says.",
+    )
+    shows_cost = models.BooleanField(default=False, db_default=False, editable=False)
+
     # Written by the charger.
     vendor = models.CharField(max_length=50, blank=True, editable=False)
     model = models.CharField(max_length=50, blank=True, editable=False)

@@ -36,6 +36,7 @@ CHANGEABLE = frozenset(
         "accepted_vendor_ids",
         "authorization_mode",
         "pricing_mode",
+        "cost_display",
         "tariff",
     }
 )

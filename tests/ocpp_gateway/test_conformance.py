@@ -7,6 +7,7 @@ import pytest
 
 from chargepoints.command_specs import NEUTRAL
 from chargepoints.configuration_keys import KEYS
+from chargepoints.services.vendor_messages import registered
 from ocpp_gateway.simulator.commands import HANDLERS
 from ocpp_gateway.v16.actions import ACTIONS, IN_MEMORY
 from ocpp_gateway.v16.commands import CALLS
@@ -63,6 +64,12 @@ def test_configuration_keys_that_are_read_only_are_not_said_to_be_set() -> None:
     rows = [line for line in CONFIGURATION.splitlines() if line.startswith("| `") and "| R |" in line]
     assert rows
     assert [line for line in rows if "set by" in line] == []
+
+
+def test_vendor_messages_with_a_handler_are_listed() -> None:
+    listed = re.findall(r"^\| \w+ `(\w+)` \| from the charger \|", TEXT, re.MULTILINE)
+    ours = {name for vendor, name in registered() if vendor.startswith("org.openchargealliance.")}
+    assert {name.casefold() for name in listed} == ours
 
 
 def test_every_message_from_the_charger_names_its_test() -> None:

@@ -14,6 +14,7 @@ from transactions.choices import EndKind, Flag, TransactionState
 from transactions.energy import MAX_REGISTER_WH
 from transactions.models import Transaction
 from transactions.services.batch import SessionBatch
+from transactions.services.cost_display import price_command
 from transactions.services.settling import SETTLED_FIELDS, explain_settled, settle, transaction_event
 
 EARLIEST_YEAR = 2015  # a clock before that was never set
@@ -37,7 +38,13 @@ def want_authorize(request: Authorize, batch: SessionBatch) -> None:
 
 def decide_authorize(request: Authorize, batch: SessionBatch) -> Authorization:
     """Decide about a token; never ConcurrentTx, else nobody could stop his own session (OCPP 1.6 §7.2)."""
-    return authorize_token(request, request.id_token, request.token_type, batch)
+    authorization = authorize_token(request, request.id_token, request.token_type, batch)
+    station = batch.charge_point(request.charge_point_id)
+    if station.shows_cost:
+        command = price_command(station, authorization, request.id_token, request.received_at)
+        if command is not None:
+            batch.add(command)
+    return authorization
 
 
 def authorize_token(request: FromCharger, value: str, type: str, batch: SessionBatch) -> Authorization:

@@ -16,9 +16,10 @@ from chargepoints.services.batch import Act, FromCharger
 from csms_project.common import bulk
 from transactions.choices import EndKind, Flag, LedgerKind, TransactionState
 from transactions.corrections import Correction
-from transactions.models import Transaction
+from transactions.models import CostDisplay, Transaction
 from transactions.rows import LedgerRow
 from transactions.services.batch import SessionBatch, digest_of
+from transactions.services.cost_display import is_fresh, price_command
 from transactions.services.sessions import (
     FUTURE_TOLERANCE,
     OFFLINE_AFTER,
@@ -91,6 +92,8 @@ def decide_start(request: Start, batch: SessionBatch) -> Started:
     _supersede_older(row, request, batch)
     _connect_reservation(row, request, batch)
     batch.add_transaction(row)
+    if batch.charge_point(row.charge_point_id).shows_cost:
+        _show_price(row, request, authorization, batch)
     _explain_start(row, request, batch)
     return Started(ocpp_id=row.ocpp_id, authorization=authorization)
 
@@ -263,6 +266,18 @@ def _connect_reservation(row: Transaction, request: Start, batch: SessionBatch) 
         reservation.status = ReservationStatus.USED
         reservation.ended_at = request.received_at
         batch.change(reservation, "status", "ended_at")
+
+
+def _show_price(row: Transaction, request: Start, authorization: Authorization, batch: SessionBatch) -> None:
+    """Tell the charger's display the driver's price, and from now on what the session costs."""
+    station = batch.charge_point(row.charge_point_id)
+    batch.add(
+        CostDisplay(tenant_id=row.tenant_id, charge_point_id=row.charge_point_id, transaction_id=row.pk)
+    )
+    if is_fresh(row.started_at, request.received_at):
+        command = price_command(station, authorization, request.id_token, request.received_at)
+        if command is not None:
+            batch.add(command)
 
 
 def _explain_start(row: Transaction, request: Start, batch: SessionBatch) -> None:
