@@ -54,7 +54,7 @@ class Wire:
                 proxy=None,
                 open_timeout=max(20.0, self.answer_s),
                 ping_interval=None,
-                close_timeout=1,
+                close_timeout=max(1.0, self.answer_s / 3),
             )
         except InvalidStatus as error:
             status = error.response.status_code
