@@ -132,20 +132,19 @@ def compare(held: Entries, wanted: Entries) -> Difference:
     )
 
 
-def plan(held: Entries | None, wanted: Entries, limits: Limits, *, replace: bool = False) -> list[Message]:
+def plan(held: Entries | None, wanted: Entries, limits: Limits) -> list[Message]:
     """The messages to send, in order; none when the charger holds what it should.
 
     Changes are sent where a charger's list is known and they are less than the whole. What does not fit into one
     full list follows as changes to it.
 
-    held     None: not known
-    replace  send a full list whatever is held
-    Raises   TooMany: part of a list is never sent as if it were the whole
+    held    None: not known, or to be replaced whatever it is
+    Raises  TooMany: part of a list is never sent as if it were the whole
     """
     if limits.list_length is not None and len(wanted) > limits.list_length:
         raise TooMany(len(wanted), limits.list_length)
     full = _full(wanted, limits.message_length)
-    if held is None or replace:
+    if held is None:
         return full
     difference = compare(held, wanted)
     if not difference:

@@ -21,6 +21,7 @@ from chargepoints.command_numbers import next_list_version
 from chargepoints.errors import ChargePointsError, InvalidPayload
 from chargepoints.list_messages import ASKING, SENDING
 from chargepoints.list_news import SYNC_NAME
+from chargepoints.list_plan import Limits, Message
 from chargepoints.models import ChargePoint, Command, LocalList, LocalListContent
 from chargepoints.selectors import following, live_connections
 from chargepoints.services import list_reading
@@ -82,7 +83,11 @@ def _look_at(keys: list[int], now: datetime, wanted: WantedLists) -> int:
 
 def _locked(rows: QuerySet[LocalList]) -> QuerySet[LocalList]:
     locked = rows.select_for_update(no_key=True, of=("self",), skip_locked=True).order_by("pk")
-    return with_sources(locked).select_related("charge_point", "tenant", "command", "doubt", "holds")
+    return (
+        with_sources(locked)
+        .select_related("charge_point", "tenant", "command", "doubt", "holds")
+        .defer("holds__entries")
+    )
 
 
 def _news(rows: Iterable[LocalList]) -> dict[int, list[Command]]:
@@ -152,17 +157,34 @@ def send_due(now: datetime, wanted: WantedLists) -> int:
         charge_point__archived_at=None,
     )
     keys = list(due.order_by("next_attempt_at", "pk").values_list("pk", flat=True)[:BATCH])
-    return sum(_send(key, now, wanted) for key in keys)
+    plans = _Plans()
+    return sum(_send(key, now, wanted, plans) for key in keys)
+
+
+class _Plans:
+    """What is sent to chargers that hold the same and should hold the same: planned once in a run."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str, Limits], list[Message]] = {}
+
+    def steps(self, row: LocalList, wanted: Wanted, limits: Limits) -> list[Message]:
+        """The messages to send to this charger, in order.  Raises TooMany."""
+        holds = None if row.must_replace else row.holds
+        key = (holds.digest if holds is not None else "", wanted.digest, limits)
+        if key not in self._found:
+            held = entries_of(holds) if holds is not None else None
+            self._found[key] = list_plan.plan(held, wanted.entries, limits)
+        return self._found[key]
 
 
 @atomic
-def _send(key: int, now: datetime, wanted: WantedLists) -> int:
+def _send(key: int, now: datetime, wanted: WantedLists, plans: _Plans) -> int:
     row = _locked(LocalList.objects.filter(pk=key, next_attempt_at__lte=now, command=None)).first()
     if row is None:
         return 0
     try:
         with atomic():
-            _send_next(row, wanted.of(row), now)
+            _send_next(row, wanted.of(row), plans, now)
     except list_plan.TooMany as error:
         _refuse(row, str(error))
     except InvalidPayload as error:
@@ -174,13 +196,12 @@ def _send(key: int, now: datetime, wanted: WantedLists) -> int:
     return 1
 
 
-def _send_next(row: LocalList, wanted: Wanted, now: datetime) -> None:
+def _send_next(row: LocalList, wanted: Wanted, plans: _Plans, now: datetime) -> None:
     if row.must_check:
         _ask(row, now)
         return
     limits = limits_of(row.charge_point)
-    held = entries_of(row.holds) if row.holds is not None else None
-    steps = list_plan.plan(held, wanted.entries, limits, replace=row.must_replace)
+    steps = plans.steps(row, wanted, limits)
     version = next_list_version(row.charge_point)
     if steps and not steps[0].is_full and version <= (row.version or 0):
         # The numbers have come round: changes would be refused (OCPP 1.6 §7.47).

@@ -18,7 +18,7 @@ from chargepoints.choices import LocalListState
 from chargepoints.command_numbers import LIST_VERSION, next_list_version
 from chargepoints.errors import ChargePointArchived, Invalid
 from chargepoints.list_news import JOB
-from chargepoints.list_plan import Difference, Entry
+from chargepoints.list_plan import Difference, Entries, Entry
 from chargepoints.models import ChargePoint, Command, LocalList
 from chargepoints.services.list_contents import entries_of
 from chargepoints.services.list_limits import is_switched_off, limits_of
@@ -60,7 +60,7 @@ class Standing:
 
     row: LocalList
     wanted: dict[str, Entry]
-    held: dict[str, Entry] | None
+    held: Entries | None
     difference: Difference | None
     groups: list[TokenGroup]
     tokens: list[IdToken]

@@ -56,7 +56,6 @@ class Charger:
     message_length=st.integers(1, 6),
     spare=st.none() | st.integers(0, 3),
     is_known=st.booleans(),
-    replace=st.booleans(),
 )
 def test_charger_that_takes_the_messages_holds_exactly_what_was_wanted(
     held: dict[str, Entry],
@@ -64,23 +63,20 @@ def test_charger_that_takes_the_messages_holds_exactly_what_was_wanted(
     message_length: int,
     spare: int | None,
     is_known: bool,
-    replace: bool,
 ) -> None:
     room = None if spare is None else max(len(held), len(wanted)) + spare
     limits = Limits(list_length=room, message_length=message_length)
     charger = Charger(held, limits, version=7)
 
-    messages = plan(held if is_known else None, wanted, limits, replace=replace)
+    messages = plan(held if is_known else None, wanted, limits)
     for number, message in enumerate(messages, start=8):
         charger.take(list_plan.to_payload(message, number))
 
     says = {key: (entry.status, entry.expires_at, entry.parent) for key, entry in wanted.items()}
     assert charger.held == says
     assert len(messages) <= max(1, -(-len(wanted) // message_length))
-    if not is_known or replace:
-        assert messages[0].is_full
-    if messages and not is_known:
-        assert [message.is_full for message in messages[1:]] == [False] * (len(messages) - 1)
+    if not is_known:
+        assert [message.is_full for message in messages] == [True] + [False] * (len(messages) - 1)
 
 
 @given(held=entries, wanted=entries, message_length=st.integers(1, 6))
