@@ -172,7 +172,8 @@ class ChargePoint(Connection):
         if len(self.profiles) == 0:
             return None
         start = plug.session.started_at if plug.session is not None else None
-        return self.profiles.limit_w(plug.number, self.clock.now(), session_start=start)
+        charging = sum(1 for each in self.connectors[1:] if each.session is not None)
+        return self.profiles.limit_w(plug.number, self.clock.now(), session_start=start, sharing=charging)
 
     def draw(self, plug: Connector) -> None:
         """Bring a connector's meter up to now."""

@@ -88,6 +88,7 @@ async def _start_remotely(cp: ChargePoint, plug: Connector, id_tag: str) -> None
     finally:
         plug.claimed = False
         if plug.session is None:
+            cp.profiles.end_session(plug.number)
             await cp.release(plug)
 
 
@@ -300,7 +301,9 @@ def _is_broken(cp: ChargePoint, kind: str, entries: list[Payload]) -> bool:
 def set_charging_profile(cp: ChargePoint, payload: Payload) -> Answer:
     plug, profile = _find(cp, payload["connectorId"]), payload["csChargingProfiles"]
     purpose = profile["chargingProfilePurpose"]
-    if plug is None or (purpose == "ChargePointMaxProfile" and plug.number != 0):
+    if payload["connectorId"] < 0 or plug is None:
+        raise Refused("PropertyConstraintViolation", "there is no such connector")  # errata 3.39
+    if purpose == "ChargePointMaxProfile" and plug.number != 0:
         return _status("Rejected")
     if purpose == "TxProfile":
         session = plug.session
@@ -309,21 +312,35 @@ def set_charging_profile(cp: ChargePoint, payload: Payload) -> Answer:
             return _status("Rejected")
     if profile["stackLevel"] > cp.configuration.integer("ChargeProfileMaxStackLevel"):
         return _status("Rejected")
-    cp.draw(plug)
+    _draw_all(cp)
     cp.profiles.install(connector=plug.number, profile=profile, at=cp.clock.now())
-    return _status("Accepted")
+    return _status("Accepted", _report_pauses(cp))
+
+
+def _draw_all(cp: ChargePoint) -> None:
+    """Bring all meters up to now, before the limits change."""
+    for plug in cp.connectors[1:]:
+        cp.draw(plug)
 
 
 def clear_charging_profile(cp: ChargePoint, payload: Payload) -> Answer:
-    for plug in cp.connectors[1:]:
-        cp.draw(plug)
+    _draw_all(cp)
     cleared = cp.profiles.clear(
         profile_id=payload.get("id"),
         connector=payload.get("connectorId"),
         purpose=payload.get("chargingProfilePurpose"),
         stack_level=payload.get("stackLevel"),
     )
-    return _status("Accepted" if cleared else "Unknown")
+    return _status("Accepted", _report_pauses(cp)) if cleared else _status("Unknown")
+
+
+async def _report_pauses(cp: ChargePoint) -> None:
+    """A session that may take nothing is suspended by the charge point (§4.9)."""
+    for plug in cp.connectors[1:]:
+        status = "SuspendedEVSE" if cp.limit_w(plug) == 0 else "Charging"
+        others = {"Charging", "SuspendedEVSE"} - {status}
+        if plug.session is not None and plug.status in others:
+            await cp.set_status(plug.number, status)
 
 
 def get_composite_schedule(cp: ChargePoint, payload: Payload) -> Answer:
@@ -331,23 +348,24 @@ def get_composite_schedule(cp: ChargePoint, payload: Payload) -> Answer:
     if plug is None:
         return _status("Rejected")
     now, unit = cp.clock.now(), payload.get("chargingRateUnit", "W")
-    maximum_w = cp.station.power_w * (len(cp.connectors) - 1 if plug.number == 0 else 1)
     periods = cp.profiles.composite(
         connector=plug.number,
         at=now,
         duration_s=duration_s,
         unit=unit,
-        maximum_w=maximum_w,
-        session_start=plug.session.started_at if plug.session is not None else None,
+        maximum_w=cp.station.power_w,
+        session_starts={
+            each.number: each.session.started_at if each.session is not None else None
+            for each in cp.connectors[1:]
+        },
     )
     schedule = {"duration": duration_s, "chargingRateUnit": unit, "chargingSchedulePeriod": periods}
-    start = format_timestamp(now)
     return Answer(
         {
             "status": "Accepted",
             "connectorId": plug.number,
-            "scheduleStart": start,
-            "chargingSchedule": {**schedule, "startSchedule": start},
+            "scheduleStart": format_timestamp(now),
+            "chargingSchedule": schedule,  # without startSchedule, errata 3.57
         }
     )
 

@@ -89,13 +89,12 @@ class Profiles:
     def clear(
         self, *, profile_id: int | None, connector: int | None, purpose: str | None, stack_level: int | None
     ) -> bool:
-        """Remove what fits all given criteria; an id alone decides (§5.5). False if nothing did."""
+        """Remove what fits all given criteria (errata 3.25); without any, everything. False if nothing did."""
 
         def fits(old: Installed) -> bool:
-            if profile_id is not None:
-                return bool(old.profile["chargingProfileId"] == profile_id)
             return (
-                connector in (None, old.connector)
+                profile_id in (None, old.profile["chargingProfileId"])
+                and connector in (None, old.connector)
                 and purpose in (None, old.purpose)
                 and stack_level in (None, old.stack_level)
             )
@@ -111,21 +110,39 @@ class Profiles:
             old for old in self._installed if not (old.connector == connector and old.purpose == "TxProfile")
         ]
 
-    def limit_w(self, connector: int, at: datetime, *, session_start: datetime | None = None) -> int | None:
-        """The power limit of a connector: the lower of the charge point's and the transaction's (§3.13.3)."""
-        limits = [self._leading("ChargePointMaxProfile", 0, at, session_start)]
-        own = self._leading("TxProfile", connector, at, session_start) if session_start else None
-        default = self._leading("TxDefaultProfile", connector, at, session_start)
-        if default is None:
-            default = self._leading("TxDefaultProfile", 0, at, session_start)
-        limits.append(default if own is None else own)
-        known = [limit for limit in limits if limit is not None]
-        return int(min(known)) if known else None
+    def limit_w(
+        self, connector: int, at: datetime, *, session_start: datetime | None = None, sharing: int = 1
+    ) -> int | None:
+        """The power limit of a connector: the lower of the session's and its share of the charge point's (§3.13.3).
 
-    def _leading(
-        self, purpose: str, connector: int, at: datetime, session_start: datetime | None
-    ) -> float | None:
-        fitting = [old for old in self._installed if (old.purpose, old.connector) == (purpose, connector)]
+        sharing  connectors that charge: what the charge point may draw is for all of them together
+        """
+        limits = []
+        if (whole := self._whole_w(at)) is not None:
+            limits.append(whole / max(sharing, 1))
+        if connector > 0:
+            own = (
+                self._leading(self._of("TxProfile", connector), at, session_start) if session_start else None
+            )
+            limit = self._leading(self._default(connector), at, session_start) if own is None else own
+            if limit is not None:
+                limits.append(limit)
+        return int(min(limits)) if limits else None
+
+    def _whole_w(self, at: datetime) -> float | None:
+        return self._leading(self._of("ChargePointMaxProfile", 0), at, None)
+
+    def _of(self, purpose: str, connector: int) -> list[Installed]:
+        return [old for old in self._installed if (old.purpose, old.connector) == (purpose, connector)]
+
+    def _default(self, connector: int) -> list[Installed]:
+        """A default of the connector takes the place of that of all connectors on the same level (§3.13.1)."""
+        own = self._of("TxDefaultProfile", connector)
+        taken = {old.stack_level for old in own}
+        return own + [old for old in self._of("TxDefaultProfile", 0) if old.stack_level not in taken]
+
+    @staticmethod
+    def _leading(fitting: list[Installed], at: datetime, session_start: datetime | None) -> float | None:
         for old in sorted(fitting, key=lambda old: old.stack_level, reverse=True):
             limit = old.limit_w(at, session_start=session_start)
             if limit is not None:
@@ -140,14 +157,30 @@ class Profiles:
         duration_s: int,
         unit: str,
         maximum_w: int,
-        session_start: datetime | None,
+        session_starts: dict[int, datetime | None],
     ) -> list[dict[str, Any]]:
-        """Periods of the composite schedule, to the minute; the hardware's maximum where unlimited."""
+        """Periods of the composite schedule, to the minute; the hardware's maximum where unlimited.
+
+        connector       0: what the charge point takes altogether
+        maximum_w       of one connector
+        session_starts  of each connector; None: no session
+        """
         periods: list[dict[str, Any]] = []
         for second in range(0, min(max(duration_s, 1), _DAY_S), 60):
-            limit_w = self.limit_w(connector, at + timedelta(seconds=second), session_start=session_start)
-            watts = maximum_w if limit_w is None else min(limit_w, maximum_w)
+            moment = at + timedelta(seconds=second)
+            watts = self._expected_w(connector, moment, maximum_w, session_starts)
             limit = float(watts) if unit == "W" else round(watts / (3 * _VOLTS), 1)
             if not periods or periods[-1]["limit"] != limit:
                 periods.append({"startPeriod": second, "limit": limit})
         return periods
+
+    def _expected_w(
+        self, connector: int, at: datetime, maximum_w: int, session_starts: dict[int, datetime | None]
+    ) -> int:
+        if connector > 0:
+            start = session_starts.get(connector) or at
+            limit = self.limit_w(connector, at, session_start=start)
+            return maximum_w if limit is None else min(limit, maximum_w)
+        total = sum(self._expected_w(number, at, maximum_w, session_starts) for number in session_starts)
+        whole = self._whole_w(at)
+        return total if whole is None else min(int(whole), total)
