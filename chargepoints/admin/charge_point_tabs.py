@@ -11,11 +11,13 @@ from chargepoints.admin.buttons import button_groups, buttons
 from chargepoints.admin.security_events import severity_chip
 from chargepoints.admin.shared import command_chip, reservation_chip
 from chargepoints.admin.tabs import Tab, panels_of, register
+from chargepoints.choices import FleetItemStatus
 from chargepoints.command_fields import SEND
 from chargepoints.models import (
     ChargePoint,
     Command,
     DataTransfer,
+    FleetTaskItem,
     OcppMessage,
     Reservation,
     SecurityEvent,
@@ -33,7 +35,9 @@ def _overview(request: HttpRequest, obj: ChargePoint) -> dict[str, Any]:
 
 def _commands(request: HttpRequest, obj: ChargePoint) -> dict[str, Any]:
     rows = Command.objects.filter(charge_point=obj).order_by("-id")[:50]
+    waiting = FleetTaskItem.objects.filter(charge_point=obj, status=FleetItemStatus.WAITING)
     return {
+        "in_tasks": list(waiting.select_related("task").order_by("pk")[:20]),
         "commands": [{"command": row, "chip": command_chip(row)} for row in rows],
         "groups": button_groups(request, obj),
     }

@@ -16,6 +16,7 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 from unfold.views import ChangeList
 
 from accounts.admin_base import ReadOnlyAdmin, actor_of, allowed, register, require
@@ -303,13 +304,15 @@ def _chosen_items(request: HttpRequest, obj: FleetTask) -> QuerySet[FleetTaskIte
 
 def _context(request: HttpRequest, obj: FleetTask) -> dict[str, Any]:
     counts = fleet_counts([obj])[obj.pk]
+    has_several = counts.total > obj.items.order_by().values("charge_point").distinct().count()
     may_send = all(allowed(request, get_spec(action).permission, obj) for action in obj.actions)
     return {
         "task": obj,
         "state": state_chip(obj),
         "progress": progress_bar(counts),
         "counts": counts,
-        "facts": _facts(obj),
+        "facts": _facts(obj, with_arguments=not has_several),
+        "has_several": has_several,
         "may_retry": may_send and bool(counts.failed),
         "may_send_rest": may_send and bool(counts.cancelled) and not obj.is_open,
         "may_cancel": may_send and obj.may_be_cancelled,
@@ -326,7 +329,10 @@ def _items_context(request: HttpRequest, obj: FleetTask, counts: FleetCounts) ->
     found = list(rows[(page - 1) * PAGE : page * PAGE + 1])
     kept = {name: value for name, value in (("status", status), ("q", text)) if value}
     return {
-        "items": [{"row": row, "chip": item_chip(row.status)} for row in found[:PAGE]],
+        "items": [
+            {"row": row, "chip": item_chip(row.status), "arguments": arguments_of(row)}
+            for row in found[:PAGE]
+        ],
         "filters": _filters(counts, status, text),
         "status": status,
         "query": text,
@@ -334,7 +340,6 @@ def _items_context(request: HttpRequest, obj: FleetTask, counts: FleetCounts) ->
         "export_query": urlencode(kept),
         "previous_page": urlencode(kept | {"p": str(page - 1)}) if page > 1 else "",
         "next_page": urlencode(kept | {"p": str(page + 1)}) if len(found) > PAGE else "",
-        "has_several_actions": len(obj.actions) > 1,
     }
 
 
@@ -354,11 +359,14 @@ def _filters(counts: FleetCounts, status: str, text: str) -> list[dict[str, Any]
     ]
 
 
-def _facts(obj: FleetTask) -> list[tuple[str, Any]]:
-    """How the task was ordered."""
+def _facts(obj: FleetTask, *, with_arguments: bool) -> list[tuple[str, Any]]:
+    """How the task was ordered; the arguments are those of the first order."""
     labels = [NEUTRAL[action].label if action in NEUTRAL else action for action in obj.actions]
-    facts: list[tuple[str, Any]] = [
-        ("Command", ", ".join(labels)),
+    facts: list[tuple[str, Any]] = [("Command", ", ".join(labels))]
+    first = obj.items.order_by("pk").only("payload").first() if with_arguments else None
+    if first is not None and first.payload:
+        facts.append(("Arguments", arguments_of(first)))
+    facts += [
         ("Started by", f"{obj.requested_by_name or '–'} ({obj.get_requested_via_display()})"),
         ("Ordered", obj.created_at),
     ]
@@ -374,6 +382,12 @@ def _facts(obj: FleetTask) -> list[tuple[str, Any]]:
     if obj.stop_failure_rate is not None:
         facts.append(("Stops when", f"more than {obj.stop_failure_rate:.0%} fail"))
     return facts
+
+
+def arguments_of(item: FleetTaskItem) -> str:
+    """The arguments of an order, on one line."""
+    parts = (f"{name}: {value}" for name, value in item.payload.items())
+    return Truncator(", ".join(parts)).chars(150)
 
 
 def _span(seconds: int) -> str:

@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import F
+from django.db.models import F, QuerySet, TextField
+from django.db.models.functions import Cast
 from django.db.transaction import atomic
 from django.utils import timezone
 
@@ -128,23 +129,29 @@ def retry_failed(*, actor: Actor, task: FleetTask, with_cancelled: bool = False)
     _require(actor, task)
     locked = FleetTask.objects.select_for_update(no_key=True, of=("self",)).get(pk=task.pk)
     statuses = {*FAILED_ITEM_STATUSES} | ({FleetItemStatus.CANCELLED} if with_cancelled else set())
-    rows = list(FleetTaskItem.objects.filter(task=task, status__in=statuses).order_by("pk"))
-    lost = [row for row in rows if has_lost_secret(row)]
-    again = [row.pk for row in rows if not has_lost_secret(row)]
-    if lost:
-        reason = "The secret in it is no longer kept: start a new task."
-        FleetTaskItem.objects.filter(pk__in=[row.pk for row in lost]).update(outcome=reason)
-    if not again:
-        raise errors.NothingFailed("The secrets in it are no longer kept: start a new task." if lost else "")
+    rows = FleetTaskItem.objects.filter(task=task, status__in=statuses)
+    lost = _without_secret(rows).update(outcome="The secret in it is no longer kept: start a new task.")
     now = timezone.now()
-    count = _set_waiting(again, wait_until(locked, now))
-    locked.state, locked.ended_at, locked.end_reason = FleetTaskState.RUNNING, None, ""
-    locked.started_at = locked.started_at or now
-    locked.save(update_fields=["state", "ended_at", "end_reason", "started_at"])
+    count = rows.exclude(pk__in=_without_secret(rows).values("pk")).update(
+        status=FleetItemStatus.WAITING,
+        outcome="",
+        command=None,
+        attempt=F("attempt") + 1,
+        wait_until=wait_until(locked, now),
+        started_at=None,
+        ended_at=None,
+    )
+    if not count:
+        raise errors.NothingFailed("The secrets in it are no longer kept: start a new task." if lost else "")
+    is_early = locked.not_before is not None and locked.not_before > now
+    locked.state = FleetTaskState.WAITING if is_early else FleetTaskState.RUNNING
+    locked.started_at = None if is_early else locked.started_at or now
+    locked.ended_at, locked.end_reason = None, ""
+    locked.save(update_fields=["state", "started_at", "ended_at", "end_reason"])
     audit.record(actor, "fleet.retry", task, changes={"orders": [None, count]})
     jobs.enqueue(STEP_JOB)
     task.refresh_from_db()
-    return count
+    return int(count)
 
 
 def payload_of(item: FleetTaskItem) -> dict[str, Any]:
@@ -156,11 +163,6 @@ def payload_of(item: FleetTaskItem) -> dict[str, Any]:
         return dict(item.payload)
     payload: dict[str, Any] = json.loads(crypto.decrypt(item.secret_payload))
     return payload
-
-
-def has_lost_secret(item: FleetTaskItem) -> bool:
-    """Whether its payload held a secret that has been wiped since."""
-    return not item.secret_payload and _holds_mask(item.payload)
 
 
 def wait_until(task: FleetTask, now: datetime) -> datetime | None:
@@ -267,14 +269,6 @@ def _kept(payload: Mapping[str, Any]) -> tuple[Any, str]:
     return shown, crypto.encrypt(json.dumps(given)) if shown != given else ""
 
 
-def _holds_mask(value: Any) -> bool:
-    if isinstance(value, dict):
-        return any(_holds_mask(item) for item in value.values())
-    if isinstance(value, list):
-        return any(_holds_mask(item) for item in value)
-    return isinstance(value, str) and MASK in value
-
-
 def _note_start(actor: Actor, task: FleetTask, items: Sequence[FleetTaskItem]) -> None:
     chargers = len({item.charge_point_id for item in items})
     changes = {
@@ -318,17 +312,8 @@ def _withdraw_queued(actor: Actor, task: FleetTask) -> int:
     return withdrawn
 
 
-def _set_waiting(item_ids: Sequence[int], until: datetime | None) -> int:
-    count = 0
-    for start in range(0, len(item_ids), _INSERT_AT_ONCE):
-        rows = FleetTaskItem.objects.filter(pk__in=item_ids[start : start + _INSERT_AT_ONCE])
-        count += rows.update(
-            status=FleetItemStatus.WAITING,
-            outcome="",
-            command=None,
-            attempt=F("attempt") + 1,
-            wait_until=until,
-            started_at=None,
-            ended_at=None,
-        )
-    return count
+def _without_secret(rows: QuerySet[FleetTaskItem]) -> QuerySet[FleetTaskItem]:
+    """Those whose payload held a secret that has been wiped since."""
+    # As text, because SQLite knows no containment of JSON.
+    masked: QuerySet[Any] = rows.filter(secret_payload="").annotate(shown=Cast("payload", TextField()))
+    return masked.filter(shown__contains=MASK)

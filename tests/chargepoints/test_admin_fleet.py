@@ -12,11 +12,12 @@ from accounts.models import Tenant, User
 from accounts.permissions import Actor
 from chargepoints.choices import CommandStatus
 from chargepoints.models import ChargePoint, Command, Connection, FleetTask
+from chargepoints.services import fleet
 from chargepoints.services.local_list import store_version
 from csms_project.common.models import AuditEntry
 from tests import factories
 from tests.browsing import messages_of, sign_in
-from tests.chargepoints.fleets import answer, chargers, connect, statuses, step
+from tests.chargepoints.fleets import answer, chargers, connect, orders, statuses, step
 
 CHARGE_POINTS = "admin:chargepoints_chargepoint_changelist"
 
@@ -243,6 +244,38 @@ def test_orders_are_filtered_searched_and_paged(
     assert 'rel="next"' in shown(first)
     assert 'rel="prev"' in shown(second)
     assert rows_of(signed_in.get(page(task), {"p": "x"})) == ["F-1", "F-2"]
+
+
+def test_page_shows_what_was_ordered(signed_in: Client, tenant: Tenant, owner: Actor) -> None:
+    made = chargers(tenant, 2, online=False)
+    given = orders(made, "change_configuration", key="HeartbeatInterval", value="60")
+    one = fleet.start_task(actor=owner, tenant=tenant, title="One", orders=given)
+    more = orders(made, "change_configuration", key="AuthorizationKey", value="f" * 40)
+    two = fleet.start_task(actor=owner, tenant=tenant, title="Two", orders=[*given, *more])
+
+    facts = dict(signed_in.get(page(one)).context["facts"])
+    assert facts["Arguments"] == "key: HeartbeatInterval, value: 60"
+    response = signed_in.get(page(two))
+    assert "Arguments" not in dict(response.context["facts"])
+    assert "key: HeartbeatInterval, value: 60" in shown(response)
+    assert "key: AuthorizationKey, value: ***" in shown(response)
+
+
+def test_page_of_a_charger_names_the_tasks_that_wait_for_it(
+    signed_in: Client, charge_point: ChargePoint, owner: Actor
+) -> None:
+    path = reverse("admin:chargepoints_chargepoint_change", args=[charge_point.pk]) + "?tab=commands"
+    assert "Waiting in tasks" not in shown(signed_in.get(path))
+    task = fleet.start_task(
+        actor=owner,
+        tenant=charge_point.tenant,
+        title="Night work",
+        orders=orders([charge_point]),
+        expires_in=3600,
+    )
+    text = shown(signed_in.get(path))
+    assert "Waiting in tasks" in text
+    assert page(task) in text
 
 
 def test_retry_and_cancel_ask_first(signed_in: Client, task: FleetTask) -> None:

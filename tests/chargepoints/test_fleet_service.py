@@ -519,6 +519,18 @@ def test_stopped_task_can_go_on_with_what_was_not_sent(technician: Actor, tenant
     assert statuses(task) == ["under_way", "waiting"]
 
 
+def test_retry_before_the_time_of_the_task_waits_for_it(technician: Actor, tenant: Tenant) -> None:
+    later = timezone.now() + timedelta(hours=1)
+    task = start(technician, tenant, orders(chargers(tenant, 1)), not_before=later)
+    fleet.cancel_task(actor=technician, task=task)
+    step()
+    fleet.retry_failed(actor=technician, task=task, with_cancelled=True)
+    step()
+    assert (reload(task).state, statuses(task)) == ("waiting", ["waiting"])
+    step(3601)
+    assert (reload(task).state, statuses(task)) == ("running", ["under_way"])
+
+
 # ---------------------------------------------------------------- secrets
 
 
