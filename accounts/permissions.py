@@ -55,6 +55,11 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "commands.send": _FIELD | {Role.SUPPORT},
     # … and what can cut power, change settings or send anything at all.
     "commands.send_dangerous": _FIELD,
+    "firmware.view": ALL,
+    "firmware.change": _FIELD,
+    # Diagnostics and logs may name people's tags.
+    "logs.view": _FIELD | {Role.SUPPORT},
+    "logs.change": _FIELD,
     "transactions.view": ALL,
     "transactions.stop": _FIELD | {Role.SUPPORT},
     "transactions.close": _MANAGE,

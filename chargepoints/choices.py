@@ -299,3 +299,67 @@ class UpgradeStatus(models.TextChoices):
 
 
 OPEN_UPGRADE_STATUSES = frozenset({UpgradeStatus.REQUESTED, UpgradeStatus.WAITING, UpgradeStatus.FELL_BACK})
+
+
+class FirmwareState(models.TextChoices):
+    """Life of an update at one charger."""
+
+    WAITING = "waiting", "Waiting"
+    QUEUED = "queued", "Being asked"
+    UNKNOWN = "unknown", "No answer"
+    ORDERED = "ordered", "Ordered"
+    DOWNLOADING = "downloading", "Downloading"
+    DOWNLOADED = "downloaded", "Downloaded"
+    INSTALLING = "installing", "Installing"
+    INSTALLED = "installed", "Installed"
+    VERIFIED = "verified", "Verified"
+    WRONG_VERSION = "wrong_version", "Wrong version"
+    FAILED = "failed", "Failed"
+    TIMED_OUT = "timed_out", "Timed out"
+    EXPIRED = "expired", "Not begun in time"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+#: What counts as a failure of a campaign, and may be tried again.
+BAD_FIRMWARE_STATES = frozenset(
+    {FirmwareState.WRONG_VERSION, FirmwareState.FAILED, FirmwareState.TIMED_OUT, FirmwareState.EXPIRED}
+)
+
+
+class CampaignState(models.TextChoices):
+    """Life of a firmware campaign."""
+
+    RUNNING = "running", "Running"
+    PAUSED = "paused", "Paused"
+    FINISHED = "finished", "Finished"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+class SignatureState(models.TextChoices):
+    """What we know of a firmware file's signature."""
+
+    NONE = "", "Not signed"
+    UNCHECKED = "unchecked", "Signed, not checked"
+    VALID = "valid", "Signature is right"
+    INVALID = "invalid", "Signature is wrong"
+
+
+class LogKind(models.TextChoices):
+    """What a charger is asked to upload: GetDiagnostics, or a log type of GetLog."""
+
+    DIAGNOSTICS = "diagnostics", "Diagnostics"
+    DIAGNOSTICS_LOG = "DiagnosticsLog", "Diagnostics log"
+    SECURITY_LOG = "SecurityLog", "Security log"
+
+
+class LogState(models.TextChoices):
+    """Life of an upload."""
+
+    QUEUED = "queued", "Being asked"
+    REQUESTED = "requested", "Asked"
+    UPLOADING = "uploading", "Uploading"
+    UPLOADED = "uploaded", "Uploaded"
+    NOTHING = "nothing", "Nothing to upload"
+    FAILED = "failed", "Failed"
+    EXPIRED = "expired", "Never came"
+    CANCELLED = "cancelled", "Cancelled"

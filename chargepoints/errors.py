@@ -127,3 +127,31 @@ class InvalidTemplate(Invalid):
 
 class AlreadyAcknowledged(ChargePointsError):
     """This security event was acknowledged already."""
+
+
+class NoFilesUrl(ChargePointsError):
+    """There is no address for files: set FILES_URL, or PUBLIC_URL, to one that chargers reach."""
+
+
+class FileMissing(ChargePointsError):
+    """There is no file."""
+
+
+class FirmwareNotReady(ChargePointsError):
+    """The firmware file has neither content nor an address yet."""
+
+
+class SignatureWrong(ChargePointsError):
+    """The signature of the firmware file is wrong: chargers would refuse it."""
+
+
+class UpdateUnderWay(ChargePointsError):
+    """An update of this charge point is under way; cancel it first."""
+
+
+class NotPossibleNow(ChargePointsError):
+    """This is not possible in the present state."""
+
+
+class LogRequestEnded(ChargePointsError):
+    """The request has ended."""

@@ -24,8 +24,11 @@ from chargepoints.services import (
     authorities,
     boot_settings,
     certificate_expiry,
+    firmware_campaigns,
+    firmware_following,
     fleet_steps,
     list_sync,
+    log_requests,
     model_profiles,
     ownership,
     reservations,
@@ -193,3 +196,21 @@ def purge_events(now: datetime) -> int:
 def create_partitions(now: datetime) -> int:
     """Months ahead of the message log and of the meter values (PostgreSQL)."""
     return ensure_partitions(now)
+
+
+@job(every_s=5)
+def follow_firmware(now: datetime) -> int:
+    """Bring firmware updates up to date, and let campaigns begin the next ones."""
+    return firmware_following.follow(now) + firmware_campaigns.advance(now)
+
+
+@job(every_s=5)
+def follow_log_requests(now: datetime) -> int:
+    """Bring requested diagnostics and logs up to date."""
+    return log_requests.follow(now)
+
+
+@job(every_s=HOUR_S, batch=200)
+def purge_uploads(now: datetime) -> int:
+    """Retention of uploaded diagnostics and logs (RETENTION_UPLOADS_DAYS)."""
+    return log_requests.purge_files(now)

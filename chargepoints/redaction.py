@@ -22,6 +22,8 @@ _USER_INFO = re.compile(
     r"(?:[^/?#\s@:\[]{0,64}:(?!\d*(?:[/?#]|$))\S{0,255}@(?:[^/?#\s]*@)?|[^/?#\s]*@)"
 )
 _QUERY = re.compile(r"([?&])([^?&=#\s]{1,64})=([^&#\s]+)")
+# Our own addresses of one-time use: who reads them could fetch the firmware, or upload something else.
+_LINK = re.compile(r"(/files/(?:firmware|upload)/)[^/?#\s\"'\\]+")
 _MAX_INTEGER = 2**63
 _VALUES = frozenset({"value", "attributeValue", "actualValue"})
 
@@ -57,10 +59,11 @@ def redact(value: Any) -> Any:
 
 
 def redact_url(text: str) -> str:
-    """Text with user, password and secret query parameters of the URLs in it replaced by `***`."""
+    """Text with user, password, secret query parameters and one-time links of the URLs in it replaced by `***`."""
     if "://" not in text:
         return text
-    return _QUERY.sub(_masked_parameter, _USER_INFO.sub(rf"\1{MASK}@", text))
+    text = _LINK.sub(rf"\1{MASK}", _USER_INFO.sub(rf"\1{MASK}@", text))
+    return _QUERY.sub(_masked_parameter, text)
 
 
 def _masked_parameter(match: re.Match[str]) -> str:

@@ -35,6 +35,23 @@ def make_application(*, http: Application, chargers: Application | None) -> Appl
     return application
 
 
+def with_uploads(http: Application) -> Application:
+    """Django, and beside it where chargers put files: those are judged before their body is read.
+
+    To be called once the applications are loaded.
+    """
+    from chargepoints.file_links import UPLOAD_PATH
+    from chargepoints.uploads_asgi import upload_application
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(UPLOAD_PATH):
+            await upload_application(scope, receive, send)
+        else:
+            await http(scope, receive, send)
+
+    return application
+
+
 async def refuse_socket(scope: Any, receive: Any, send: Any, text: bytes) -> None:
     """Answer a handshake with 404 where the server can, else close (403)."""
     await receive()

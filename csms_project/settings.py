@@ -51,6 +51,8 @@ PUBLIC_URL: str = env.str("PUBLIC_URL", default="")
 TRUSTED_PROXIES: list[str] = env.list("TRUSTED_PROXIES", default=[])
 if TRUSTED_PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+# Where chargers fetch firmware and put logs; `up` takes its own address.
+FILES_URL: str = env.str("FILES_URL", default="") or PUBLIC_URL
 METRICS_TOKEN: str = read_secret("METRICS_TOKEN")
 
 # ---------------------------------------------------------------- applications
@@ -267,6 +269,10 @@ SPECTACULAR_SETTINGS = {
         "RevocationReason": "chargepoints.choices.RevocationReason",
         "CertificateRequestState": "chargepoints.choices.CertificateRequestState",
         "AuthorityState": "chargepoints.choices.AuthorityState",
+        "CampaignState": "chargepoints.choices.CampaignState",
+        "FirmwareState": "chargepoints.choices.FirmwareState",
+        "LogKind": "chargepoints.choices.LogKind",
+        "LogState": "chargepoints.choices.LogState",
         "TransactionStatus": "transactions.choices.TransactionState",
     },
     "POSTPROCESSING_HOOKS": [
@@ -340,6 +346,14 @@ TLS_CLIENT_VERIFY_HEADER: str = env.str("TLS_CLIENT_VERIFY_HEADER", default="")
 # True: a charger of profile 1 may come with TLS, though the whitepaper refuses every other profile (A00.FR.002).
 OCPP_ACCEPT_HIGHER_PROFILE = env.bool("OCPP_ACCEPT_HIGHER_PROFILE", default=False)
 
+# ---------------------------------------------------------------- firmware, diagnostics, logs
+# Shared by all web processes.
+FILES_DIR = Path(env.str("FILES_DIR", default=str(DATA_DIR / "files")))
+FIRMWARE_MAX_BYTES = env.int("FIRMWARE_MAX_BYTES", default=512 * 1024 * 1024)
+UPLOAD_MAX_BYTES = env.int("UPLOAD_MAX_BYTES", default=100 * 1024 * 1024)
+FILE_LINK_HOURS = env.int("FILE_LINK_HOURS", default=24)
+FIRMWARE_PROGRESS_TIMEOUT_S = env.int("FIRMWARE_PROGRESS_TIMEOUT_S", default=4 * 3600)
+
 # ---------------------------------------------------------------- retention (days; 0 keeps for ever)
 RETENTION_MESSAGES_DAYS = env.int("RETENTION_MESSAGES_DAYS", default=90)
 RETENTION_METER_VALUES_DAYS = env.int("RETENTION_METER_VALUES_DAYS", default=730)
@@ -347,6 +361,7 @@ RETENTION_STATUS_EVENTS_DAYS = env.int("RETENTION_STATUS_EVENTS_DAYS", default=3
 RETENTION_VARIABLE_CHANGES_DAYS = env.int("RETENTION_VARIABLE_CHANGES_DAYS", default=730)
 RETENTION_SECURITY_EVENTS_DAYS = env.int("RETENTION_SECURITY_EVENTS_DAYS", default=730)
 RETENTION_EVENTS_DAYS = env.int("RETENTION_EVENTS_DAYS", default=90)
+RETENTION_UPLOADS_DAYS = env.int("RETENTION_UPLOADS_DAYS", default=90)
 RETENTION_REFUSED_DAYS = env.int("RETENTION_REFUSED_DAYS", default=30)
 
 # ---------------------------------------------------------------- logs

@@ -139,6 +139,21 @@ UNFOLD: dict[str, Any] = {
                         "chargepoints_configurationtemplate_drift",
                         "configuration_templates.view",
                     ),
+                    _item(
+                        "Firmware campaigns",
+                        "system_update",
+                        "chargepoints_firmwarecampaign_changelist",
+                        "firmware.view",
+                    ),
+                    _item(
+                        "Firmware files", "memory", "chargepoints_firmwarefile_changelist", "firmware.view"
+                    ),
+                    _item(
+                        "Diagnostics and logs",
+                        "lab_profile",
+                        "chargepoints_logrequest_changelist",
+                        "logs.view",
+                    ),
                     _item("Messages", "forum", "chargepoints_ocppmessage_changelist", "messages.view"),
                     _item("Anomalies", "warning", "chargepoints_frameanomaly_changelist", "messages.view"),
                     _item(

@@ -243,6 +243,11 @@ def make_first_rows(*, say: Say) -> None:
         say(f"First admin made: user {user.username}, with the password of CSMS_ADMIN_PASSWORD")
 
 
+def own_url(address: Address) -> str:
+    """Where other machines reach this server; on the loopback address only this one does."""
+    return f"http://{network.reachable_hosts(address.host)[0]}:{address.port}"
+
+
 def banner(address: Address, *, with_tls: bool = False) -> list[str]:
     """What is printed once the server listens."""
     s = "s" if with_tls else ""

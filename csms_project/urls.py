@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
+from chargepoints.file_views import firmware_view
 from csms_project import pki_view
 from csms_project.error_views import api_not_found
 from csms_project.health import health, live
@@ -23,6 +24,8 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     re_path(r"^health/?$", health, name="health"),
     re_path(r"^health/live/?$", live, name="live"),
+    path("files/firmware/<str:token>/", firmware_view, name="firmware-nameless"),
+    path("files/firmware/<str:token>/<path:name>", firmware_view, name="firmware"),
     path("metrics", metrics, name="metrics"),
     path("pki/roots.pem", pki_view.roots, name="pki_roots"),
     path("pki/bundle.pem", pki_view.bundle, name="pki_bundle"),

@@ -353,6 +353,46 @@ class ReportedScheduleFactory(Factory):
     reported_at = T0
 
 
+class FirmwareFileFactory(Factory):
+    """At an address outside, so that no content is needed."""
+
+    class Meta:
+        model = chargepoints.FirmwareFile
+
+    tenant = SubFactory(TenantFactory)
+    name = Sequence(lambda n: f"Firmware {n}")
+    version = "2.0.0"
+    url = "https://vendor.example.com/fw-2.0.0.bin"
+
+
+class FirmwareCampaignFactory(Factory):
+    class Meta:
+        model = chargepoints.FirmwareCampaign
+
+    file = SubFactory(FirmwareFileFactory)
+    tenant = SelfAttribute("file.tenant")
+    name = Sequence(lambda n: f"Campaign {n}")
+
+
+class FirmwareUpdateFactory(Factory):
+    class Meta:
+        model = chargepoints.FirmwareUpdate
+
+    charge_point = SubFactory(ChargePointFactory)
+    tenant = SelfAttribute("charge_point.tenant")
+    campaign = LazyAttribute(lambda o: FirmwareCampaignFactory(file__tenant=o.tenant))
+
+
+class LogRequestFactory(Factory):
+    class Meta:
+        model = chargepoints.LogRequest
+
+    charge_point = SubFactory(ChargePointFactory)
+    tenant = SelfAttribute("charge_point.tenant")
+    kind = "diagnostics"
+    expires_at = LazyFunction(lambda: now() + timedelta(days=1))
+
+
 class LogRowFactory(Factory):
     class Meta:
         abstract = True

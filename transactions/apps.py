@@ -7,13 +7,15 @@ class TransactionsConfig(AppConfig):
     verbose_name = "Charging"
 
     def ready(self) -> None:
+        from chargepoints import busy
         from chargepoints.services import vendor_messages
         from chargepoints.services.cautions import register_open_sessions
         from transactions import charging, panels
-        from transactions.selectors import open_sessions
+        from transactions.selectors import open_sessions, with_active_session
         from transactions.services.unplugged import UNPLUGGED
 
         panels.register()
         charging.register()
         register_open_sessions(open_sessions)
         vendor_messages.register(*UNPLUGGED)
+        busy.register(with_active_session)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -32,6 +32,12 @@ def list_transactions(tenant: Tenant | None) -> QuerySet[Transaction]:
         "tenant", "charge_point", "evse", "connector", "id_token"
     )
     return rows
+
+
+def with_active_session(charge_point_ids: Collection[int]) -> set[int]:
+    """Those of these charge points where a session runs."""
+    rows = Transaction.objects.filter(charge_point_id__in=charge_point_ids, state=TransactionState.ACTIVE)
+    return set(rows.order_by().values_list("charge_point_id", flat=True).distinct())
 
 
 def search_transactions(

@@ -8,13 +8,18 @@ from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 
 from chargepoints.choices import (
+    CampaignState,
     CommandStatus,
     ConnectorStatus,
+    FirmwareState,
     FleetTaskState,
     LocalListState,
+    LogKind,
+    LogState,
     RefusalReason,
     RegistrationStatus,
     ReservationStatus,
+    SignatureState,
     VariableChangeKind,
     VariableSource,
 )
@@ -144,3 +149,30 @@ class LocalListFilter(filters.FilterSet):
 
     def with_kept(self, rows: QuerySet[Any], name: str, value: bool) -> QuerySet[Any]:
         return rows.filter(following()) if value else rows.exclude(following())
+
+
+class FirmwareFileFilter(filters.FilterSet):
+    name = TextFilter(lookup_expr="icontains")
+    vendor = TextFilter()
+    model = TextFilter()
+    version = TextFilter()
+    signature_state = filters.ChoiceFilter(choices=[row for row in SignatureState.choices if row[0]])
+
+
+class FirmwareCampaignFilter(filters.FilterSet):
+    name = TextFilter(lookup_expr="icontains")
+    state = filters.ChoiceFilter(choices=CampaignState.choices)
+    file = IdFilter(field_name="file_id")
+
+
+class FirmwareUpdateFilter(filters.FilterSet):
+    state = filters.ChoiceFilter(choices=FirmwareState.choices)
+
+
+class LogRequestFilter(filters.FilterSet):
+    kind = filters.ChoiceFilter(choices=LogKind.choices)
+    state = filters.ChoiceFilter(choices=LogState.choices)
+    has_file = TruthFilter(method="with_file")
+
+    def with_file(self, rows: QuerySet[Any], name: str, value: bool) -> QuerySet[Any]:
+        return rows.exclude(stored_as="") if value else rows.filter(stored_as="")

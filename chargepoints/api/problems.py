@@ -5,6 +5,7 @@ from http import HTTPStatus
 from chargepoints import errors
 from chargepoints.services.model_profiles import NotAProfileFile
 from csms_project.common.api.problems import translate
+from csms_project.common.file_store import FileTooLarge
 
 translate(errors.ChargePointsError, HTTPStatus.CONFLICT, "conflict")
 translate(errors.Invalid, HTTPStatus.BAD_REQUEST, "invalid")
@@ -33,3 +34,11 @@ translate(errors.RequestDecided, HTTPStatus.CONFLICT, "request_decided")
 translate(errors.BadCertificateRequest, HTTPStatus.BAD_REQUEST, "bad_certificate_request")
 translate(errors.NothingDiffers, HTTPStatus.CONFLICT, "nothing_differs")
 translate(errors.AlreadyAcknowledged, HTTPStatus.CONFLICT, "already_acknowledged")
+translate(errors.NoFilesUrl, HTTPStatus.CONFLICT, "no_files_url")
+translate(errors.FileMissing, HTTPStatus.NOT_FOUND, "file_missing")
+translate(errors.FirmwareNotReady, HTTPStatus.CONFLICT, "firmware_not_ready")
+translate(errors.SignatureWrong, HTTPStatus.CONFLICT, "signature_wrong")
+translate(errors.UpdateUnderWay, HTTPStatus.CONFLICT, "update_under_way")
+translate(errors.NotPossibleNow, HTTPStatus.CONFLICT, "not_possible_now")
+translate(errors.LogRequestEnded, HTTPStatus.CONFLICT, "log_request_ended")
+translate(FileTooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large")

@@ -8,6 +8,7 @@ from chargepoints.api import (
     charging,
     commands,
     configuration,
+    firmware,
     fleet,
     local_lists,
     model_profiles,
@@ -47,6 +48,10 @@ router.register(rf"{_PART}/charging-profiles", charging.AssignmentViewSet, basen
 router.register(
     rf"{_PART}/composite-schedule", charging.CompositeScheduleViewSet, basename="composite-schedule"
 )
+router.register("firmware-files", firmware.FirmwareFileViewSet, basename="firmware-file")
+router.register("firmware-campaigns", firmware.FirmwareCampaignViewSet, basename="firmware-campaign")
+router.register(rf"{_PART}/firmware-updates", firmware.FirmwareUpdateViewSet, basename="firmware-update")
+router.register(rf"{_PART}/log-requests", firmware.LogRequestViewSet, basename="log-request")
 router.register(rf"{_PART}/commands", commands.CommandViewSet, basename="command")
 router.register(rf"{_PART}/messages", parts.MessageViewSet, basename="message")
 router.register(rf"{_PART}/variables", configuration.VariableViewSet, basename="variable")

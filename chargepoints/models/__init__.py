@@ -19,12 +19,14 @@ from chargepoints.models.events import (
     StatusEvent,
     StatusReport,
 )
+from chargepoints.models.firmware import FirmwareCampaign, FirmwareFile, FirmwareUpdate
 from chargepoints.models.fleet import FleetTask, FleetTaskItem
 from chargepoints.models.local_lists import LocalList, LocalListContent
 from chargepoints.models.model_profiles import ChargePointModelProfile
 from chargepoints.models.profile_upgrades import SecurityProfileUpgrade
 from chargepoints.models.reservations import Reservation
 from chargepoints.models.sites import ChargePoint, Connector, Evse, Location
+from chargepoints.models.uploads import LogRequest
 from chargepoints.models.variables import ConfigurationState, Variable, VariableChange, VariableRequest
 
 __all__ = [
@@ -44,6 +46,9 @@ __all__ = [
     "Connector",
     "DataTransfer",
     "Evse",
+    "FirmwareCampaign",
+    "FirmwareFile",
+    "FirmwareUpdate",
     "FleetTask",
     "FleetTaskItem",
     "FrameAnomaly",
@@ -52,6 +57,7 @@ __all__ = [
     "LocalList",
     "LocalListContent",
     "Location",
+    "LogRequest",
     "OcppMessage",
     "RefusedConnection",
     "ReportedSchedule",

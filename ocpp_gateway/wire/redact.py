@@ -43,6 +43,8 @@ _USER_INFO: Final = re.compile(
     r"(?:[^/?#\s@:\[\"'\\]{0,64}:(?!\d*(?:[/?#]|$))[^\s\"'\\]{0,255}@(?:[^/?#\s\"'\\]*@)?"
     r"|[^/?#\s\"'\\]*@)"
 )
+# Our own addresses of one-time use.
+_LINK: Final = re.compile(r"(/files/(?:firmware|upload)/)[^/?#\s\"'\\]+")
 
 
 def redact_payload(action: str, payload: Any) -> Any:
@@ -136,7 +138,7 @@ def redact_text(text: str) -> str:
     long text afterwards, not before: the name may follow its value. About one second per megabyte at worst.
     """
     if "://" in text:
-        text = _USER_INFO.sub(rf"\1{MASK}@", text)
+        text = _LINK.sub(rf"\1{MASK}", _USER_INFO.sub(rf"\1{MASK}@", text))
     if _may_name_a_secret(text) and _HIDDEN_NAME.search(text):
         text = _VALUE_FIELD.sub(_masked, _HIDDEN_FIELD.sub(_masked, text))
     if _KEY_CODE.search(text):

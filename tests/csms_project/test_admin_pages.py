@@ -30,6 +30,7 @@ EXEMPT = {
     "chargepoints.ReportedSchedule": "part of the charge point's page",
     "chargepoints.InstalledCertificate": "part of the charge point's page",
     "chargepoints.Connector": "part of the charge point's page",
+    "chargepoints.FirmwareUpdate": "part of the pages of its campaign and of its charge point",
     "chargepoints.Evse": "part of the charge point's page",
     "chargepoints.FleetTaskItem": "part of the task's page",
     "chargepoints.ConfigurationEntry": "part of its template",
@@ -101,6 +102,11 @@ PAGES = {
         change="charging_profiles.change",
         delete="charging_profiles.change",
     ),
+    "chargepoints.FirmwareFile": Page(
+        view="firmware.view", add="firmware.change", change="firmware.change", delete="firmware.change"
+    ),
+    "chargepoints.FirmwareCampaign": Page(view="firmware.view", add="firmware.change"),
+    "chargepoints.LogRequest": Page(view="logs.view"),
     "chargepoints.Connection": Page(view="connections.view"),
     "chargepoints.RefusedConnection": Page(view="refusals.view"),
     "chargepoints.OcppMessage": Page(view="messages.view"),
@@ -151,6 +157,12 @@ VIEWS = [
         (),
         "configuration_templates.change",
     ),
+    ("chargepoints_firmwarecampaign_live", "chargepoints.FirmwareCampaign", (), "firmware.view"),
+    ("chargepoints_firmwarecampaign_export", "chargepoints.FirmwareCampaign", (), "firmware.view"),
+    ("chargepoints_firmwarecampaign_step", "chargepoints.FirmwareCampaign", ("pause",), "firmware.change"),
+    ("chargepoints_firmwarecampaign_step", "chargepoints.FirmwareCampaign", ("cancel",), "firmware.change"),
+    ("chargepoints_firmwareupdate_new", "chargepoints.ChargePoint", (), "firmware.change"),
+    ("chargepoints_logrequest_ask", "chargepoints.ChargePoint", (), "logs.change"),
     ("chargepoints_refusedconnection_register", "chargepoints.RefusedConnection", (), "refusals.change"),
     ("chargepoints_certificate_revoke", "chargepoints.Certificate", (), "certificates.change"),
     (
@@ -214,6 +226,9 @@ def make_rows(tenant: Tenant, charge_point: ChargePoint) -> dict[str, Any]:
         "chargepoints.Certificate": factories.CertificateFactory(**here),
         "chargepoints.CertificateRequest": factories.CertificateRequestFactory(**here),
         "chargepoints.ChargingProfile": factories.ChargingProfileFactory(tenant=tenant),
+        "chargepoints.FirmwareFile": factories.FirmwareFileFactory(tenant=tenant),
+        "chargepoints.FirmwareCampaign": factories.FirmwareUpdateFactory(**here).campaign,
+        "chargepoints.LogRequest": factories.LogRequestFactory(**here),
         "chargepoints.Connection": factories.ConnectionFactory(**here),
         "chargepoints.RefusedConnection": factories.RefusedConnectionFactory(tenant=tenant),
         "chargepoints.OcppMessage": factories.OcppMessageFactory(**here),
@@ -349,7 +364,7 @@ def test_pages_opened_by_a_driver_lead_to_the_login(
 def test_live_parts_without_a_login_ask_for_a_reload(rows: dict[str, Any], client: Client) -> None:
     paths = [reverse("admin:home_live"), *(path for path in object_urls(rows) if path.endswith("/live/"))]
     answers = [client.get(path) for path in paths]
-    assert len(answers) == 4
+    assert len(answers) == 5
     assert all((a.status_code, a["HX-Refresh"], a.content) == (401, "true", b"") for a in answers)
 
 
@@ -408,6 +423,9 @@ QUERIES = {
     "chargepoints.ChargePoint": 11,
     "chargepoints.Command": 6,
     "chargepoints.FleetTask": 9,
+    "chargepoints.FirmwareFile": 7,
+    "chargepoints.FirmwareCampaign": 8,
+    "chargepoints.LogRequest": 7,
     "chargepoints.OcppMessage": 6,
     "chargepoints.StatusEvent": 6,
     "transactions.Transaction": 7,

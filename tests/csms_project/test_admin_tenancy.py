@@ -157,6 +157,7 @@ READ_ONLY = [
     "chargepoints.RefusedConnection",
     "chargepoints.Reservation",
     "chargepoints.LocalList",
+    "chargepoints.LogRequest",
     "chargepoints.GatewayNode",
     "transactions.Transaction",
     "transactions.MeterValue",

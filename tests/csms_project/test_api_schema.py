@@ -49,6 +49,7 @@ USERS, USER = crud("users")
 DRIVERS, DRIVER = crud("drivers")
 TOKENS, TOKEN = crud("id_tokens")
 LOCATIONS, LOCATION = crud("locations")
+FIRMWARE_FILES, FIRMWARE_FILE = crud("firmware")
 TARIFFS, TARIFF = crud("tariffs")
 PROFILES, PROFILE = crud("model_profiles")
 TEMPLATES, TEMPLATE = crud("configuration_templates")
@@ -111,6 +112,23 @@ PATHS: dict[str, Path] = {
     "configuration-drift/sums/": Path("configuration_templates.view"),
     "configuration-drift/apply/": Path(write={"post": "commands.send_dangerous"}),
     "local-lists/": Path("local_lists.view"),
+    "charge-points/{identity}/firmware-updates/": Path("firmware.view", {"post": "firmware.change"}),
+    "charge-points/{identity}/firmware-updates/{id}/": Path("firmware.view"),
+    "charge-points/{identity}/firmware-updates/{id}/cancel/": Path(write={"post": "firmware.change"}),
+    "charge-points/{identity}/log-requests/": Path("logs.view", {"post": "logs.change"}),
+    "charge-points/{identity}/log-requests/{id}/": Path("logs.view"),
+    "charge-points/{identity}/log-requests/{id}/cancel/": Path(write={"post": "logs.change"}),
+    "charge-points/{identity}/log-requests/{id}/file/": Path("logs.view", {"delete": "logs.change"}),
+    "firmware-files/": FIRMWARE_FILES,
+    "firmware-files/{id}/": FIRMWARE_FILE,
+    "firmware-files/{id}/content/": Path(write={"post": "firmware.change"}),
+    "firmware-campaigns/": FIRMWARE_FILES,
+    "firmware-campaigns/{id}/": Path("firmware.view"),
+    "firmware-campaigns/{id}/updates/": Path("firmware.view"),
+    "firmware-campaigns/{id}/pause/": Path(write={"post": "firmware.change"}),
+    "firmware-campaigns/{id}/resume/": Path(write={"post": "firmware.change"}),
+    "firmware-campaigns/{id}/cancel/": Path(write={"post": "firmware.change"}),
+    "firmware-campaigns/{id}/retry/": Path(write={"post": "firmware.change"}),
     "connections/": Path("connections.view"),
     "refused-connections/": Path("refusals.view"),
     "refused-connections/{id}/": Path("refusals.view"),
@@ -201,6 +219,10 @@ def rows(tenant: Tenant, charge_point: ChargePoint) -> dict[str, int]:
     connector = charge_point.connectors.first()
     session = factories.TransactionFactory(connector=connector)
     factories.ConnectionFactory(charge_point=charge_point)
+    command = factories.CommandFactory(charge_point=charge_point, action="clear_cache")
+    # Parts of a charge point are all asked for by this number.
+    update = factories.FirmwareUpdateFactory(charge_point=charge_point, pk=command.pk)
+    factories.LogRequestFactory(charge_point=charge_point, pk=command.pk)
     return {
         "users": factories.MembershipFactory(tenant=tenant).user.pk,
         "drivers": factories.DriverFactory(tenant=tenant).pk,
@@ -209,8 +231,10 @@ def rows(tenant: Tenant, charge_point: ChargePoint) -> dict[str, int]:
         "events": factories.EventFactory(tenant=tenant).pk,
         "locations": factories.LocationFactory(tenant=tenant).pk,
         "configuration-templates": factories.ConfigurationTemplateFactory(tenant=tenant).pk,
-        "charge-points": factories.CommandFactory(charge_point=charge_point, action="clear_cache").pk,
         "model-profiles": factories.ModelProfileFactory(tenant=tenant).pk,
+        "charge-points": command.pk,
+        "firmware-files": update.campaign.file.pk,
+        "firmware-campaigns": update.campaign.pk,
         "refused-connections": factories.RefusedConnectionFactory(
             tenant=tenant, charge_point=charge_point
         ).pk,
@@ -339,7 +363,7 @@ def test_each_role_may_exactly_what_the_table_says(
     for method, path in OPERATIONS:
         # Unusable bodies: what is allowed ends as 400 or 409, or has an effect that other rows survive.
         url = url_of(path, rows) if method != "delete" else url_of(path, {})
-        if method == "delete" and "{identity}" in path:
+        if method == "delete" and path == "charge-points/{identity}/":
             url = f"{V1}charge-points/NOBODY/"
         if getattr(client, method)(url, {"name": []}).status_code == 403:
             refused.add((method, path))

@@ -48,6 +48,8 @@ class Command(BaseCommand):
         # Kept until the process ends.
         lock = up.lock_database(Path(settings.DATABASES["default"]["NAME"])) if settings.SQLITE else None
         up.prepare(address=address, say=self.say)
+        # Chargers are told where to fetch firmware: here, unless the settings say otherwise.
+        settings.FILES_URL = settings.FILES_URL or up.own_url(address)
         background: list[Background] = [jobs.ticker]
         if with_demo:
             background.append(self.prepare_demo(address))
