@@ -20,7 +20,11 @@ _PARTS = ("the site", "the firmware version", "the model", "the vendor")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charger:
-    """What decides which sources fit."""
+    """What decides which sources fit.
+
+    profile         names the model profile that it follows
+    auto_configure  it may be set up after a boot without being asked
+    """
 
     pk: int
     tenant_id: int
@@ -31,6 +35,8 @@ class Charger:
     firmware: str = ""
     location_id: int | None = None
     location_name: str = ""
+    profile: str = ""
+    auto_configure: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +55,9 @@ class Source:
     label           its name for people
     layer           TEMPLATE, or PROFILE for what is known of a kind of charger
     apply_at_boot   its values are sent after each boot
+    only_if_auto    that only of chargers that may be set up without being asked
     since           of boots after this moment only
+    profile         only for chargers that follow this model profile
     template_id     the template that it is
     """
 
@@ -62,13 +70,16 @@ class Source:
     layer: int = TEMPLATE
     priority: int = 0
     apply_at_boot: bool = False
+    only_if_auto: bool = False
     since: datetime | None = None
+    profile: str = ""
     template_id: int | None = None
 
     def fits(self, charger: Charger) -> bool:
         """Whether it is for this charger."""
         return (
             (self.location_id is None or self.location_id == charger.location_id)
+            and (not self.profile or self.profile == charger.profile)
             and fits_pattern(self.vendor, charger.vendor)
             and fits_pattern(self.model, charger.model)
             and fits_pattern(self.firmware, charger.firmware)

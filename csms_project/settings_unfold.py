@@ -28,6 +28,11 @@ def _item(title: str, icon: str, name: str, action: str | None = None) -> dict[s
     return {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{name}"), "permission": permission}
 
 
+def _is_at(part: str, *, but: str) -> Callable[[HttpRequest], bool]:
+    """Whether a page is this item's, where another item's address begins with its own."""
+    return lambda request: part in request.path and but not in request.path
+
+
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Charging",
     "SITE_HEADER": "Charging",
@@ -132,7 +137,8 @@ UNFOLD: dict[str, Any] = {
                         "tune",
                         "chargepoints_configurationtemplate_changelist",
                         "configuration_templates.view",
-                    ),
+                    )
+                    | {"active": _is_at("/configurationtemplate/", but="/drift/")},
                     _item(
                         "Configuration drift",
                         "rule",

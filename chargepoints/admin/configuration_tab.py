@@ -67,21 +67,23 @@ def _wanted(obj: ChargePoint) -> dict[str, Any] | None:
     if not wanted:
         return None
     wrong = {row.key.casefold(): row for row in rows}
+    shown = [
+        {
+            "key": item.value.key,
+            "value": MASK if item.value.is_secret else item.value.text,
+            "source": item.source,
+            "reason": item.reason,
+            "drift": wrong.get(key),
+            "chip": state_chip(wrong[key]) if key in wrong else chip("as wanted", "ok"),
+        }
+        for key, item in sorted(wanted.items())
+    ]
     return {
         "count": len(wanted),
         "wrong": len(wrong),
         "sendable": any(row.state in drift.SENDABLE for row in rows),
-        "rows": [
-            {
-                "key": item.value.key,
-                "value": MASK if item.value.is_secret else item.value.text,
-                "source": item.source,
-                "reason": item.reason,
-                "drift": wrong.get(key),
-                "chip": state_chip(wrong[key]) if key in wrong else chip("as wanted", "ok"),
-            }
-            for key, item in sorted(wanted.items())
-        ],
+        "different": [item for item in shown if item["drift"] is not None],
+        "right": [item for item in shown if item["drift"] is None],
     }
 
 

@@ -122,7 +122,7 @@ class ConfigurationTemplateAdmin(TenantModelAdmin):
         (
             "Which chargers",
             {
-                "fields": (("vendor", "model", "firmware"), ("location", "priority")),
+                "fields": (("vendor", "model"), ("firmware", "location"), "priority"),
                 "description": "All that is filled in must fit. Nothing filled in: every charger.",
             },
         ),

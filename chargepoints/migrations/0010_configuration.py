@@ -122,7 +122,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "model",
-                    models.CharField(blank=True, help_text="Likewise, for example EVlink*.", max_length=50),
+                    models.CharField(blank=True, help_text="Likewise, for example Wall*.", max_length=50),
                 ),
                 (
                     "firmware",

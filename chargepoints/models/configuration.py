@@ -25,7 +25,7 @@ class ConfigurationTemplate(TenantOwned, Timestamped):
         blank=True,
         help_text="As the charger reports it; * and ? stand for any text. Empty: any.",
     )
-    model = models.CharField(max_length=50, blank=True, help_text="Likewise, for example EVlink*.")
+    model = models.CharField(max_length=50, blank=True, help_text="Likewise, for example Wall*.")
     firmware = models.CharField(
         "firmware version", max_length=50, blank=True, help_text="Likewise, as 2.3.*."
     )

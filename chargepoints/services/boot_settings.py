@@ -1,4 +1,4 @@
-"""Templates that apply at boot: what differs is sent once after each boot.
+"""Templates that apply at boot, and profiles of models: what differs is sent once after each boot.
 
 A job looks for chargers that have booted, so that a boot itself costs nothing. First the configuration is read, unless
 the boot has ordered that itself (`auto_configure`); when the whole of it was read since the boot, what differs is sent.
@@ -123,27 +123,35 @@ def _set_one(row: ChargePoint, items: Sequence[drift.Drift]) -> int:
 
 
 def _read(rows: Sequence[ChargePoint]) -> int:
-    """Order the configuration to be read where a template may want something."""
+    """Order the configuration to be read where something is wanted; other boots count as settled."""
     if not rows:
         return 0
     scope = drift.Scope(tenant=None, charge_points=[row.pk for row in rows], at_boot=True)
     wanting = drift.covered(scope)
-    return sum(_read_one(row, is_wanted=row.pk in wanting) for row in rows)
+    _mark([row for row in rows if row.pk not in wanting], "set_for_boot_at")
+    for row in rows:
+        if row.pk in wanting:
+            _read_one(row)
+    return len(rows)
 
 
 @atomic
-def _read_one(row: ChargePoint, *, is_wanted: bool) -> int:
-    # Without a template for it the boot counts as settled, so that it is not looked at again.
-    column = "read_for_boot_at" if is_wanted else "set_for_boot_at"
+def _read_one(row: ChargePoint) -> None:
+    _mark([row], "read_for_boot_at")
+    _order(row, "get_configuration", {})
+
+
+def _mark(rows: Sequence[ChargePoint], column: str) -> None:
+    """Note of which boot something is done; it is not looked at again."""
     ConfigurationState.objects.bulk_create(
-        [ConfigurationState(tenant_id=row.tenant_id, charge_point=row, **{column: row.last_boot_at})],
+        [
+            ConfigurationState(tenant_id=row.tenant_id, charge_point=row, **{column: row.last_boot_at})
+            for row in rows
+        ],
         update_conflicts=True,
         unique_fields=["charge_point"],
         update_fields=[column],
     )
-    if is_wanted:
-        _order(row, "get_configuration", {})
-    return 1
 
 
 def _order(row: ChargePoint, action: str, payload: dict[str, str]) -> None:

@@ -27,6 +27,7 @@ from chargepoints.models import (
     VariableRequest,
 )
 from chargepoints.redaction import MASK, is_secret_name
+from chargepoints.services import profile_sources
 from chargepoints.wanted import Charger, Source, Value, Wanted, merge
 from csms_project.common import crypto
 
@@ -37,7 +38,7 @@ _REFUSED = (CommandStatus.REJECTED, CommandStatus.NOT_SUPPORTED)
 SENDABLE = frozenset({DriftState.DIFFERS, DriftState.HIDDEN})
 
 Loader = Callable[[Sequence[int]], dict[int, list[Source]]]
-_loaders: list[Loader] = []
+_loaders: list[Loader] = [profile_sources.load]
 
 
 def register_sources(loader: Loader) -> None:
@@ -168,9 +169,11 @@ def tenants_at_boot() -> list[int]:
     """The tenants of which a source applies at boot."""
     templates = ConfigurationTemplate.objects.filter(is_active=True, apply_at_boot=True)
     found = set(templates.values_list("tenant", flat=True))
-    if _loaders:
-        for tenant_id, sources in load_sources(list(Tenant.objects.values_list("pk", flat=True))).items():
-            found |= {tenant_id for source in sources if source.apply_at_boot}
+    everybody = list(Tenant.objects.values_list("pk", flat=True))
+    for loader in _loaders:
+        found |= {
+            pk for pk, sources in loader(everybody).items() if any(source.apply_at_boot for source in sources)
+        }
     return sorted(found)
 
 
@@ -253,26 +256,28 @@ def _charge_points(scope: Scope) -> QuerySet[Any]:
 def _piece(rows: QuerySet[Any], last: str) -> list[tuple[Charger, datetime | None]]:
     names = (
         "pk", "tenant_id", "identity", "name", "vendor", "model", "firmware_version", "location_id",
-        "location__name", "last_boot_at",
+        "location__name", "model_profile_id", "built_in_profile", "auto_configure", "tenant__auto_configure",
+        "last_boot_at",
     )  # fmt: skip
-    page = rows.filter(identity__gt=last).order_by("identity").values_list(*names)[:CHUNK]
-    return [
-        (
-            Charger(
-                pk=pk,
-                tenant_id=tenant_id,
-                identity=identity,
-                name=name,
-                vendor=vendor,
-                model=model,
-                firmware=firmware,
-                location_id=location_id,
-                location_name=location_name or "",
-            ),
-            booted,
-        )
-        for pk, tenant_id, identity, name, vendor, model, firmware, location_id, location_name, booted in page
-    ]
+    page = rows.filter(identity__gt=last).order_by("identity").values(*names)[:CHUNK]
+    return [(_charger(row), row["last_boot_at"]) for row in page]
+
+
+def _charger(row: dict[str, Any]) -> Charger:
+    own = row["auto_configure"]
+    return Charger(
+        pk=row["pk"],
+        tenant_id=row["tenant_id"],
+        identity=row["identity"],
+        name=row["name"],
+        vendor=row["vendor"],
+        model=row["model"],
+        firmware=row["firmware_version"],
+        location_id=row["location_id"],
+        location_name=row["location__name"] or "",
+        profile=profile_sources.key_of(row["model_profile_id"], row["built_in_profile"]),
+        auto_configure=row["tenant__auto_configure"] if own is None else own,
+    )
 
 
 def _merged(
@@ -282,19 +287,23 @@ def _merged(
     scope: Scope,
     merged: dict[tuple[Any, ...], dict[str, Wanted]],
 ) -> dict[str, Wanted]:
-    kind = (charger.tenant_id, charger.vendor, charger.model, charger.firmware, charger.location_id)
+    kind = (
+        charger.tenant_id, charger.vendor, charger.model, charger.firmware, charger.location_id, charger.profile,
+    )  # fmt: skip
     if kind not in merged:
         merged[kind] = merge(sources.get(charger.tenant_id, ()), charger)
     keys = merged[kind]
     if scope.template_id is not None:
         keys = {key: value for key, value in keys.items() if value.source.template_id == scope.template_id}
     if scope.at_boot:
-        keys = {key: value for key, value in keys.items() if _applies(value.source, booted)}
+        keys = {key: value for key, value in keys.items() if _applies(value.source, charger, booted)}
     return keys
 
 
-def _applies(source: Source, booted: datetime | None) -> bool:
-    return source.apply_at_boot and booted is not None and (source.since is None or source.since <= booted)
+def _applies(source: Source, charger: Charger, booted: datetime | None) -> bool:
+    if not source.apply_at_boot or booted is None or (source.only_if_auto and not charger.auto_configure):
+        return False
+    return source.since is None or source.since <= booted
 
 
 def _known(charge_points: Sequence[int], keys: Collection[str]) -> _Known:

@@ -16,7 +16,7 @@ from chargepoints.models import ChargePoint, Command, ConfigurationTemplate, Con
 from chargepoints.services import boot_settings, drift
 from chargepoints.services.variables import Entry, store_snapshot
 from chargepoints.wanted import PROFILE, Source, Value
-from tests.factories import ConfigurationTemplateFactory
+from tests.factories import ConfigurationTemplateFactory, ModelProfileFactory
 
 pytestmark = pytest.mark.usefixtures("connection")
 
@@ -250,3 +250,25 @@ def test_boot_settings_of_another_source_are_sent(
     tell(charge_point, "60")
     step()
     assert sent() == [SET]
+
+
+@pytest.mark.parametrize("auto", [True, False])
+def test_model_profile_is_sent_to_chargers_that_may_be_set_up(auto: bool, charge_point: ChargePoint) -> None:
+    profile = ModelProfileFactory(
+        tenant=charge_point.tenant,
+        boot_configuration={"HeartbeatInterval": "300", "AuthorizationKey": "x" * 20},
+    )
+    charge_point.model_profile, charge_point.auto_configure = profile, auto
+    charge_point.save()
+    boot(charge_point)
+    tell(charge_point, "60")
+    step()
+    assert sent() == ([SET] if auto else [])
+    (row,) = drift.report(drift.Scope(tenant=charge_point.tenant)).rows
+    assert (row.key, row.wanted.source.template_id) == ("HeartbeatInterval", None)
+
+
+def test_model_profile_that_a_charger_does_not_follow_wants_nothing(charge_point: ChargePoint) -> None:
+    ModelProfileFactory(tenant=charge_point.tenant, boot_configuration={"HeartbeatInterval": "300"})
+    tell(charge_point, "60")
+    assert drift.report(drift.Scope(tenant=charge_point.tenant)).covered == 0

@@ -122,10 +122,10 @@ def test_tab_costs_the_same_for_any_number_of_keys(
     sign_in(client, viewer)
     tab(client, charge_point)
     # Session, user, membership, tenant; the charger and its live part; keys, state, changes, what is wanted.
-    with django_assert_num_queries(16):
+    with django_assert_num_queries(17):
         tab(client, charge_point)
     store_snapshot(charge_point.pk, [Entry(key=f"Key{number}") for number in range(50)], is_complete=True)
-    with django_assert_num_queries(16):
+    with django_assert_num_queries(17):
         tab(client, charge_point)
 
 

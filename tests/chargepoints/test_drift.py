@@ -251,8 +251,8 @@ def test_report_takes_the_same_statements_for_any_number_of_chargers(
         for _ in range(number):
             row = ChargePointFactory(tenant=tenant)
             store_snapshot(row.pk, [Entry(key="A", value="2"), Entry(key="B", value="2")], is_complete=True)
-        # Templates, entries; chargers and the end of them; values, states, requests, their commands.
-        with django_assert_num_queries(7):
+        # Templates, entries, profiles; chargers and the end of them; values, states, requests, their commands.
+        with django_assert_num_queries(8):
             counts.append(len(drift.report(drift.Scope(tenant=tenant)).rows))
     assert counts == [2, 26]
 
