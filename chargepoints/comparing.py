@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from chargepoints.configuration_keys import KeySpec, find_key, is_same
 from chargepoints.models import Variable
 
+#: What a charger says of a key that it does not have.
+_ABSENT = {"never listed", "not known to the charger"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
@@ -78,6 +81,8 @@ def _side(row: Variable | None) -> Side:
 def _verdict(name: str, ours: Side, theirs: Side) -> bool | None:
     if ours.state == theirs.state == "secret":
         return None
+    if {ours.state, theirs.state} <= _ABSENT:
+        return True
     if ours.state or theirs.state:
         return ours.state == theirs.state
     if ours.value is None or theirs.value is None:

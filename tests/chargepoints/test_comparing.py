@@ -60,6 +60,14 @@ def test_compare_all_shows_what_is_the_same_too(charge_point: ChargePoint, secon
     assert [line.name for line in lines if line.is_same] == ["LocalPreAuthorize"]
 
 
+def test_compare_takes_an_unknown_key_for_one_that_is_not_there(
+    charge_point: ChargePoint, second: ChargePoint
+) -> None:
+    store_snapshot(charge_point.pk, [], unknown=["Strange"])
+    lines = compare(variables_of(charge_point), variables_of(second), only_different=True)
+    assert "Strange" not in [line.name for line in lines]
+
+
 def test_compare_page_shows_both_and_exports_without_formulas(
     viewer: Actor, charge_point: ChargePoint, second: ChargePoint, client: Client
 ) -> None:
