@@ -63,6 +63,7 @@ __all__ = [
 QUEUE_TIME_S = 60
 DEFAULT_TIMEOUT_S = 30
 MAX_TIMEOUT_S = 600
+_TRAIL_ENTRIES = 100
 MAX_EXPIRES_IN_S = 30 * 24 * 3600
 #: The dispatcher times commands out itself; the job that cleans up behind a dead one waits this much longer.
 TIMEOUT_GRACE = timedelta(seconds=30)
@@ -166,11 +167,23 @@ def queue(
         actor,
         spec.permission,
         charge_point,
-        changes={"command": [None, command.pk], "action": [None, action], "payload": [None, shown]},
+        changes={
+            "command": [None, command.pk],
+            "action": [None, action],
+            "payload": [None, _shortened(shown)],
+        },
     )
     if connection is not None:
         on_commit(partial(wake_node, connection.node_id, charge_point.pk))
     return command
+
+
+def _shortened(payload: dict[str, Any]) -> dict[str, Any]:
+    """Arguments for the trail: long lists, such as thousands of tags, stand in the command that it names."""
+    return {
+        name: f"{len(value)} entries" if isinstance(value, list) and len(value) > _TRAIL_ENTRIES else value
+        for name, value in payload.items()
+    }
 
 
 def cancel(*, actor: Actor, command: Command) -> Command:

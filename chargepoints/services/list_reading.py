@@ -8,10 +8,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from django.db.models import Max
+
 from chargepoints import list_plan
 from chargepoints.choices import LocalListState
 from chargepoints.list_messages import ASKING, SENDING, End, Sent, end_of, sent_by, told_version, words_of
-from chargepoints.models import Command, LocalList
+from chargepoints.models import ChargePoint, Command, LocalList
 from chargepoints.services.list_contents import entries_of, keep
 from csms_project.common import events
 
@@ -39,6 +41,12 @@ def read(row: LocalList, command: Command, now: datetime) -> None:
         # What it takes was asked for: the variables know, or it does not say.
         row.state, row.next_attempt_at = LocalListState.UNKNOWN, now
         row.asked_limits = end_of(command) is not End.UNSENT
+
+
+def new_list(charge_point: ChargePoint) -> LocalList:
+    """A list of which nothing is known: what was sent in former times is not read again, the version is asked for."""
+    last = Command.objects.filter(charge_point=charge_point).aggregate(last=Max("pk"))["last"]
+    return LocalList(tenant_id=charge_point.tenant_id, charge_point=charge_point, read_up_to=last or 0)
 
 
 def doubt_all(row: LocalList, now: datetime) -> None:

@@ -27,6 +27,7 @@ from chargepoints.selectors import following, live_connections
 from chargepoints.services import list_reading
 from chargepoints.services.list_contents import entries_of
 from chargepoints.services.list_limits import KEYS, has_limits, limits_of
+from chargepoints.services.list_reading import new_list
 from chargepoints.services.list_wanted import Wanted, WantedLists, with_sources
 
 #: Lists that one run looks at, and how many of them are locked together.
@@ -157,6 +158,8 @@ def send_due(now: datetime, wanted: WantedLists) -> int:
         charge_point__archived_at=None,
     )
     keys = list(due.order_by("next_attempt_at", "pk").values_list("pk", flat=True)[:BATCH])
+    for row in with_sources(LocalList.objects.filter(pk__in=keys)):
+        wanted.of(row)  # before anything is locked
     plans = _Plans()
     return sum(_send(key, now, wanted, plans) for key in keys)
 
@@ -247,7 +250,7 @@ def _make_missing() -> int:
     without = ChargePoint.objects.filter(
         tenant__keep_local_lists=True, archived_at=None, local_list__isnull=True
     ).order_by("pk")
-    rows = [LocalList(tenant_id=row.tenant_id, charge_point=row) for row in without[:_NEW_AT_ONCE]]
+    rows = [new_list(row) for row in without[:_NEW_AT_ONCE]]
     LocalList.objects.bulk_create(rows, ignore_conflicts=True)
     return len(rows)
 

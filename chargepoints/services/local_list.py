@@ -22,6 +22,7 @@ from chargepoints.list_plan import Difference, Entries, Entry
 from chargepoints.models import ChargePoint, Command, LocalList
 from chargepoints.services.list_contents import entries_of
 from chargepoints.services.list_limits import is_switched_off, limits_of
+from chargepoints.services.list_reading import new_list
 from chargepoints.services.list_wanted import WantedLists, with_sources
 from chargepoints.services.variables import store_value
 from csms_project.common import audit, jobs
@@ -189,7 +190,8 @@ def empty(*, actor: Actor, charge_point: ChargePoint) -> Command:
 
 def _made(charge_point: ChargePoint) -> LocalList:
     """The list of a charger, made if it has none, locked."""
-    LocalList.objects.get_or_create(charge_point=charge_point, defaults={"tenant_id": charge_point.tenant_id})
+    if not LocalList.objects.filter(charge_point=charge_point).exists():
+        LocalList.objects.bulk_create([new_list(charge_point)], ignore_conflicts=True)
     row: LocalList = LocalList.objects.select_for_update(no_key=True, of=("self",)).get(
         charge_point=charge_point
     )

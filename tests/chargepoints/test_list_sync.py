@@ -21,7 +21,7 @@ from chargepoints.services import list_sync, local_list, stations
 from chargepoints.services.list_contents import entries_of
 from chargepoints.services.list_reading import RETRY_AFTER
 from chargepoints.services.list_wanted import WantedLists
-from csms_project.common.models import Event
+from csms_project.common.models import AuditEntry, Event
 from tests import factories
 
 SYSTEM = Actor.system("tests", via="cli")
@@ -705,6 +705,33 @@ def test_raw_list_that_we_cannot_read_leaves_it_unknown(
 
     charger.serve()
     assert charger.tags == held(row) == ABC
+
+
+def test_lists_of_former_times_are_not_read_again(
+    charger: Charger, charge_point: ChargePoint, tags: list[IdToken], technician: Actor
+) -> None:
+    by_hand(charger, "send_local_list", update_type="Full", entries=[])
+    charger.answer(charger.next())
+
+    local_list.change(actor=technician, charge_point=charge_point, is_kept=True)
+
+    row = LocalList.objects.get()
+    assert row.read_up_to == Command.objects.get().pk
+    assert charger.serve() == KNOWN
+    assert charger.tags == held(row) == ABC
+
+
+def test_trail_of_a_long_list_names_the_command_instead_of_the_tags(
+    charger: Charger, row: LocalList, tenant: Tenant
+) -> None:
+    for number in range(101):
+        factories.IdTokenFactory(tenant=tenant, value=f"T{number}")
+    factories.VariableFactory(charge_point=charger.charge_point, name="SendLocalListMaxLength", value="500")
+    charger.serve()
+
+    entry = AuditEntry.objects.filter(action="commands.send_dangerous").latest("id")
+    assert entry.changes["payload"] == [None, {"update_type": "Full", "version": 1, "entries": "101 entries"}]
+    assert len(Command.objects.get(pk=entry.changes["command"][1]).payload["entries"]) == 101
 
 
 def test_refusal_of_a_list_sent_by_hand_is_no_failure_of_ours(
