@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -66,7 +67,7 @@ class CertificateAuthorityAdmin(ReadOnlyAdmin):
     search_fields = ("common_name", "fingerprint", "serial_number")
     fieldsets = (
         (None, {"fields": ("common_name", "kind", "status", "key", "parent", "issued")}),
-        ("Validity", {"fields": ("not_before", "not_after", "retired_at", "crl_made_at", "crl_next_update")}),
+        ("Validity", {"fields": ("not_before", "not_after", "retired_at", "list_made", "list_ends")}),
         ("Certificate", {"fields": ("subject", "issuer", "serial_number", "fingerprint", "text")}),
     )
 
@@ -107,6 +108,14 @@ class CertificateAuthorityAdmin(ReadOnlyAdmin):
             obj.pk,
             obj.certificates.count(),
         )
+
+    @display(description="Revocation list made", empty_value="–")
+    def list_made(self, obj: CertificateAuthority) -> datetime | None:
+        return obj.crl_made_at
+
+    @display(description="Revocation list valid until", empty_value="–")
+    def list_ends(self, obj: CertificateAuthority) -> datetime | None:
+        return obj.crl_next_update
 
     @display(description="PEM")
     def text(self, obj: CertificateAuthority) -> str:

@@ -219,7 +219,7 @@ def _attention(request: HttpRequest, tenant: Tenant | None) -> list[Tile]:
             Tile(
                 "Security alerts",
                 _at_most(waiting),
-                "wait for somebody" if waiting else "all clear",
+                "to look at" if waiting else "all clear",
                 f"{_list('chargepoints_securityevent')}?alert=open",
                 "shield",
                 "bad" if waiting else "ok",
