@@ -102,7 +102,12 @@ def check(csr: str, station: ChargePoint) -> requests.Request:
     Raises  BadRequest
     """
     read = requests.read(csr)
-    names = (station.serial_number, station.box_serial_number, station.identity)
+    names = (
+        station.certificate_name,
+        station.serial_number,
+        station.box_serial_number,
+        station.identity,
+    )
     requests.check_owner(read, names=names, organization=station.tenant.certificate_organization)
     return read
 

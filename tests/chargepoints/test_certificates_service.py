@@ -296,6 +296,12 @@ def test_name_in_certificates_may_differ_from_that_of_the_organisation(
     assert made.organization == "acme charging gmbh"
 
 
+def test_name_that_was_set_for_its_certificate_is_right(charge_point: ChargePoint) -> None:
+    charge_point.certificate_name = "Made-by-Maker-7"
+    csr = csr_pem(common_name="made-by-maker-7")
+    assert certificate_requests.sign_for(actor=ADMIN, charge_point=charge_point, csr=csr)
+
+
 def test_authority_is_missing(charge_point: ChargePoint) -> None:
     CertificateAuthority.objects.update(state="retired")
     with pytest.raises(errors.NoAuthority):
