@@ -13,6 +13,7 @@ PATHS = [
     "/admin/",
     "/admin/chargepoints/chargepoint/",
     "/admin/chargepoints/chargepoint/add/",
+    "/admin/chargepoints/fleettask/",
     "/admin/chargepoints/location/",
     "/admin/chargepoints/ocppmessage/",
     "/admin/chargepoints/refusedconnection/",
