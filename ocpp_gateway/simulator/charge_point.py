@@ -355,6 +355,9 @@ class ChargePoint(Connection):
         self.journal.write(record)
 
     # ---------------------------------------------------------------- calls of the CSMS
+    def own_certificate(self) -> bytes:
+        return self.certificates.pem()
+
     async def serve(self, rpc: Rpc, call: frames.Call) -> None:
         """Answer a call of the CSMS, then do what was asked."""
         self.stats.commands[call.action] += 1

@@ -191,12 +191,16 @@ def get_configuration(cp: ChargePoint, payload: Payload) -> Answer:
 
 def change_configuration(cp: ChargePoint, payload: Payload) -> Answer:
     key, value = str(payload["key"]), str(payload["value"])
+    if key.lower() == "securityprofile" and not (value.isdecimal() and cp.take_profile(int(value))):
+        return _status("Rejected")
     status = cp.configuration.change(key, value)
     then = None
     if status == "Accepted" and key.lower() == "heartbeatinterval":
         cp.schedule_heartbeat()
     elif status == "Accepted" and key.lower() == "authorizationkey":
         cp.take_key(value)
+        then = cp.disconnect()
+    elif status == "Accepted" and key.lower() == "securityprofile":
         then = cp.disconnect()
     return _status(status, then)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ocpp_gateway.simulator.autopilot import Traffic
 from ocpp_gateway.simulator.register import Registration, add_register_arguments, registration_from
+from ocpp_gateway.simulator.tls import Tls
 
 DEFAULT_URL = "ws://127.0.0.1:8000/ocpp"
 
@@ -50,6 +51,7 @@ class SimulationConfig:
     connect_rate: float = 50.0
     grace_s: float = 20.0
     tolerate_outages: bool = False
+    tls: Tls = field(default_factory=Tls)
     registration: Registration | None = None
 
     @property
@@ -161,6 +163,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="identity,key per line; --register writes it if missing",
     )
+    add(
+        "--tls-ca",
+        default="",
+        metavar="FILE",
+        help="authorities of the server's certificate (PEM), for wss://",
+    )
+    add("--tls-cert", default="", metavar="FILE", help="client certificate; {identity} in it is replaced")
+    add("--tls-key", default="", metavar="FILE", help="its key; without it the certificate's file has both")
+    add("--tls-insecure", action="store_true", help="trust any certificate of the server")
     add("--user-agent", default="csms-simulator")
     add("--offline-rate", type=float, default=0.0, metavar="R", help="offline periods per charger-hour")
     add("--offline-length", type=parse_range, default=(30.0, 120.0), metavar="MIN-MAX", help="seconds")
@@ -223,6 +234,12 @@ def config_from(options: argparse.Namespace) -> SimulationConfig:
         connect_rate=options.connect_rate,
         grace_s=options.grace,
         tolerate_outages=options.tolerate_outages,
+        tls=Tls(
+            authorities=options.tls_ca,
+            certificate=options.tls_cert,
+            key=options.tls_key,
+            is_blind=options.tls_insecure,
+        ),
         registration=registration_from(options),
     )
 

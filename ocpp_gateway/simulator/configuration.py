@@ -55,6 +55,7 @@ def _keys(*, connectors: int, meter_interval_s: int) -> dict[str, Key]:
         "NumberOfConnectors": Key(str(connectors), "int", readonly=True),
         "ReserveConnectorZeroSupported": Key("false", "bool", readonly=True),
         "ResetRetries": Key("3", "int"),
+        "SecurityProfile": Key("0", "int"),
         "StopTransactionOnEVSideDisconnect": Key("true", "bool"),
         "StopTransactionOnInvalidId": Key("true", "bool"),
         "StopTxnAlignedData": Key(""),

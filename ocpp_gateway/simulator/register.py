@@ -99,13 +99,13 @@ class Api:
         except OSError as error:
             raise RegistrationFailed(f"{self._base} cannot be reached: {error}") from error
 
-    def ensure_charge_point(self, identity: str, key: str) -> None:
-        """Create a charge point, or give the existing one this key."""
-        new = {"identity": identity, "security_profile": 1, "authorization_key": key}
+    def ensure_charge_point(self, identity: str, key: str, profile: int = 1) -> None:
+        """Create a charge point, or give the existing one this key and security profile."""
+        new = {"identity": identity, "security_profile": profile, "authorization_key": key}
         status, body = self.call("POST", "charge-points/", new)
         if status in _EXISTS:
             path = f"charge-points/{quote(identity, safe='')}/"
-            second, _ = self.call("PATCH", path, {"authorization_key": key, "security_profile": 1})
+            second, _ = self.call("PATCH", path, {"authorization_key": key, "security_profile": profile})
             status = second if second < 300 else status
         if status >= 300:
             raise RegistrationFailed(f"charge point {identity!r}: HTTP {status} {body}")
@@ -133,14 +133,18 @@ def new_key() -> str:
     return secrets.token_hex(20)
 
 
-def register(registration: Registration, *, keys: dict[str, str], tags: Sequence[str]) -> None:
+def register(
+    registration: Registration, *, keys: dict[str, str], tags: Sequence[str], profile: int = 1
+) -> None:
     """Make all charge points and tags exist. Blocking: call it in a thread.
 
     Raises RegistrationFailed.
     """
     api = Api(registration)
     with ThreadPoolExecutor(_PARALLEL) as pool:
-        work = [pool.submit(api.ensure_charge_point, identity, key) for identity, key in keys.items()]
+        work = [
+            pool.submit(api.ensure_charge_point, identity, key, profile) for identity, key in keys.items()
+        ]
         work += [pool.submit(api.ensure_tag, tag) for tag in tags]
         try:
             for done in work:

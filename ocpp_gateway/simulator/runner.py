@@ -65,7 +65,8 @@ async def _registered(config: SimulationConfig) -> SimulationConfig:
     if config.registration is None:
         return config
     keys = {identity: config.keys.get(identity) or config.key or new_key() for identity in config.identities}
-    await asyncio.to_thread(register, config.registration, keys=keys, tags=config.tag_values)
+    profile = Station(url=config.url, identity="", key="a key", tls=config.tls).profile
+    await asyncio.to_thread(register, config.registration, keys=keys, tags=config.tag_values, profile=profile)
     if config.keys_file is not None and not config.keys_file.exists():
         _write_keys(config.keys_file, keys)
     return replace(config, keys=keys)
@@ -106,6 +107,7 @@ class Fleet:
             answer_timeout_s=config.answer_timeout_s,
             plug_in_s=2.0,
             unplug_s=3.0,
+            tls=config.tls,
         )
         cp = ChargePoint(
             station,

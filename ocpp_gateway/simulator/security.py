@@ -52,6 +52,15 @@ class Certificates:
         self.own, self.own_key, self.chain, self.asked_key = certificate, key, chain, None
         return True
 
+    def pem(self) -> bytes:
+        """The own chain and its key; empty without one."""
+        if self.own_key is None or not self.chain:
+            return b""
+        key = self.own_key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        return self.chain.encode() + b"\n" + key
+
     def install(self, use: str, certificate: x509.Certificate) -> None:
         held = self._installed.setdefault(use, [])
         if certificate not in held:

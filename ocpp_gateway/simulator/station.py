@@ -20,6 +20,7 @@ from ocpp_gateway.simulator.clock import Clock, Timer
 from ocpp_gateway.simulator.configuration import Configuration
 from ocpp_gateway.simulator.rpc import CallFailed, NoAnswer, Rpc
 from ocpp_gateway.simulator.stats import Stats
+from ocpp_gateway.simulator.tls import Tls
 from ocpp_gateway.wire import frames
 
 logger = logging.getLogger(__name__)
@@ -27,6 +28,7 @@ logger = logging.getLogger(__name__)
 MAX_INTERVAL_S = 3600
 OWN_RETRY_S, OWN_HEARTBEAT_S = 60, 300  # where the CSMS leaves the choice to us (OCPP 1.6 §6.4)
 MAX_BACKOFF_S = 30.0
+TRIES_WITH_NEW_PROFILE = 2
 
 
 class HandshakeFailed(Exception):
@@ -58,11 +60,19 @@ class Station:
     plug_in_s: float = 0.0
     unplug_s: float = 0.0
     reset_s: float = 2.0
+    tls: Tls = field(default_factory=Tls)
 
     @property
-    def address(self) -> str:
-        """The URL of this charge point, identity percent-encoded (OCPP-J 1.6 §3.1.1)."""
-        return f"{self.url.rstrip('/')}/{quote(self.identity, safe='')}"
+    def profile(self) -> int:
+        """The security profile that it is set up with (OCPP 1.6 security whitepaper §2.1)."""
+        if self.url.startswith("wss:"):
+            return 3 if self.tls.certificate and not self.key else 2
+        return 1 if self.key else 0
+
+    def address(self, profile: int) -> str:
+        """The URL of this charge point, identity percent-encoded (OCPP-J 1.6 §3.1.1); its scheme fits the profile."""
+        _, _, place = self.url.partition("://")
+        return f"{'wss' if profile >= 2 else 'ws'}://{place.rstrip('/')}/{quote(self.identity, safe='')}"
 
 
 class Connection:
@@ -85,6 +95,9 @@ class Connection:
             transaction_data=station.transaction_data,
         )
         self.accepted = False
+        self.profile = station.profile
+        self._profile_before: int | None = None
+        self.configuration["SecurityProfile"] = str(self.profile)
         self.rpc: Rpc | None = None
         self._listener: asyncio.Task[None] | None = None
         self._heartbeat: Timer | None = None
@@ -102,6 +115,10 @@ class Connection:
         """Report what the CSMS does not know yet and deliver the queue."""
         raise NotImplementedError
 
+    def own_certificate(self) -> bytes:
+        """The certificate chain that was delivered, and its key, in PEM; empty without one."""
+        return b""
+
     # ---------------------------------------------------------------- socket
     @property
     def online(self) -> bool:
@@ -110,12 +127,13 @@ class Connection:
     async def connect(self) -> None:
         """Open the socket. Raises HandshakeFailed."""
         headers = {}
-        if self.station.key:
+        if self.station.key and self.profile < 3:
             pair = f"{self.station.identity}:{self.station.key}".encode()
             headers["Authorization"] = "Basic " + base64.b64encode(pair).decode()
         try:
             socket = await connect(
-                self.station.address,
+                self.station.address(self.profile),
+                ssl=self._tls(),
                 subprotocols=[Subprotocol("ocpp1.6")],
                 additional_headers=headers,
                 user_agent_header=self.station.user_agent,
@@ -132,6 +150,7 @@ class Connection:
         except (OSError, InvalidHandshake, ssl.SSLError) as error:
             self.stats.errors[f"connect:{type(error).__name__}"] += 1
             raise HandshakeFailed(str(error)) from error
+        self._profile_before = None  # it works: there is no way back
         self.rpc = Rpc(
             socket,
             clock=self.clock,
@@ -141,6 +160,13 @@ class Connection:
         )
         self.stats.connected += 1
         self._listener = asyncio.create_task(self._listen(self.rpc))
+
+    def _tls(self) -> ssl.SSLContext | None:
+        if self.profile < 2:
+            return None
+        return self.station.tls.context(
+            self.station.identity, with_certificate=self.profile >= 3, own=self.own_certificate()
+        )
 
     async def _listen(self, rpc: Rpc) -> None:
         try:
@@ -190,6 +216,7 @@ class Connection:
                 await self.disconnected()
             except (HandshakeFailed, NoAnswer):
                 failures += 1
+                self._fall_back(failures)
                 if self.online:
                     await self.disconnect()
             pause = min(2.0**failures, MAX_BACKOFF_S) * self.rng.uniform(0.5, 1.0)
@@ -286,6 +313,21 @@ class Connection:
     def take_key(self, key: str) -> None:
         """Use another key from the next connection on."""
         self.station = replace(self.station, key=key)
+
+    def take_profile(self, profile: int) -> bool:
+        """Use a higher security profile from the next connection on; false without what it needs (A05.FR.01–04)."""
+        if not self.profile < profile <= 3 or (profile < 3 and not self.station.key):
+            return False
+        if profile == 3 and not (self.station.tls.certificate or self.own_certificate()):
+            return False
+        self._profile_before, self.profile = self.profile, profile
+        return True
+
+    def _fall_back(self, failures: int) -> None:
+        """Take the profile before, when the new one does not work (A05.FR.08)."""
+        if self._profile_before is not None and failures >= TRIES_WITH_NEW_PROFILE:
+            self.profile, self._profile_before = self._profile_before, None
+            self.configuration["SecurityProfile"] = str(self.profile)
 
     async def close(self) -> None:
         """Close the socket and end all work beside."""
