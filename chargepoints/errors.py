@@ -121,6 +121,14 @@ class NothingDiffers(ChargePointsError):
     """There is nothing to send: what differs cannot be set, or nothing does."""
 
 
+class UpgradeUnderWay(ChargePointsError):
+    """An upgrade of the security profile is under way already."""
+
+
+class NoUpgrade(ChargePointsError):
+    """No upgrade of the security profile is under way."""
+
+
 class InvalidTemplate(Invalid):
     """The template is not valid."""
 

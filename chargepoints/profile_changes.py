@@ -16,6 +16,7 @@ from django.utils import timezone
 from chargepoints.choices import OPEN_UPGRADE_STATUSES, CommandStatus, SecurityProfile, UpgradeStatus
 from chargepoints.errors import InvalidPayload
 from chargepoints.models import ChargePoint, Command, SecurityProfileUpgrade
+from csms_project.common import events
 
 ACTION = "change_configuration"
 KEY = "SecurityProfile"
@@ -87,8 +88,27 @@ def asked(command: Command) -> None:
         target_profile=target,
         requested_by_name=command.requested_by_name,
     )
+    is_new = row.pk is None
     row.command, row.over_ocpp, row.status, row.detail = command, True, UpgradeStatus.REQUESTED, ""
     row.save()
+    if is_new:
+        _tell(row, "charge_point.profile_upgrade_started", by=command.requested_by_name)
+
+
+def expect(charge_point: ChargePoint, target: int, *, by: str) -> None:
+    """Somebody makes the change at the charger: it may come with the new profile from now on."""
+    row = SecurityProfileUpgrade.objects.create(
+        tenant_id=charge_point.tenant_id,
+        charge_point=charge_point,
+        from_profile=charge_point.security_profile,
+        target_profile=target,
+        over_ocpp=False,
+        status=UpgradeStatus.WAITING,
+        requested_by_name=by[:150],
+        detail="Change the profile, and the address if it is another one, at the charger.",
+    )
+    ChargePoint.objects.filter(pk=charge_point.pk).update(pending_security_profile=target)
+    _tell(row, "charge_point.profile_upgrade_started", by=by)
 
 
 def sent(command: Command) -> None:
@@ -154,6 +174,18 @@ def close(row: SecurityProfileUpgrade, status: UpgradeStatus, detail: str = "") 
     ChargePoint.objects.filter(pk=row.charge_point_id).update(pending_security_profile=None)
     row.status, row.detail, row.ended_at = status, detail[:255], timezone.now()
     row.save(update_fields=["status", "detail", "ended_at", "updated_at"])
+    _tell(row, "charge_point.profile_upgrade_ended", status=row.status, detail=row.detail)
+
+
+def _tell(row: SecurityProfileUpgrade, kind: str, **data: str) -> None:
+    events.record(
+        kind,
+        tenant_id=row.tenant_id,
+        object_type="charge_point",
+        object_id=row.charge_point_id,
+        charge_point=row.charge_point.identity,
+        data={"from": row.from_profile, "to": row.target_profile, **data},
+    )
 
 
 # ---------------------------------------------------------------- the charger comes

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import ssl
 import time
 from collections.abc import Sequence
@@ -42,7 +41,6 @@ _LEVEL: Final = "@SECLEVEL=2"
 #: certificate is listed under the charger's name instead of ending as an alert that nobody reads.
 _NO_CHECK_TIME: Final = 0x200000
 LOOK_S: Final = 5.0
-ASK_S: Final = 20.0  # for the authorities in the database
 #: So long the keys of session tickets live; a new context has new ones.
 FRESH_S: Final = 24 * 3600.0
 WARN_DAYS: Final = 14
@@ -97,7 +95,6 @@ class TlsKeeper:
     def __init__(self, files: TlsFiles) -> None:
         self.files = files
         self._builtin = ""
-        self._asked_at = -math.inf
         self._state = _state_of(files)
         self._made_at = time.monotonic()
         self.context, self.revocations, self._ends = _load(files, self._builtin)
@@ -133,8 +130,7 @@ class TlsKeeper:
     def look(self) -> None:
         """Take new files and new authorities, if there are any."""
         has_new = False
-        if self.files.with_builtin and time.monotonic() - self._asked_at > ASK_S:
-            self._asked_at = time.monotonic()
+        if self.files.with_builtin:
             builtin = _ask_for_authorities(self._builtin)
             has_new, self._builtin = builtin != self._builtin, builtin
         if has_new or self.is_stale():

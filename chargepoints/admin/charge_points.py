@@ -29,6 +29,7 @@ from chargepoints import keys
 from chargepoints.admin.charge_point_page import ChargePointPages
 from chargepoints.admin.fleet_actions import actions_for
 from chargepoints.admin.local_lists import keep_for_many
+from chargepoints.admin.profile_upgrade import ProfileUpgradePages
 from chargepoints.admin.refusals import shown_once
 from chargepoints.admin.shared import (
     ERRORS,
@@ -190,7 +191,7 @@ class ConnectorInline(TenantTabularInline):
 
 
 @register(ChargePoint)
-class ChargePointAdmin(ChargePointPages):
+class ChargePointAdmin(ProfileUpgradePages, ChargePointPages):
     permission_area = "charge_points"
     domain_errors = ERRORS
     form = ChargePointForm

@@ -24,6 +24,7 @@ from chargepoints.choices import (
     RegistrationStatus,
     ReservationStatus,
     SecurityProfile,
+    UpgradeStatus,
 )
 from chargepoints.errors import ChargePointsError
 from chargepoints.models import Certificate, CertificateRequest, ChargePoint, Reservation
@@ -67,6 +68,14 @@ REQUEST_TONES = {
     CertificateRequestState.DELIVERED: "ok",
     CertificateRequestState.REFUSED: "bad",
     CertificateRequestState.FAILED: "bad",
+}
+UPGRADE_TONES = {
+    UpgradeStatus.REQUESTED: "info",
+    UpgradeStatus.WAITING: "info",
+    UpgradeStatus.FELL_BACK: "warn",
+    UpgradeStatus.DONE: "ok",
+    UpgradeStatus.REJECTED: "bad",
+    UpgradeStatus.CANCELLED: "neutral",
 }
 REGISTRATION_TONES = {
     RegistrationStatus.ACCEPTED: "ok",

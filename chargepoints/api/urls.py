@@ -13,6 +13,7 @@ from chargepoints.api import (
     local_lists,
     model_profiles,
     parts,
+    profile_upgrades,
     templates,
     views,
 )
@@ -62,7 +63,16 @@ router.register(rf"{_PART}/connectors", parts.ConnectorViewSet, basename="connec
 _LOCAL_LIST = rf"^{_PART}/local-list/"
 _list_view = local_lists.LocalListViewSet.as_view
 
+_UPGRADE = rf"^{_PART}/security-profile-upgrade/"
+_upgrade_view = profile_upgrades.ProfileUpgradeViewSet.as_view
+
 urlpatterns = [
+    re_path(
+        rf"{_UPGRADE}$",
+        _upgrade_view({"get": "state", "post": "start", "delete": "cancel"}),
+        name="security-profile-upgrade",
+    ),
+    re_path(rf"{_UPGRADE}retry/$", _upgrade_view({"post": "retry"}), name="security-profile-upgrade-retry"),
     re_path(
         rf"{_LOCAL_LIST}$", _list_view({"get": "retrieve", "patch": "partial_update"}), name="local-list"
     ),

@@ -10,11 +10,13 @@ from django.urls import reverse
 
 from accounts.models import Tenant
 from accounts.permissions import Actor
-from chargepoints.choices import RefusalReason
-from chargepoints.models import ChargePoint
+from chargepoints import commands
+from chargepoints.choices import CommandStatus, RefusalReason
+from chargepoints.models import ChargePoint, Command, Connection, SecurityProfileUpgrade
 from csms_project.common.models import AuditEntry, Event
 from tests import factories
 from tests.browsing import sign_in
+from tests.chargepoints.sending import send
 
 
 @pytest.fixture
@@ -105,3 +107,104 @@ def test_failed_tls_handshake_cannot_be_registered(signed_in: Client, tenant: Te
     path = reverse("admin:chargepoints_refusedconnection_register", args=[row.pk])
     signed_in.post(path, {"connectors": 1, "security_profile": 1})
     assert not ChargePoint.objects.filter(identity__startswith="TLS").exists()
+
+
+# ---------------------------------------------------------------- upgrades
+def upgrade(charge_point: ChargePoint, act: str = "") -> str:
+    return reverse(f"admin:chargepoints_chargepoint_upgrade{act}", args=[charge_point.pk])
+
+
+def row() -> SecurityProfileUpgrade:
+    found: SecurityProfileUpgrade = SecurityProfileUpgrade.objects.get()
+    return found
+
+
+def test_settings_lead_to_the_upgrade(signed_in: Client, charge_point: ChargePoint) -> None:
+    page = signed_in.get(change(charge_point) + "?tab=settings").content.decode()
+    assert upgrade(charge_point) in page
+    assert "Raise the security profile" in page
+    ChargePoint.objects.update(security_profile=2, pending_security_profile=3)
+    page = signed_in.get(change(charge_point) + "?tab=settings").content.decode()
+    assert "on its way to 3: TLS and client certificate" in page
+    ChargePoint.objects.update(security_profile=3, pending_security_profile=None)
+    assert upgrade(charge_point) not in signed_in.get(change(charge_point)).content.decode()
+
+
+def test_upgrade_page_shows_what_each_profile_needs(signed_in: Client, charge_point: ChargePoint) -> None:
+    answer = signed_in.get(upgrade(charge_point))
+    assert [item["step"].name for item in answer.context["steps"]][-1] == "root"
+    answer = signed_in.get(upgrade(charge_point) + "?target=3")
+    shown = {item["step"].name: item["url"] for item in answer.context["steps"]}
+    assert shown["certificate"].endswith("trigger_message/?message=SignCertificate")
+    assert shown["connected"] == ""
+    assert signed_in.get(upgrade(charge_point) + "?target=9").context["target"] == 2
+
+
+def test_upgrade_is_started_tried_again_and_called_off(signed_in: Client, connection: Connection) -> None:
+    charge_point = connection.charge_point
+    signed_in.post(upgrade(charge_point), {"target_profile": 2, "how": "ocpp", "confirm": "on"})
+    assert (row().status, row().target_profile) == ("requested", 2)
+    page = signed_in.get(upgrade(charge_point)).content.decode()
+    assert "On the way to profile 2: TLS and key" in page
+    assert "Try again" not in page
+    sent = send(Command.objects.get(), connection)
+    commands.complete(sent.pk, status=CommandStatus.TIMED_OUT)
+    page = signed_in.get(upgrade(charge_point)).content.decode()
+    assert "did not answer" in page
+    assert "Try again" in page
+    assert (
+        "asked for the new profile again" in signed_in.get(upgrade(charge_point, "_retry")).content.decode()
+    )
+    signed_in.post(upgrade(charge_point, "_retry"))
+    assert row().status == "requested"
+    assert "set its security profile" in signed_in.get(upgrade(charge_point, "_cancel")).content.decode()
+    signed_in.post(upgrade(charge_point, "_cancel"))
+    assert row().status == "cancelled"
+    assert "Earlier upgrades" in signed_in.get(upgrade(charge_point)).content.decode()
+
+
+def test_upgrade_by_hand_at_the_charger(signed_in: Client, charge_point: ChargePoint) -> None:
+    signed_in.post(upgrade(charge_point), {"target_profile": 3, "how": "hand", "confirm": "on"})
+    assert (row().status, row().over_ocpp) == ("waiting", False)
+    page = signed_in.get(upgrade(charge_point)).content.decode()
+    assert "at the charger" in page
+    assert "Try again" not in page
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"target_profile": 2, "how": "ocpp"}, "required"),
+        ({"target_profile": 1, "how": "ocpp", "confirm": "on"}, "Select a valid choice"),
+        ({"target_profile": 2, "how": "ocpp", "confirm": "on"}, "offline"),
+    ],
+)
+def test_upgrade_that_cannot_be_started_says_why(
+    signed_in: Client, charge_point: ChargePoint, data: dict[str, Any], words: str
+) -> None:
+    assert words in signed_in.post(upgrade(charge_point), data).content.decode()
+    assert not SecurityProfileUpgrade.objects.exists()
+
+
+def test_upgrade_without_a_key_says_so_at_its_field(signed_in: Client, charge_point: ChargePoint) -> None:
+    ChargePoint.objects.update(security_profile=0, key_hash="")
+    answer = signed_in.post(upgrade(charge_point), {"target_profile": 2, "how": "hand", "confirm": "on"})
+    assert "needs an authorization key" in answer.context["form"].errors["target_profile"][0]
+
+
+def test_upgrade_is_shown_to_all_and_made_by_few(
+    client: Client, support: Actor, charge_point: ChargePoint
+) -> None:
+    sign_in(client, support)
+    answer = client.get(upgrade(charge_point))
+    assert (answer.status_code, answer.context["form"]) == (200, None)
+    data = {"target_profile": 2, "how": "hand", "confirm": "on"}
+    assert client.post(upgrade(charge_point), data).status_code == 403
+    assert not SecurityProfileUpgrade.objects.exists()
+
+
+def test_upgrade_page_of_the_highest_profile_says_so(signed_in: Client, charge_point: ChargePoint) -> None:
+    ChargePoint.objects.update(security_profile=3)
+    page = signed_in.get(upgrade(charge_point)).content.decode()
+    assert "This is the highest profile" in page
+    assert "Start the upgrade" not in page

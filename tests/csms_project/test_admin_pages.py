@@ -131,6 +131,9 @@ INSTALLATION_PAGES = {"chargepoints.CertificateAuthority"}
 VIEWS = [
     ("chargepoints_chargepoint_live", "chargepoints.ChargePoint", (), "charge_points.view"),
     ("chargepoints_chargepoint_key", "chargepoints.ChargePoint", (), "charge_points.change"),
+    ("chargepoints_chargepoint_upgrade", "chargepoints.ChargePoint", (), "charge_points.view"),
+    ("chargepoints_chargepoint_upgrade_retry", "chargepoints.ChargePoint", (), "commands.send_dangerous"),
+    ("chargepoints_chargepoint_upgrade_cancel", "chargepoints.ChargePoint", (), "commands.send_dangerous"),
     ("chargepoints_chargepoint_step", "chargepoints.ChargePoint", ("accept",), "charge_points.change"),
     ("chargepoints_chargepoint_step", "chargepoints.ChargePoint", ("archive",), "charge_points.archive"),
     ("chargepoints_chargepoint_command", "chargepoints.ChargePoint", ("remote_start",), "commands.send"),

@@ -100,6 +100,12 @@ PATHS: dict[str, Path] = {
     "model-profiles/copy/": Path(write={"post": "model_profiles.change"}),
     "model-profiles/export/": Path("model_profiles.view"),
     "model-profiles/import/": Path(write={"post": "model_profiles.change"}),
+    "charge-points/{identity}/security-profile-upgrade/": Path(
+        "charge_points.view", {"post": "commands.send_dangerous", "delete": "commands.send_dangerous"}
+    ),
+    "charge-points/{identity}/security-profile-upgrade/retry/": Path(
+        write={"post": "commands.send_dangerous"}
+    ),
     "charge-points/{identity}/local-list/": Path("local_lists.view", {"patch": "local_lists.change"}),
     "charge-points/{identity}/local-list/sync/": Path(write={"post": "local_lists.change"}),
     "charge-points/{identity}/local-list/check/": Path(write={"post": "commands.send"}),
