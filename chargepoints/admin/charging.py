@@ -20,7 +20,7 @@ from chargepoints.admin.charging_charts import plan_chart
 from chargepoints.admin.charging_form import PRESETS, ChargingProfileForm, words
 from chargepoints.admin.fleet import task_url
 from chargepoints.admin.shared import ERRORS
-from chargepoints.charging.plan import CHARGE_POINT_MAX, TX, Unreadable
+from chargepoints.charging.plan import CHARGE_POINT_MAX, TX, Plan, Unreadable
 from chargepoints.charging.rules import remarks_on
 from chargepoints.command_fields import SEND, SEND_DANGEROUS
 from chargepoints.errors import InvalidProfile
@@ -39,13 +39,13 @@ class SetForm(forms.Form):
     """A profile, the chargers that are to get it, and where on them."""
 
     profile = forms.ModelChoiceField(
-        label="Profile", queryset=ChargingProfile.objects.none(), widget=widgets.UnfoldAdminSelect2Widget
+        label="Profile", queryset=ChargingProfile.objects.none(), widget=widgets.UnfoldAdminSelectWidget
     )
     charge_points = forms.ModelMultipleChoiceField(
         label="Charge points",
         queryset=ChargePoint.objects.none(),
-        widget=widgets.UnfoldAdminSelect2MultipleWidget,
-        help_text="One or many; many are a task that you can follow.",
+        widget=widgets.UnfoldAdminSelectMultipleWidget(attrs={"size": 10}),
+        help_text="One or many; many become a task. The list of charge points has filters for choosing.",
     )
     connector = forms.IntegerField(
         label="Connector",
@@ -234,12 +234,9 @@ class ChargingProfileAdmin(TenantModelAdmin):
         require(request, "charging_profiles.change")
         form = self.get_form(request, None)(request.POST)
         form.is_valid()
-        errors = {name: found for name, found in form.errors.items() if name != "name"}
-        preview: dict[str, Any] = {"hint": "Correct the limits to see what they come to."}
-        if not errors and form.row_forms.is_valid():
-            preview = _shown(form.instance)
-        elif problems := [text for found in errors.values() for text in found]:
-            preview = {"hint": " ".join(problems[:2])}
+        problems = [text for name, found in form.errors.items() if name != "name" for text in found]
+        hint = " ".join(problems[:2]) or "Correct the limits to see what they come to."
+        preview = {"hint": hint} if form.plan is None else _drawn(form.plan)
         return render(request, f"{_PAGES}/preview.html", {"preview": preview})
 
     def set_view(self, request: HttpRequest) -> HttpResponse:
@@ -313,7 +310,7 @@ class ChargingProfileAdmin(TenantModelAdmin):
             done = "The charger is asked to remove it; its answer appears below."
             self.attempt(request, lambda: charging_profiles.clear(actor=actor, assignment=row), done)
             return HttpResponseRedirect(url)
-        name = f"“{row.profile}”" if row.profile is not None else f"profile {row.profile_number}"
+        name = f"“{row.name}”"
         place = f"connector {row.connector_number}" if row.connector_number else "the charger"
         context = {
             "title": f"Clear {name}",
@@ -380,7 +377,10 @@ def _presets(request: HttpRequest) -> list[dict[str, Any]]:
 def _shown(obj: ChargingProfile) -> dict[str, Any]:
     """Chart and words of a profile."""
     try:
-        plan = obj.plan
+        return _drawn(obj.plan)
     except Unreadable:
         return {"hint": "The limits cannot be read."}
+
+
+def _drawn(plan: Plan) -> dict[str, Any]:
     return {"chart": plan_chart(plan), "lines": words(plan)[:12], "remarks": remarks_on(plan)}

@@ -86,10 +86,11 @@ def connector_chart(
 
 
 def window(session: RunningSession | None, now: datetime) -> tuple[datetime, datetime]:
-    """The time of a connector's chart: some of a running session, and a day ahead."""
+    """The time of a connector's chart: a day ahead, or what a session has run and as much again, so that both show."""
     if session is None:
         return now, now + _DAY
-    return min(max(session.started_at, now - _BACK), now), now + _DAY / 2
+    start = min(max(session.started_at, now - _BACK), now)
+    return start, now + max(now - start, timedelta(hours=1))
 
 
 def _steps(

@@ -51,7 +51,7 @@ _PURPOSE_CHOICES = (
     (ProfilePurpose.TX, "One running session, chosen when it is set (TxProfile)"),
 )
 _UNIT_CHOICES = ((AMPERE, "Ampere per phase"), (KILOWATT, "Kilowatt in total"), (WATT, "Watt in total"))
-_PHASES = (("", "3, or as the charger"), ("1", "1"), ("2", "2"), ("3", "3"))
+_PHASES = (("", "usual"), ("1", "1"), ("2", "2"), ("3", "3"))
 _WEEKDAYS = tuple((str(number), name) for number, name in enumerate(clock.WEEKDAYS))
 
 Preset = tuple[str, str, dict[str, Any], list[dict[str, Any]]]
@@ -172,6 +172,7 @@ class ChargingProfileForm(TenantForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.plan: Plan | None = None
         rows = self._first_values()
         if "name" in self.fields:
             self.fields["name"].help_text = "For people; chargers do not see it."
@@ -226,7 +227,7 @@ class ChargingProfileForm(TenantForm):
         if not self.row_forms.is_valid():
             self.add_error(None, "Correct the limits below.")
         # A name is no part of the plan: the preview does without.
-        plan = self.read() if set(self.errors) <= {"name"} else None
+        self.plan = plan = self.read() if set(self.errors) <= {"name"} else None
         if plan is None:
             return data
         for name in ("kind", "recurrency_kind", "charging_rate_unit", "duration", "start_schedule"):

@@ -53,7 +53,7 @@ def _context(request: HttpRequest, obj: ChargePoint) -> dict[str, Any]:
         "set_url": f"{set_url}?charge_points={obj.pk}" if may_set else "",
         "may_ask": allowed(request, SEND, obj) and obj.archived_at is None,
         "ask_url": reverse("admin:chargepoints_chargingprofile_ask", args=[obj.pk]),
-        "buttons": buttons(request, obj, names=("set_charging_profile", "clear_charging_profile")),
+        "buttons": buttons(request, obj, names=("clear_charging_profile",)),
     }
 
 
@@ -81,7 +81,7 @@ def _row(row: ChargingProfileAssignment, may_set: bool) -> dict[str, Any]:
         "lines": lines[:4],
         "more": max(len(lines) - 4, 0),
         "since": ago(row.since),
-        "name": row.profile.name if row.profile is not None else f"Profile {row.profile_number}",
+        "name": row.name,
         "is_outdated": row.is_outdated,
         "clear_url": reverse("admin:chargepoints_chargingprofile_clear", args=[row.pk])
         if may_set and row.is_open

@@ -41,7 +41,7 @@ def standings_for(
             plan=row.plan,
             connector=row.connector_number,
             since=row.since,
-            name=row.profile.name if row.profile is not None else f"Profile {row.profile_number}",
+            name=row.name,
         )
         for row in rows
         if row.purpose != TX or _is_for(row, session)

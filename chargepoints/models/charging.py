@@ -17,6 +17,8 @@ from chargepoints.models.sites import ChargePoint
 from csms_project.common.fields import FastJSONField
 from csms_project.common.models import TenantOwned, Timestamped
 
+#: Numbers of the limits that a session has of its own: one for each connector, so that a new one replaces the old.
+SESSION_NUMBERS = 1_000_000_000
 #: What a charger may still hold.
 OPEN_STATES = (AssignmentState.REQUESTED, AssignmentState.ACTIVE, AssignmentState.UNKNOWN)
 
@@ -161,6 +163,14 @@ class ChargingProfileAssignment(TenantOwned, Timestamped):
     def plan(self) -> Plan:
         """What the charger holds, or was to get."""
         return read_plan(self.content)
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        if self.profile is not None:
+            return self.profile.name
+        is_own = self.profile_number >= SESSION_NUMBERS and self.purpose == ProfilePurpose.TX
+        return "Limit of the session" if is_own else f"Profile {self.profile_number}"
 
     @property
     def is_open(self) -> bool:

@@ -26,13 +26,11 @@ from chargepoints.models import (
     Command,
     ReportedSchedule,
 )
-from chargepoints.models.charging import OPEN_STATES
+from chargepoints.models.charging import OPEN_STATES, SESSION_NUMBERS
 from chargepoints.services.cautions import warnings_for
 from csms_project.common import events
 
 _CHANGE = "charging_profiles.change"
-#: Numbers of the limits that a session has of its own: one for each connector, so that a new one replaces the old.
-SESSION_NUMBERS = 1_000_000_000
 #: For how long chargers are asked what they will do.
 ASKED_DURATION = timedelta(days=1)
 _FAR = timedelta(days=3660)

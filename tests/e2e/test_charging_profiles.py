@@ -173,7 +173,12 @@ def test_charger_that_refuses_and_one_that_knows_nothing_are_told_apart(
     product: Product, driver: Driver
 ) -> None:
     charge_point = ChargePoint.objects.get(identity="LIMITED")
-    high = {"profile_id": 77, "connector": 1, "purpose": "TxDefaultProfile", "stack_level": 9999}
+    high: dict[str, Any] = {
+        "profile_id": 77,
+        "connector": 1,
+        "purpose": "TxDefaultProfile",
+        "stack_level": 9999,
+    }
     refused = order("LIMITED", "set_charging_profile", **high, periods=[{"start_period": 0, "limit": 6}])
     assert wait_ended(refused).status == CommandStatus.REJECTED
     row = ChargingProfileAssignment.objects.get(charge_point=charge_point, profile_number=77)

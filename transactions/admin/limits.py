@@ -20,7 +20,7 @@ from transactions.models import Transaction
 from transactions.services.limits import limit_of
 
 _UNITS = ((AMPERE, "Ampere per phase"), ("kW", "Kilowatt in total"))
-_PHASES = (("", "3, or as the charger"), ("1", "1"), ("2", "2"), ("3", "3"))
+_PHASES = (("", "usual"), ("1", "1"), ("2", "2"), ("3", "3"))
 _KILO = Decimal(1000)
 
 

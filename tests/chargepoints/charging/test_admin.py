@@ -171,6 +171,15 @@ def test_preview_shows_the_chart_of_what_is_typed(browser: Client) -> None:
         in browser.post(PREVIEW, form(("1:00", 1), ("1:00", 2))).content.decode()
     )
     assert browser.get(PREVIEW).status_code == 405
+
+
+def test_preview_of_a_profile_that_exists_shows_it_too(browser: Client) -> None:
+    saved(browser.post(ADD, form(("6:00", 6))))
+    assert "<svg" in browser.post(PREVIEW, form(("6:00", 8))).content.decode()
+
+
+def test_preview_saves_nothing(browser: Client) -> None:
+    browser.post(PREVIEW, form(("6:00", 6)))
     assert not ChargingProfile.objects.exists()
 
 
@@ -342,7 +351,7 @@ def test_viewer_sees_the_tab_without_buttons(
 def test_profile_is_cleared_from_the_tab(browser: Client, connection: Connection) -> None:
     row = factories.ChargingProfileAssignmentFactory(charge_point=connection.charge_point)
     url = reverse("admin:chargepoints_chargingprofile_clear", args=[row.pk])
-    assert f"profile {row.profile_number}" in browser.get(url).content.decode()
+    assert f"Clear “Profile {row.profile_number}”" in browser.get(url).content.decode()
     assert browser.post(url)["Location"] == tab(connection.charge_point)
     command = Command.objects.get()
     assert command.payload == {"profile_id": row.profile_number, "connector": 1}
