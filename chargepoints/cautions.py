@@ -123,7 +123,8 @@ _BUSY = {
     ConnectorStatus.OCCUPIED: "is occupied",
 }
 _OUT = {ConnectorStatus.UNAVAILABLE: "is out of service", ConnectorStatus.FAULTED: "reports a fault"}
-_CHARGING = (ConnectorStatus.CHARGING, ConnectorStatus.SUSPENDED_EV, ConnectorStatus.SUSPENDED_EVSE)
+#: Statuses of a connector on which a session runs.
+CHARGING = (ConnectorStatus.CHARGING, ConnectorStatus.SUSPENDED_EV, ConnectorStatus.SUSPENDED_EVSE)
 _UNITS = {"A": ("current", "ampere"), "W": ("power", "watt")}
 
 
@@ -222,7 +223,7 @@ def _stop(facts: Facts, payload: Payload) -> Iterator[str]:
 
 def _running(facts: Facts) -> list[int]:
     """Connectors on which a session runs: by our books, or by what the charger reports."""
-    reported = {number for number, status in facts.connectors.items() if status in _CHARGING}
+    reported = {number for number, status in facts.connectors.items() if status in CHARGING}
     return sorted(reported | {session.connector for session in facts.sessions})
 
 

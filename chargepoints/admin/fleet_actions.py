@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.db.transaction import atomic
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.html import format_html
@@ -19,10 +20,12 @@ from chargepoints.admin.buttons import RAW
 from chargepoints.admin.command_forms import CommandForm, RawForm
 from chargepoints.admin.fleet import task_url
 from chargepoints.admin.shared import ERRORS
+from chargepoints.cautions import CHARGING
 from chargepoints.command_fields import CommandSpec
 from chargepoints.command_specs import NEUTRAL
 from chargepoints.errors import Invalid
-from chargepoints.models import ChargePoint, FleetTask
+from chargepoints.models import ChargePoint, Connector, FleetTask
+from chargepoints.selectors import live_connections
 from chargepoints.services import fleet
 
 #: Commands that make sense for many chargers at once.
@@ -43,6 +46,12 @@ FOR_MANY = (
     "signed_update_firmware",
     "get_installed_certificate_ids",
     "install_certificate",
+)
+
+
+#: What may end or hinder sessions.
+_ENDS_SESSIONS = frozenset(
+    {"reset", "change_availability", "update_firmware", "signed_update_firmware", RAW.action}
 )
 
 
@@ -149,10 +158,22 @@ def send_to_many(
         request,
         queryset,
         title=spec.label,
-        question=spec.confirm or spec.description,
+        question=" ".join((spec.confirm or spec.description, *_notices(spec, queryset))),
         form=form,
         is_dangerous=spec.dangerous,
     )
+
+
+def _notices(spec: CommandSpec, queryset: QuerySet[ChargePoint]) -> Iterator[str]:
+    """What is good to know before: who is away, and where cars are charging that the command may cut off."""
+    chosen = ChargePoint.objects.filter(pk__in=queryset.order_by().values("pk"))
+    count = chosen.count()
+    online = chosen.filter(Exists(live_connections().filter(charge_point=OuterRef("pk")))).count()
+    if online < count:
+        yield f"{count - online} of {count} {'is' if count - online == 1 else 'are'} offline."
+    charging = Connector.objects.filter(charge_point__in=chosen.values("pk"), status__in=CHARGING).count()
+    if spec.action in _ENDS_SESSIONS and charging:
+        yield f"Sessions are running on {charging} connector{'' if charging == 1 else 's'}."
 
 
 def _start(request: HttpRequest, queryset: QuerySet[ChargePoint], form: SentToMany) -> HttpResponse | None:

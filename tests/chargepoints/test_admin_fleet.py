@@ -53,8 +53,11 @@ def test_command_for_many_asks_and_leads_to_the_page_of_its_task(
     signed_in: Client, charge_point: ChargePoint, connection: Connection, tenant: Tenant, owner: Actor
 ) -> None:
     offline = factories.ChargePointFactory(tenant=tenant, identity="CP-OFF")
+    charge_point.connectors.filter(ocpp_number=1).update(status="Charging")
     question = act(signed_in, "command_reset", charge_point, offline)
     assert "CP-OFF" in shown(question)
+    assert "1 of 2 is offline. Sessions are running on 1 connector." in shown(question)
+    assert "Sessions are running" not in shown(act(signed_in, "command_clear_cache", charge_point))
     assert not FleetTask.objects.exists()
 
     started = act(signed_in, "command_reset", charge_point, offline, confirmed="1", kind="Soft")
