@@ -14,7 +14,7 @@ from chargepoints.choices import VariableChangeKind, VariableSource
 from chargepoints.configuring import AFTER_BOOT, BOOT_SETTINGS
 from chargepoints.models import ChargePoint, Command, ConfigurationState, Variable, VariableChange
 from chargepoints.redaction import MASK, is_secret_name, redact_url
-from csms_project.common import bulk
+from csms_project.common import bulk, events
 
 _KEY_COLUMNS = [
     "charge_point",
@@ -40,6 +40,8 @@ _VALUE_COLUMNS = [
     "updated_at",
 ]
 _MAX_NAME = 50
+#: Keys that an event names.
+_MAX_TOLD = 50
 _READ_COLUMNS = {True: "whole_read_at", False: "partly_read_at"}
 
 
@@ -77,6 +79,7 @@ class _Report:
 
     charge_point_id: int
     tenant_id: int
+    identity: str
     last_boot_at: datetime | None
     at: datetime
     source: VariableSource
@@ -115,6 +118,21 @@ class _Report:
             update_fields=_VALUE_COLUMNS,
         )
         bulk.insert(self.history)
+        if self.history and self.source is not VariableSource.SET:
+            self._tell()
+
+    def _tell(self) -> None:
+        """What nobody here has ordered is an event: somebody else, or the charger itself, has changed it."""
+        names = [change.name for change in self.history]
+        events.record(
+            "configuration.changed",
+            tenant_id=self.tenant_id,
+            object_type="charge_point",
+            object_id=self.charge_point_id,
+            charge_point=self.identity,
+            data={"keys": names[:_MAX_TOLD], "count": len(names), "source": self.source.value},
+            at=self.at,
+        )
 
 
 @atomic
@@ -252,13 +270,18 @@ def _begin(
     charge_point_id: int, at: datetime | None, source: VariableSource, command: Command | None
 ) -> _Report | None:
     """None for a charge point that was deleted meanwhile."""
-    found = ChargePoint.objects.filter(pk=charge_point_id).values_list("tenant_id", "last_boot_at").first()
+    found = (
+        ChargePoint.objects.filter(pk=charge_point_id)
+        .values_list("tenant_id", "identity", "last_boot_at")
+        .first()
+    )
     if found is None:
         return None
-    tenant_id, last_boot_at = found
+    tenant_id, identity, last_boot_at = found
     return _Report(
         charge_point_id=charge_point_id,
         tenant_id=tenant_id,
+        identity=identity,
         last_boot_at=last_boot_at,
         at=at or timezone.now(),
         source=source,

@@ -11,6 +11,7 @@ from chargepoints.configuring import AFTER_BOOT
 from chargepoints.models import ChargePoint, Variable, VariableChange
 from chargepoints.selectors import find_configuration_state, find_value, variables_of
 from chargepoints.services.variables import Entry, store_snapshot, store_unknown, store_value
+from csms_project.common.models import Event
 from tests.factories import T0, CommandFactory
 
 
@@ -85,6 +86,17 @@ def test_store_snapshot_keeps_what_changed_and_how_it_is_known(charge_point: Cha
     assert VariableChange.objects.filter(command_id=after_boot.pk).count() == 2
 
 
+def test_change_that_nobody_here_ordered_is_an_event(charge_point: ChargePoint) -> None:
+    store_snapshot(charge_point.pk, [Entry(key="A", value="1"), Entry(key="B", value="1")])
+    store_value(charge_point.pk, "B", "2")
+    assert not Event.objects.exists()
+
+    store_snapshot(charge_point.pk, [Entry(key="A", value="2"), Entry(key="B", value="2")])
+    event = Event.objects.get(kind="configuration.changed")
+    assert event.charge_point == "CP-A"
+    assert event.data == {"keys": ["A"], "count": 1, "source": "read"}
+
+
 def test_store_value_says_which_command_set_it(charge_point: ChargePoint) -> None:
     command = CommandFactory(charge_point=charge_point, requested_by_name="operator")
     store_snapshot(charge_point.pk, [Entry(key="A", value="1")])
@@ -142,8 +154,8 @@ def test_store_snapshot_takes_the_same_statements_for_any_number_of_keys(
         return [Entry(key=f"Key{number}", value=value) for number in range(40)]
 
     store_snapshot(charge_point.pk, entries("1"), is_complete=True)
-    # Savepoint and its release, charge point, rows, upsert, changes, state.
-    with django_assert_num_queries(7):
+    # Savepoint and its release, charge point, rows, upsert, changes, event, state.
+    with django_assert_num_queries(8):
         store_snapshot(charge_point.pk, entries("2"), is_complete=True)
     assert VariableChange.objects.count() == 40
 
