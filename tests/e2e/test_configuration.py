@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from accounts.permissions import Actor
-from chargepoints.models import ChargePoint, VariableChange
+from chargepoints.models import ChargePoint, FleetTask, VariableChange
 from chargepoints.selectors import find_value
 from chargepoints.services import applying, drift
 from tests.e2e.conftest import default_tenant, open_charger
@@ -94,5 +94,6 @@ def test_what_differs_is_sent_as_a_task_when_somebody_says_so(product: Product) 
             "WebSocketPingInterval",
         ]
         wait_until(lambda: states(charge_point) == {}, "the charger is in line")
-        wait_until(lambda: task.refresh_from_db() or task.ended_at, "the task has ended")
+        ended = FleetTask.objects.filter(pk=task.pk).exclude(ended_at=None)
+        wait_until(ended.exists, "the task has ended")
         assert set(task.items.values_list("status", flat=True)) == {"accepted"}
