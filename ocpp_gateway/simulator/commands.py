@@ -216,14 +216,18 @@ def data_transfer(cp: ChargePoint, payload: Payload) -> Answer:
 
 # ---------------------------------------------------------------- firmware and diagnostics
 def get_diagnostics(cp: ChargePoint, payload: Payload) -> Answer:
-    _ = payload["location"]
+    location = str(payload["location"])
     name = f"diagnostics-{cp.clock.now():%Y%m%d%H%M%S}.log"
-    return Answer({"fileName": name}, firmware.upload_diagnostics(cp))
+    return Answer({"fileName": name}, firmware.upload_diagnostics(cp, location, name))
 
 
 def update_firmware(cp: ChargePoint, payload: Payload) -> Answer:
+    if cp.station.profile >= 2:
+        # Security whitepaper L01.FR.20.
+        raise Refused("NotSupported", "this charge point takes signed firmware only")
     retrieve_at = _required_time(payload["retrieveDate"])
-    return Answer({}, firmware.update(cp, location=str(payload["location"]), retrieve_at=retrieve_at))
+    order = firmware.order_of(payload, location=str(payload["location"]), retrieve_at=retrieve_at)
+    return Answer({}, firmware.update(cp, order))
 
 
 # ---------------------------------------------------------------- reservations

@@ -1,22 +1,24 @@
 """The security extension of a simulated charge point (OCPP 1.6 security whitepaper): certificates, logs, firmware.
 
-Nothing is really fetched or sent; certificates are read, kept and listed as the whitepaper says (§6.1).
+Certificates are read, kept and listed as the whitepaper says (§6.1).
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Coroutine
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.x509.oid import NameOID
 
-from ocpp_gateway.simulator import firmware
+from ocpp_gateway.simulator import files, firmware
 from ocpp_gateway.wire.timestamps import format_timestamp
 
 if TYPE_CHECKING:
@@ -148,30 +150,46 @@ async def ask_for_certificate(cp: ChargePoint) -> None:
 
 # ---------------------------------------------------------------- logs and firmware
 def get_log(cp: ChargePoint, payload: Payload) -> Reply:
-    request_id, _ = int(payload["requestId"]), payload["log"]["remoteLocation"]
+    request_id, location = int(payload["requestId"]), str(payload["log"]["remoteLocation"])
     name = f"{payload['logType']}-{cp.clock.now():%Y%m%d%H%M%S}.log"
-    return {"status": "Accepted", "filename": name}, _upload(cp, request_id)
 
+    async def report(status: str) -> None:
+        await cp.notify("LogStatusNotification", {"status": status, "requestId": request_id})
 
-async def _upload(cp: ChargePoint, request_id: int) -> None:
-    await cp.notify("LogStatusNotification", {"status": "Uploading", "requestId": request_id})
-    await cp.clock.sleep(firmware.STEP_S, name="log")
-    await cp.notify("LogStatusNotification", {"status": "Uploaded", "requestId": request_id})
+    work = firmware.upload(cp, location, name, report, failed="UploadFailure")
+    return {"status": "Accepted", "filename": name}, work
 
 
 def signed_update_firmware(cp: ChargePoint, payload: Payload, *, retrieve_at: datetime) -> Reply:
-    wanted = payload["firmware"]
-    if _read(wanted["signingCertificate"]) is None:
+    wanted, request_id = payload["firmware"], int(payload["requestId"])
+    certificate, location = _read(wanted["signingCertificate"]), str(wanted["location"])
+    if certificate is None:
         return {"status": "InvalidCertificate"}, None
-    work = _update(cp, int(payload["requestId"]), str(wanted["location"]), retrieve_at)
-    return {"status": "Accepted"}, work
 
-
-async def _update(cp: ChargePoint, request_id: int, location: str, retrieve_at: datetime) -> None:
-    await cp.clock.sleep(max(0.0, (retrieve_at - cp.clock.now()).total_seconds()), name="firmware")
-    for status in ("Downloading", "Downloaded", "SignatureVerified", "Installing"):
+    async def report(status: str) -> None:
         await cp.notify("SignedFirmwareStatusNotification", {"status": status, "requestId": request_id})
-        await cp.clock.sleep(firmware.STEP_S, name="firmware")
-    name = location.rstrip("/").rsplit("/", 1)[-1].split("?")[0]
-    cp.station = replace(cp.station, firmware=(name or cp.station.firmware)[:50])
-    await cp.notify("SignedFirmwareStatusNotification", {"status": "Installed", "requestId": request_id})
+
+    def verify(fetched: files.Fetched) -> bool:
+        return not files.is_real(location) or _is_signed(
+            certificate, str(wanted["signature"]), fetched.sha256
+        )
+
+    order = firmware.order_of(payload, location=location, retrieve_at=retrieve_at, verify=verify)
+    return {"status": "Accepted"}, firmware.carry_out(cp, order, report)
+
+
+def _is_signed(certificate: x509.Certificate, signature: str, digest: bytes) -> bool:
+    """Whether the signature is that of a file with this hash: RSA-PSS or ECDSA over SHA-256 (L01.FR.04)."""
+    key, algorithm = certificate.public_key(), Prehashed(hashes.SHA256())
+    try:
+        signed = base64.b64decode(signature)
+        if isinstance(key, ec.EllipticCurvePublicKey):
+            key.verify(signed, digest, ec.ECDSA(algorithm))
+        elif isinstance(key, rsa.RSAPublicKey):
+            scheme = padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=padding.PSS.AUTO)
+            key.verify(signed, digest, scheme, algorithm)
+        else:
+            return False
+    except (InvalidSignature, ValueError):
+        return False
+    return True

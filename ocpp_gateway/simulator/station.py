@@ -61,6 +61,8 @@ class Station:
     unplug_s: float = 0.0
     reset_s: float = 2.0
     tls: Tls = field(default_factory=Tls)
+    upload_method: str = "PUT"
+    install_fails: bool = False
 
     @property
     def profile(self) -> int:

@@ -275,7 +275,7 @@ def test_get_diagnostics_names_a_file_and_reports_the_upload() -> None:
         async with Csms() as csms, booted(csms, clock=clock):
             answer = await csms.ask("GetDiagnostics", location="ftp://host/")
             assert answer["fileName"].startswith("diagnostics-2026")
-            await clock.fire("diagnostics")
+            await clock.fire("upload")
             await csms.arrived("DiagnosticsStatusNotification", 2)
 
     play(scenario())

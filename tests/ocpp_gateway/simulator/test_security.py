@@ -17,7 +17,7 @@ from tests.ocpp_gateway.simulator.helpers import Csms, ManualClock, play
 from tests.ocpp_gateway.simulator.test_charge_point import booted
 
 ROOT = "CentralSystemRootCertificate"
-LOG = {"logType": "SecurityLog", "requestId": 9, "log": {"remoteLocation": "https://files.example.org/"}}
+LOG = {"logType": "SecurityLog", "requestId": 9, "log": {"remoteLocation": "ftp://files.example.org/"}}
 DER, X962, PEM = serialization.Encoding.DER, serialization.Encoding.X962, serialization.Encoding.PEM
 
 
@@ -160,7 +160,7 @@ def test_get_log_names_a_file_and_reports_the_upload_with_its_number() -> None:
             answer = await csms.ask("GetLog", **LOG)
             assert answer["status"] == "Accepted"
             assert answer["filename"].startswith("SecurityLog-2026")
-            await clock.fire("log")
+            await clock.fire("upload")
             await csms.arrived("LogStatusNotification", 2)
             sent = [call.payload for call in csms.named("LogStatusNotification")]
             assert sent == [{"status": status, "requestId": 9} for status in ("Uploading", "Uploaded")]
@@ -170,7 +170,7 @@ def test_get_log_names_a_file_and_reports_the_upload_with_its_number() -> None:
 
 def test_signed_firmware_update_reports_each_step_with_its_number() -> None:
     firmware = {
-        "location": "https://files.example.org/fw-3.bin",
+        "location": "ftp://files.example.org/fw-3.bin",
         "retrieveDateTime": "2026-03-01T13:00:00Z",
         "signingCertificate": pem_of(certificate()),
         "signature": "c2ln",
