@@ -46,6 +46,15 @@ document.addEventListener("alpine:initialized", () => {
   });
 });
 
+// Tabs that do not fit scroll: the open one is in sight.
+document.addEventListener("alpine:initialized", () => {
+  setTimeout(() => {
+    for (const open of document.querySelectorAll(".cs-tabs .active")) {
+      open.parentElement.scrollLeft = open.offsetLeft - 24;
+    }
+  });
+});
+
 // A part that refreshes itself says so when it no longer does.
 document.addEventListener("htmx:afterRequest", (event) => {
   const live = event.detail.elt;
