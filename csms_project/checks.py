@@ -16,6 +16,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.utils import timezone
 
+from chargepoints.certificate_providers import get_provider
 from csms_project.common import partitions
 
 MIN_SECRET = 32
@@ -42,12 +43,15 @@ POSITIVE = (
     "UPLOAD_MAX_BYTES",
     "FILE_LINK_HOURS",
     "FIRMWARE_PROGRESS_TIMEOUT_S",
+    "PKI_CRL_DAYS",
+    "PKI_REQUESTS_PER_HOUR",
 )
 NOT_NEGATIVE = (
     "RETENTION_MESSAGES_DAYS",
     "RETENTION_METER_VALUES_DAYS",
     "RETENTION_STATUS_EVENTS_DAYS",
     "RETENTION_VARIABLE_CHANGES_DAYS",
+    "RETENTION_SECURITY_EVENTS_DAYS",
     "RETENTION_EVENTS_DAYS",
     "RETENTION_REFUSED_DAYS",
     "RETENTION_UPLOADS_DAYS",
@@ -87,6 +91,18 @@ def check_tariff(**_: Any) -> Sequence[CheckMessage]:
     if not 0 <= settings.TARIFF_VAT_PERCENT <= 100:
         found.append(Error("TARIFF_VAT_PERCENT must be between 0 and 100.", id="csms.E005"))
     return found
+
+
+@register(OURS)
+def check_provider(**_: Any) -> Sequence[CheckMessage]:
+    """The class that signs the chargers' certificates."""
+    try:
+        get_provider()
+    except Exception as error:  # a class of somebody else, with whatever its module does
+        hint = "Name a class that derives from chargepoints.certificate_providers.CertificateProvider."
+        text = f"CERTIFICATE_PROVIDER cannot be used: {error}"
+        return [Error(text, hint=hint, id="csms.E020")]
+    return []
 
 
 @register(OURS, Tags.security)

@@ -91,9 +91,10 @@ def fingerprint_of(certificate: x509.Certificate) -> str:
 
 
 def name_part(name: x509.Name, oid: x509.ObjectIdentifier) -> str:
-    """The first value of this kind in a distinguished name; "" without one."""
+    """The first value of this kind in a distinguished name; "" without one. What no column takes is replaced."""
     found = name.get_attributes_for_oid(oid)
-    return str(found[0].value) if found else ""
+    text = str(found[0].value) if found else ""
+    return "".join(mark if mark.isprintable() else "\ufffd" for mark in text)
 
 
 def facts_of(certificate: x509.Certificate) -> Facts:

@@ -34,6 +34,7 @@ class Request:
     """A request that could be read and bears its own signature.
 
     digest  of its content, by which a repeat is known
+    pem     as it is kept: without what may stand around it
     """
 
     csr: x509.CertificateSigningRequest
@@ -43,6 +44,7 @@ class Request:
     key: str
     family: keys.KeyFamily
     digest: str
+    pem: str
 
 
 def read(pem: str) -> Request:
@@ -70,6 +72,7 @@ def read(pem: str) -> Request:
         key=keys.describe(key),
         family=family,
         digest=hashlib.sha256(csr.public_bytes(serialization.Encoding.DER)).hexdigest(),
+        pem=csr.public_bytes(serialization.Encoding.PEM).decode(),
     )
 
 

@@ -86,7 +86,7 @@ def _take_in(request: SigningRequest, station: ChargePoint) -> None:
         tenant_id=station.tenant_id,
         charge_point_id=station.pk,
         received_at=request.received_at,
-        csr=request.csr,
+        csr=read.pem,
         digest=read.digest,
         subject=read.subject[:500],
         common_name=read.common_name[:200],
@@ -223,7 +223,7 @@ def sign_for(*, actor: Actor, charge_point: ChargePoint, csr: str) -> Certificat
     signed = provider.sign(
         Order(
             reference=f"file-{read.digest[:32]}",
-            csr=csr,
+            csr=read.pem,
             common_name=read.common_name,
             organization=read.organization,
             valid_days=charge_point.tenant.certificate_days,

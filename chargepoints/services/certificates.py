@@ -102,6 +102,17 @@ def mark_used(certificate: Certificate, *, at: datetime | None = None) -> None:
     tell("certificate.in_use", certificate, at=at)
 
 
+def good_of(charge_point: ChargePoint) -> QuerySet[Certificate]:
+    """The certificates with which a charger gets in now, the newest first."""
+    rows: QuerySet[Certificate] = Certificate.objects.filter(
+        charge_point=charge_point,
+        kind=CertificateKind.CHARGER,
+        state__in=(*GOOD, CertificateState.SUPERSEDED),
+        not_after__gt=timezone.now(),
+    )
+    return rows.order_by("-pk")
+
+
 # ---------------------------------------------------------------- issuing
 def keep_signed(signed: Signed, *, charge_point: ChargePoint, provider: str, csr_key: bytes) -> Certificate:
     """Store what a provider has signed for a charger, after looking at it.

@@ -16,9 +16,10 @@ from accounts.actors import require
 from accounts.models import Tenant
 from accounts.permissions import Actor
 from chargepoints import errors, keys, profile_changes
-from chargepoints.choices import RegistrationStatus, SecurityProfile, UpgradeStatus
+from chargepoints.choices import RegistrationStatus, RevocationReason, SecurityProfile, UpgradeStatus
 from chargepoints.models import ChargePoint, Connector, Evse, Location, RefusedConnection
 from chargepoints.selectors import refusals_for
+from chargepoints.services import certificates
 from csms_project.common import audit, events
 
 #: What an operator may change; everything else is written by the charger or has its own act.
@@ -209,7 +210,7 @@ def unarchive(*, actor: Actor, charge_point: ChargePoint) -> ChargePoint:
 
 @atomic
 def delete_charge_point(*, actor: Actor, charge_point: ChargePoint) -> None:
-    """Delete a charge point that never had a session, with all that it reported.
+    """Delete a charge point that never had a session, with all that it reported; its certificates are revoked.
 
     Raises  PermissionRefused, HasSessions
     """
@@ -217,6 +218,8 @@ def delete_charge_point(*, actor: Actor, charge_point: ChargePoint) -> None:
     audit.record(actor, "charge_points.delete", charge_point)
     try:
         with atomic():
+            for row in certificates.good_of(charge_point):
+                certificates.revoke(actor=actor, certificate=row, reason=RevocationReason.CESSATION)
             ChargePoint.objects.get(pk=charge_point.pk).delete()
     except ProtectedError as error:
         raise errors.HasSessions from error

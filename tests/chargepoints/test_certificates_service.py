@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from cryptography import x509
 from django.conf import settings as django_settings
 from django.utils import timezone
 from pytest_django import Settings
@@ -21,6 +22,7 @@ from chargepoints.services import (
     certificate_expiry,
     certificate_requests,
     certificates,
+    stations,
 )
 from csms_project.common.models import AuditEntry, Event
 from tests import factories
@@ -130,6 +132,16 @@ def test_certificate_of_a_deleted_charger_gets_nobody_in(certificate: Certificat
     assert certificate.charge_point is not None
     certificate.charge_point.delete()
     assert not valid(certificate)
+
+
+def test_certificates_of_a_charger_end_with_it(certificate: Certificate, operator: Actor) -> None:
+    assert certificate.charge_point is not None
+    stations.delete_charge_point(actor=operator, charge_point=certificate.charge_point)
+    certificate.refresh_from_db()
+    assert (certificate.state, certificate.revocation_reason) == ("revoked", "cessationOfOperation")
+    assert certificate.authority is not None
+    crl = x509.load_der_x509_crl(bytes(certificate.authority.crl))
+    assert crl.get_revoked_certificate_by_serial_number(int(certificate.serial_number, 16)) is not None
 
 
 def test_first_use_supersedes_the_certificate_before(
@@ -299,7 +311,8 @@ def test_name_in_certificates_may_differ_from_that_of_the_organisation(
 def test_name_that_was_set_for_its_certificate_is_right(charge_point: ChargePoint) -> None:
     charge_point.certificate_name = "Made-by-Maker-7"
     csr = csr_pem(common_name="made-by-maker-7")
-    assert certificate_requests.sign_for(actor=ADMIN, charge_point=charge_point, csr=csr)
+    made = certificate_requests.sign_for(actor=ADMIN, charge_point=charge_point, csr=csr)
+    assert made.common_name == "made-by-maker-7"
 
 
 def test_authority_is_missing(charge_point: ChargePoint) -> None:

@@ -67,6 +67,17 @@ def test_huge_rsa_key_is_refused() -> None:
     assert "has 8193 bits; at most 8192" in keys.weakness_of(huge)
 
 
+def test_names_that_no_column_takes_are_replaced() -> None:
+    read = requests.read(csr_pem(common_name="CP\0-A", organization="Ac\nme"))
+    assert (read.common_name, read.organization) == ("CP\ufffd-A", "Ac\ufffdme")
+    assert "\0" not in read.subject
+
+
+def test_what_stands_around_a_request_is_left_out() -> None:
+    good = csr_pem()
+    assert requests.read(f"Key of CP-A\0\n{good}\nbye").pem == good
+
+
 def test_keys_of_other_kinds_are_refused() -> None:
     builder = x509.CertificateSigningRequestBuilder().subject_name(subject())
     made = builder.sign(ed25519.Ed25519PrivateKey.generate(), None)

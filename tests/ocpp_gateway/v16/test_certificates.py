@@ -133,6 +133,11 @@ def test_request_of_another_operator_is_rejected(csms: Csms, charge_point: Charg
 
 
 @pytest.mark.usefixtures("authority")
+def test_name_that_no_database_takes_is_rejected_and_kept(csms: Csms, charge_point: ChargePoint) -> None:
+    assert "“CP\ufffd-A”" in refusal(csms, charge_point, csr_pem(common_name="CP\0-A"))
+
+
+@pytest.mark.usefixtures("authority")
 def test_weak_key_is_rejected(csms: Csms, charge_point: ChargePoint) -> None:
     assert "1024 bits" in refusal(csms, charge_point, csr_pem(rsa_key(1024)))
 
