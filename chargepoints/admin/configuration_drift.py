@@ -191,14 +191,15 @@ class ApplyForm(forms.Form):
 def apply_view(page: TenantModelAdmin, request: HttpRequest) -> HttpResponseBase:
     """Show what would be sent to the chosen chargers, and send it as a task when confirmed.
 
-    Chargers are named by `cp`, or all of the filter are meant; `refused` sends also what was refused before.
+    Chargers are named by `cp`, or `all` of the filter are meant; `refused` sends also what was refused before.
     """
     require(request, SEND_DANGEROUS)
     wanted, kept = _asked(request)
     chosen = [pk for text in request.GET.getlist("cp") if (pk := _id(text)) is not None]
-    with_refused = "refused" in request.GET
-    planned = applying.plan(wanted, charge_points=chosen or None, with_refused=with_refused)
     back = f"{reverse('admin:chargepoints_configurationtemplate_drift')}?{urlencode(kept)}"
+    means_all = "all" in request.GET and not chosen
+    with_refused = "refused" in request.GET
+    planned = applying.plan(wanted, charge_points=None if means_all else chosen, with_refused=with_refused)
     form = ApplyForm(
         request.POST if request.method == "POST" else None, initial={"fingerprint": planned.fingerprint}
     )
@@ -217,6 +218,7 @@ def apply_view(page: TenantModelAdmin, request: HttpRequest) -> HttpResponseBase
     context = {
         "title": "Send what differs",
         "plan": planned,
+        "nobody": not (chosen or means_all),
         "lines": [_shown(charger, rows) for charger, rows in _by_charger(planned.sent[:_MAX_LINES])],
         "more": max(0, len(planned.sent) - _MAX_LINES),
         "left": [_shown(charger, rows) for charger, rows in _by_charger(planned.left[:_MAX_LINES])],

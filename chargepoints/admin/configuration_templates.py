@@ -98,6 +98,7 @@ class EntryInline(TenantTabularInline):
     permission_area = _AREA
     fields = ("key", "value", "is_secret")
     extra = 3
+    hide_title = True
     max_num = templates.MAX_ENTRIES
 
     def get_extra(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> int:

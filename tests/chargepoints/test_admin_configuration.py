@@ -277,10 +277,17 @@ def test_plan_is_shown_and_sent_as_a_task(
     assert list(task.items.values_list("action", flat=True)) == ["change_configuration", "reset"]
 
 
+def test_plan_for_nobody_chosen_asks_to_choose(signed_in: Client, drifting: ConfigurationTemplate) -> None:
+    for query in ({}, {"cp": "x"}, {"q": "CP-A"}):
+        text = apply(signed_in, **query).content.decode()
+        assert "Tick the chargers first" in text
+        assert "What is sent" not in text
+
+
 def test_plan_without_the_tick_is_not_sent(
     signed_in: Client, drifting: ConfigurationTemplate, charge_point: ChargePoint
 ) -> None:
-    answer = send(signed_in, apply(signed_in), confirm="")
+    answer = send(signed_in, apply(signed_in, all=1), confirm="")
     assert "Tick the box to go on." in answer.content.decode()
     assert not FleetTask.objects.exists()
 
@@ -288,7 +295,7 @@ def test_plan_without_the_tick_is_not_sent(
 def test_plan_that_has_changed_is_shown_again(
     signed_in: Client, drifting: ConfigurationTemplate, charge_point: ChargePoint, tenant: Tenant
 ) -> None:
-    shown = apply(signed_in)
+    shown = apply(signed_in, all=1)
     second = ChargePointFactory(tenant=tenant)
     store_snapshot(second.pk, [Entry(key="HeartbeatInterval", value="5")], is_complete=True)
     answer = send(signed_in, shown)
@@ -301,7 +308,7 @@ def test_plan_with_nothing_to_send_says_so(
     signed_in: Client, drifting: ConfigurationTemplate, charge_point: ChargePoint
 ) -> None:
     store_value(charge_point.pk, "HeartbeatInterval", "300")
-    assert "What differs cannot be set" in apply(signed_in).content.decode()
+    assert "What differs cannot be set" in apply(signed_in, all=1).content.decode()
     assert "These chargers have what" in apply(signed_in, cp="999999").content.decode()
 
 
@@ -323,7 +330,7 @@ def test_plan_over_several_organisations_is_not_sent(
     ConfigurationTemplateFactory(tenant=other_tenant, entries={"A": "1"})
     store_snapshot(other_charge_point.pk, [Entry(key="A", value="2")], is_complete=True)
     client.force_login(superuser)
-    answer = send(client, apply(client))
+    answer = send(client, apply(client, all=1))
     assert "several organisations" in messages_of(answer)[0]
     assert not FleetTask.objects.exists()
 
