@@ -62,7 +62,8 @@ class Tenant(Timestamped):
         help_text="Only the tenant “default” onboards unknown chargers.",
     )
     auto_configure = models.BooleanField(
-        default=False, help_text="Read the configuration of a charger after each boot without being asked."
+        default=False,
+        help_text="After each boot of a charger read its configuration, and set what its model profile wants.",
     )
     heartbeat_interval_s = models.PositiveIntegerField("heartbeat interval (s)", null=True, blank=True)
     keep_local_lists = models.BooleanField(

@@ -105,7 +105,10 @@ class ChargePoint(TenantOwned, Timestamped):
         null=True, blank=True, editable=False, help_text="First boot that was answered Accepted."
     )
     auto_configure = models.BooleanField(
-        null=True, blank=True, help_text="Read its configuration after a boot. Unknown: as the tenant says."
+        null=True,
+        blank=True,
+        help_text="After each boot read its configuration, and set what its model profile wants. "
+        "Unknown: as the tenant says.",
     )
     heartbeat_interval_s = models.PositiveIntegerField("heartbeat interval (s)", null=True, blank=True)
     strict_schema = models.BooleanField(
