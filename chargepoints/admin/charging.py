@@ -265,10 +265,10 @@ class ChargingProfileAdmin(TenantModelAdmin):
         expires_in = int(given["if_offline"] or 0) or None
         try:
             if len(chargers) > 1:
-                order = charging_profiles.order_of(profile, connector=connector)
+                payloads = charging_profiles.orders_of(profile, chargers, connector=connector)
                 orders = [
-                    fleet.Order(charge_point=row, action="set_charging_profile", payload=order)
-                    for row in chargers
+                    fleet.Order(charge_point=row, action="set_charging_profile", payload=payload)
+                    for row, payload in zip(chargers, payloads, strict=True)
                 ]
                 task = fleet.start_task(
                     actor=actor_of(request),

@@ -10,8 +10,8 @@ from django.conf import settings
 from django.utils import timezone
 
 from chargepoints.charging import outlook
-from chargepoints.charging.composite import Slice, convert, spans
-from chargepoints.charging.plan import AMPERE, RECURRING, WATT, WEEKLY, Plan, read_periods
+from chargepoints.charging.composite import Slice, spans
+from chargepoints.charging.plan import AMPERE, RECURRING, WATT, WEEKLY, Plan, convert, read_periods
 from chargepoints.charging.running import RunningSession
 from chargepoints.models import ReportedSchedule
 from csms_project.common.charts import SeriesChart, series_chart

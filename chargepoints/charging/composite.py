@@ -11,13 +11,11 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import ROUND_DOWN, Decimal
+from decimal import Decimal
 from itertools import pairwise
 
 from chargepoints.charging.plan import (
-    AMPERE,
     CHARGE_POINT_MAX,
-    DEFAULT_PHASES,
     PERIOD_S,
     RECURRING,
     RELATIVE,
@@ -25,10 +23,10 @@ from chargepoints.charging.plan import (
     TX_DEFAULT,
     Period,
     Plan,
+    convert,
 )
 
 SECOND = timedelta(seconds=1)
-_TENTH = Decimal("0.1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,14 +101,6 @@ def spans(slices: Sequence[Slice], end: datetime) -> Iterator[tuple[datetime, da
         yield one.start, following.start, one
     for one in last:
         yield one.start, end, one
-
-
-def convert(limit: Decimal, *, phases: int | None, unit: str, to: str, voltage: int) -> Decimal:
-    """A limit in another unit, rounded down to the tenth that the wire knows, so that it is never more."""
-    if unit != to:
-        watts_per_ampere = voltage * max(phases or DEFAULT_PHASES, 1)
-        limit = limit / watts_per_ampere if to == AMPERE else limit * watts_per_ampere
-    return limit.quantize(_TENTH, rounding=ROUND_DOWN)
 
 
 # --- which profiles take part ---

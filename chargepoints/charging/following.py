@@ -149,7 +149,7 @@ def _find_profile(charge_point: ChargePoint, want: Wanted) -> ChargingProfile | 
     found: ChargingProfile | None = ChargingProfile.objects.filter(
         tenant_id=charge_point.tenant_id, pk=want.number
     ).first()
-    return found if found is not None and found.plan == want.plan else None
+    return found if found is not None and found.says(want.plan) else None
 
 
 # --- and has answered ---

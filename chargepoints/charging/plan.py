@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_DOWN, Decimal, InvalidOperation
 from typing import Any
 
 CHARGE_POINT_MAX, TX_DEFAULT, TX = "ChargePointMaxProfile", "TxDefaultProfile", "TxProfile"
@@ -18,6 +18,7 @@ PERIOD_S = {DAILY: 86_400, WEEKLY: 7 * 86_400}
 DEFAULT_PHASES = 3
 
 _MAX_INTEGER = 2**31 - 1
+_TENTH = Decimal("0.1")
 
 
 class Unreadable(ValueError):
@@ -53,6 +54,26 @@ class Plan:
     valid_to: datetime | None = None
     min_charging_rate: Decimal | None = None
 
+    def in_unit(self, unit: str, *, voltage: int) -> Plan:
+        """The same limits in another unit, for chargers that know one only."""
+        if unit in ("", self.charging_rate_unit):
+            return self
+        before = self.charging_rate_unit
+
+        def converted(limit: Decimal, phases: int | None) -> Decimal:
+            return convert(limit, phases=phases, unit=before, to=unit, voltage=voltage)
+
+        least = self.min_charging_rate
+        return replace(
+            self,
+            charging_rate_unit=unit,
+            periods=tuple(
+                replace(period, limit=converted(period.limit, period.number_phases))
+                for period in self.periods
+            ),
+            min_charging_rate=None if least is None else converted(least, None),
+        )
+
     def arguments(self) -> dict[str, Any]:
         """The arguments of `set_charging_profile` that it decides; absent ones are left out."""
         given = {
@@ -69,6 +90,14 @@ class Plan:
             "periods": period_rows(self.periods),
         }
         return {name: value for name, value in given.items() if value is not None}
+
+
+def convert(limit: Decimal, *, phases: int | None, unit: str, to: str, voltage: int) -> Decimal:
+    """A limit in another unit, rounded down to the tenth that the wire knows, so that it is never more."""
+    if unit != to:
+        watts_per_ampere = voltage * max(phases or DEFAULT_PHASES, 1)
+        limit = limit / watts_per_ampere if to == AMPERE else limit * watts_per_ampere
+    return limit.quantize(_TENTH, rounding=ROUND_DOWN)
 
 
 def read_plan(values: Mapping[str, Any]) -> Plan:

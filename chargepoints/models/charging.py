@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
@@ -90,6 +91,11 @@ class ChargingProfile(TenantOwned, Timestamped):
             valid_to=self.valid_to and self.valid_to.astimezone(UTC),
             min_charging_rate=self.min_charging_rate,
         )
+
+    def says(self, plan: Plan) -> bool:
+        """Whether a plan is this profile, maybe in the unit that the charger knows."""
+        voltage = settings.CHARGING_LINE_VOLTAGE
+        return self.plan.in_unit(plan.charging_rate_unit, voltage=voltage) == plan
 
     def _periods(self) -> tuple[Period, ...]:
         try:
@@ -180,7 +186,7 @@ class ChargingProfileAssignment(TenantOwned, Timestamped):
     @property
     def is_outdated(self) -> bool:
         """The profile was changed after it was sent."""
-        return self.profile is not None and self.is_open and self.profile.plan != self.plan
+        return self.profile is not None and self.is_open and not self.profile.says(self.plan)
 
 
 class ReportedSchedule(TenantOwned):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Max
 from django.db.transaction import atomic
 from django.utils import timezone
@@ -19,6 +20,7 @@ from chargepoints import commands, errors
 from chargepoints.charging.plan import RELATIVE, TX, Period, Plan, read_periods
 from chargepoints.charging.rules import place_problems, problems_of
 from chargepoints.choices import AssignmentState, CommandStatus
+from chargepoints.model_profiles import ModelProfile
 from chargepoints.models import (
     ChargePoint,
     ChargingProfile,
@@ -27,6 +29,7 @@ from chargepoints.models import (
     ReportedSchedule,
 )
 from chargepoints.models.charging import OPEN_STATES, SESSION_NUMBERS
+from chargepoints.selectors import profile_of, profiles_of
 from chargepoints.services.cautions import warnings_for
 from csms_project.common import events
 
@@ -120,15 +123,24 @@ def assign(
     return _set(actor, charge_point, profile.pk, plan, connector, transaction_id, expires_in, idempotency_key)
 
 
-def order_of(profile: ChargingProfile, *, connector: int) -> dict[str, Any]:
-    """The arguments of the command that sets a profile, for orders to many chargers.
+def orders_of(
+    profile: ChargingProfile, charge_points: Sequence[ChargePoint], *, connector: int
+) -> list[dict[str, Any]]:
+    """The arguments of the commands that set a profile on many chargers, in their order.
 
     Raises  InvalidProfile
     """
     problems = place_problems(profile.plan, connector=connector)
     if problems:
         raise errors.InvalidProfile(problems)
-    return {"profile_id": profile.pk, "connector": connector, **profile.plan.arguments()}
+    models = profiles_of(charge_points)
+    plans = [_understood(profile.plan, models[row.pk]) for row in charge_points]
+    return [{"profile_id": profile.pk, "connector": connector, **plan.arguments()} for plan in plans]
+
+
+def _understood(plan: Plan, model: ModelProfile) -> Plan:
+    """The plan in the unit that the charger's model knows best."""
+    return plan.in_unit(model.rate_unit, voltage=settings.CHARGING_LINE_VOLTAGE)
 
 
 def limit_session(
@@ -190,6 +202,7 @@ def _set(
     expires_in: int | None,
     idempotency_key: str,
 ) -> Assigned:
+    plan = _understood(plan, profile_of(charge_point))
     session = {"transaction_id": transaction_id} if transaction_id else {}
     payload = {"profile_id": number, "connector": connector, **plan.arguments(), **session}
     warnings = warnings_for(charge_point, "set_charging_profile", payload, waits=expires_in is not None)

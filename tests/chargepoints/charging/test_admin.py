@@ -230,10 +230,9 @@ def test_profile_is_set_on_one_charger(browser: Client, connection: Connection) 
 def test_profile_for_many_chargers_is_a_task(browser: Client, connection: Connection) -> None:
     tenant = connection.charge_point.tenant
     row = factories.ChargingProfileFactory(tenant=tenant)
-    chargers: list[Any] = [
-        connection.charge_point,
-        factories.ChargePointFactory(tenant=tenant, identity="CP-C"),
-    ]
+    model = factories.ModelProfileFactory(tenant=tenant, rate_unit="W")
+    other = factories.ChargePointFactory(tenant=tenant, identity="CP-C", model_profile=model)
+    chargers: list[Any] = [connection.charge_point, other]
     data = {"profile": row.pk, "charge_points": [one.pk for one in chargers], "connector": 0, "confirm": "on"}
     answer = browser.post(SET, data)
     task = FleetTask.objects.get()
@@ -241,7 +240,8 @@ def test_profile_for_many_chargers_is_a_task(browser: Client, connection: Connec
     items = FleetTaskItem.objects.order_by("pk")
     assert [item.charge_point for item in items] == chargers
     assert {item.action for item in items} == {"set_charging_profile"}
-    assert items[0].payload["profile_id"] == row.pk
+    assert {item.payload["profile_id"] for item in items} == {row.pk}
+    assert [item.payload["charging_rate_unit"] for item in items] == ["A", "W"]
 
 
 @pytest.mark.parametrize(

@@ -209,6 +209,22 @@ def test_clear_of_an_order_that_was_not_sent_withdraws_it(technician: Actor, con
     assert Command.objects.get().status == CommandStatus.CANCELLED
 
 
+def test_profile_goes_out_in_the_unit_that_the_model_knows(technician: Actor, connection: Connection) -> None:
+    charge_point = connection.charge_point
+    charge_point.model_profile = factories.ModelProfileFactory(tenant=charge_point.tenant, rate_unit="W")
+    charge_point.save()
+    shown, client = made(technician, periods=[{"start_period": 0, "limit": 8.1}]), client_of(technician)
+    client.post(f"{URL}{shown['id']}/assign/", {"charge_point": "CP-A"})
+    command = Command.objects.get()
+    assert (command.payload["charging_rate_unit"], command.payload["periods"]) == (
+        "W",
+        [{"start_period": 0, "limit": 5589}],
+    )
+    commands.complete(command.pk, status=CommandStatus.ACCEPTED)
+    rows = client.get(f"{V1}charge-points/CP-A/charging-profiles/").json()["results"]
+    assert [(row["profile"], row["outdated"]) for row in rows] == [(shown["id"], False)]
+
+
 def test_profile_that_was_changed_after_sending_is_outdated(
     technician: Actor, connection: Connection
 ) -> None:

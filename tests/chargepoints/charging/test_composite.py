@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chargepoints.charging.composite import Slice, Standing, composite, convert, limit_at, spans
-from chargepoints.charging.plan import CHARGE_POINT_MAX, DAILY, RECURRING, TX, TX_DEFAULT, WEEKLY
+from chargepoints.charging.composite import Slice, Standing, composite, limit_at, spans
+from chargepoints.charging.plan import CHARGE_POINT_MAX, DAILY, RECURRING, TX, TX_DEFAULT, WEEKLY, convert
 from tests.chargepoints.charging.plans import standing
 from tests.factories import T0
 

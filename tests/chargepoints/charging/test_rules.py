@@ -114,6 +114,14 @@ def test_remarks_name_what_is_hardly_meant() -> None:
     ]
 
 
+def test_plan_in_another_unit_never_allows_more() -> None:
+    given = plan((0, 11000), (60, 3680, 1), charging_rate_unit="W", min_charging_rate=Decimal(4140))
+    amperes = given.in_unit("A", voltage=230)
+    assert [str(period.limit) for period in amperes.periods] == ["15.9", "16.0"]
+    assert (amperes.charging_rate_unit, amperes.min_charging_rate) == ("A", Decimal("6.0"))
+    assert given.in_unit("", voltage=230) is given.in_unit("W", voltage=230) is given
+
+
 def test_plan_is_the_same_as_arguments_and_as_message() -> None:
     given = plan(
         (0, "16.5", 3),
