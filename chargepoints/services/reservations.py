@@ -106,4 +106,4 @@ def _find_waiting(reservation: Reservation) -> Command | None:
 def expire_due(now: datetime) -> int:
     """End the reservations whose time has come; chargers do so by themselves (OCPP 1.6 §5.13)."""
     due = Reservation.objects.filter(status__in=_OPEN, expires_at__lte=now)
-    return int(due.update(status=ReservationStatus.EXPIRED, ended_at=now, updated_at=now))
+    return int(due.update(status=ReservationStatus.EXPIRED, ended_at=now, end_reason="", updated_at=now))

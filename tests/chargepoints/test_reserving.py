@@ -396,7 +396,9 @@ def test_job_ends_what_has_run_out(charge_point: ChargePoint) -> None:
         factories.ReservationFactory(charge_point=charge_point, status="active", expires_at=at + delay)
         for delay in (timedelta(0), timedelta(seconds=1))
     )
-    asked = factories.ReservationFactory(charge_point=charge_point, status="requested", expires_at=at)
+    asked = factories.ReservationFactory(
+        charge_point=charge_point, status="requested", expires_at=at, end_reason="No answer."
+    )
     used = factories.ReservationFactory(charge_point=charge_point, status="used", expires_at=at)
 
     assert (expire_reservations(at), expire_reservations(at)) == (2, 0)
@@ -404,4 +406,4 @@ def test_job_ends_what_has_run_out(charge_point: ChargePoint) -> None:
     for row in (due, later, asked, used):
         row.refresh_from_db()
     assert [row.status for row in (due, later, asked, used)] == ["expired", "active", "expired", "used"]
-    assert due.ended_at == at
+    assert (due.ended_at, asked.end_reason) == (at, "")

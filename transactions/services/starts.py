@@ -265,7 +265,8 @@ def _connect_reservation(row: Transaction, request: Start, batch: SessionBatch) 
     if reservation.status in (ReservationStatus.ACTIVE, ReservationStatus.REQUESTED):
         reservation.status = ReservationStatus.USED
         reservation.ended_at = request.received_at
-        batch.change(reservation, "status", "ended_at")
+        reservation.end_reason = ""
+        batch.change(reservation, "status", "ended_at", "end_reason")
 
 
 def _show_price(row: Transaction, request: Start, authorization: Authorization, batch: SessionBatch) -> None:

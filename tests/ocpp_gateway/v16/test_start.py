@@ -326,6 +326,18 @@ def test_start_with_a_matching_reservation_uses_it_up(csms: Csms, charge_point: 
     assert (held.status, held.ended_at, row.reservation) == (ReservationStatus.USED, T0, held)
 
 
+def test_start_uses_up_a_reservation_whose_answer_was_lost(csms: Csms, charge_point: ChargePoint) -> None:
+    asked = factories.ReservationFactory(
+        charge_point=charge_point,
+        reservation_id=7,
+        status=ReservationStatus.REQUESTED,
+        end_reason="The charger did not answer.",
+    )
+    session(begin(csms, charge_point, reservationId=7))
+    asked.refresh_from_db()
+    assert (asked.status, asked.end_reason) == (ReservationStatus.USED, "")
+
+
 @pytest.mark.parametrize("number", [8, -1, 2**31 + 5])
 def test_start_with_an_unknown_reservation_is_recorded(
     csms: Csms, charge_point: ChargePoint, other_charge_point: ChargePoint, number: int
