@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import orjson
 from django.conf import settings
 from django.db import models
-from django.utils import timezone
 
 from chargepoints.log_rows import MessageRow
 from chargepoints.models import FrameAnomaly
@@ -216,7 +215,7 @@ def exchange(
         _text(action, response),
         error_code[:64],
         error_description[:255],
-        answered_at or timezone.now(),
+        answered_at or datetime.now(UTC),
     )
 
 

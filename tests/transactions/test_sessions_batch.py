@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -231,12 +231,22 @@ def test_readings_are_those_stored_and_those_of_the_batch(charge_point: ChargePo
     assert [reading.wh for reading in batch.readings(row)] == [3000, 4000]
 
 
+def noise_of(*numbers: int) -> Callable[[int], bytes]:
+    """What chance gives, eight bytes for each number; the last one is given for ever."""
+    left = list(numbers)
+
+    def take(count: int) -> bytes:
+        drawn = (left.pop(0) if len(left) > 1 else left[0] for _ in range(count // 8))
+        return b"".join(number.to_bytes(8) for number in drawn)
+
+    return take
+
+
 def test_ids_are_positive_31_bit_and_skip_what_is_taken(
     connector: Connector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     factories.TransactionFactory(connector=connector, ocpp_id="8")
-    numbers = iter([7, 8, 7])
-    monkeypatch.setattr("secrets.randbelow", lambda limit: next(numbers, limit - 1))
+    monkeypatch.setattr("secrets.token_bytes", noise_of(7, 8, 7, 2**64 - 1))
     batch = SessionBatch(now=T0)
 
     assert int(batch.unused_ocpp16_id()) <= MAX_OCPP16_ID
@@ -244,8 +254,7 @@ def test_ids_are_positive_31_bit_and_skip_what_is_taken(
 
 
 def test_ids_of_one_batch_differ(charge_point: ChargePoint, monkeypatch: pytest.MonkeyPatch) -> None:
-    numbers = iter([41, 41, 41, 42])
-    monkeypatch.setattr("secrets.randbelow", lambda limit: next(numbers))
+    monkeypatch.setattr("secrets.token_bytes", noise_of(41, 41, 41, 42))
 
     one, two = run(start(charge_point, 1), start(charge_point, 2))
 

@@ -328,7 +328,9 @@ class SessionBatch(StationBatch):
         return self._free_ids.pop()
 
     def _find_free_ids(self, count: int) -> None:
-        ids = {str(secrets.randbelow(MAX_OCPP16_ID) + 1) for _ in range(count)}
+        noise = secrets.token_bytes(8 * count)  # asked for once: each question is one to the kernel
+        numbers = (int.from_bytes(noise[at : at + 8]) % MAX_OCPP16_ID for at in range(0, len(noise), 8))
+        ids = {str(number + 1) for number in numbers}
         where: bulk.Where = {"ocpp_id": bulk.Known(ids), "ocpp_version": bulk.Is("ocpp1.6")}
         taken = {row[0] for row in bulk.fetch(Transaction, ("ocpp_id",), where)}
         taken |= {ocpp_id for _, ocpp_id in self._by_id}
