@@ -15,12 +15,14 @@ from django.utils.html import format_html
 from unfold import widgets
 
 from accounts.admin_base import ReadOnlyAdmin, actor_of, allowed, register, require
+from chargepoints.admin.fleet import task_url
 from chargepoints.admin.shared import ERRORS, days_left, pem_block
 from chargepoints.choices import AuthorityKind, AuthorityState
+from chargepoints.command_fields import SEND_DANGEROUS
 from chargepoints.errors import Invalid
 from chargepoints.models import CertificateAuthority
 from chargepoints.pki.keys import KeyFamily, KeyKind, family_of_kind
-from chargepoints.services import authorities
+from chargepoints.services import authorities, installed_certificates
 from csms_project.common.admin import chip
 
 _TONES = {AuthorityState.ACTIVE: "ok", AuthorityState.RETIRED: "neutral", AuthorityState.EXPIRED: "bad"}
@@ -39,6 +41,21 @@ class CreateForm(forms.Form):
         choices=KeyKind.choices,
         initial=KeyKind.EC_P256,
         help_text="ECDSA P-256 suits nearly all. For chargers that know only RSA make a second authority with RSA.",
+        widget=widgets.UnfoldAdminSelectWidget,
+    )
+
+
+class InstallForm(forms.Form):
+    """Which chargers get a root, and how long the orders wait."""
+
+    which = forms.ChoiceField(
+        label="Chargers",
+        choices=[("2", "With security profile 2 or 3"), ("1", "With a key or certificate"), ("0", "All")],
+        widget=widgets.UnfoldAdminSelectWidget,
+    )
+    offline = forms.ChoiceField(
+        label="Offline chargers",
+        choices=[("604800", "Wait for a week"), ("86400", "Wait for a day"), ("2592000", "Wait for 30 days")],
         widget=widgets.UnfoldAdminSelectWidget,
     )
 
@@ -151,6 +168,9 @@ class CertificateAuthorityAdmin(ReadOnlyAdmin):
         if obj is not None:
             context |= {
                 "authority": obj,
+                "may_install": obj.kind == AuthorityKind.ROOT
+                and obj.is_trusted
+                and allowed(request, SEND_DANGEROUS),
                 "may_replace": obj.state == AuthorityState.ACTIVE and allowed(request, authorities.CHANGE),
                 "title": str(obj),
                 "subtitle": None,
@@ -163,6 +183,7 @@ class CertificateAuthorityAdmin(ReadOnlyAdmin):
         return [
             path("create/", wrap(self.create_view), name=f"{name}_create"),
             path("<int:pk>/replace/", wrap(self.replace_view), name=f"{name}_replace"),
+            path("<int:pk>/install/", wrap(self.install_view), name=f"{name}_install"),
             *super().get_urls(),
         ]
 
@@ -217,6 +238,48 @@ class CertificateAuthorityAdmin(ReadOnlyAdmin):
             "lead": _ROOT_QUESTION if is_root else _ISSUING_QUESTION,
             "form": form,
             "submit": "Replace it",
+            "is_dangerous": True,
+            "back_url": url,
+        }
+        return self.page(request, "admin/form_page.html", context)
+
+    def install_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Start a task that installs a root in the chargers of the organisation that do not hold it."""
+        require(request, SEND_DANGEROUS)
+        obj = self.find_or_404(request, str(pk))
+        url = reverse("admin:chargepoints_certificateauthority_change", args=[obj.pk])
+        tenant = actor_of(request).tenant
+        if tenant is None or obj.kind != AuthorityKind.ROOT or not obj.is_trusted:
+            messages.error(
+                request, "Choose an organisation first." if tenant is None else "Only a root that is trusted."
+            )
+            return HttpResponseRedirect(url)
+        form = InstallForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            given = form.cleaned_data
+            stations = installed_certificates.without(obj, tenant, least_profile=int(given["which"]))
+            if not stations:
+                messages.info(request, "All of these chargers hold this root already.")
+                return HttpResponseRedirect(url)
+            try:
+                task = installed_certificates.install_in_many(
+                    actor=actor_of(request),
+                    tenant=tenant,
+                    root=obj,
+                    charge_points=stations,
+                    wait_s=int(given["offline"]),
+                )
+            except self.domain_errors as error:
+                form.add_error(None, str(error))
+            else:
+                messages.success(request, f"“{task}” has started for {len(stations)} chargers.")
+                return HttpResponseRedirect(task_url(task))
+        context = {
+            "title": f"Install {obj} in chargers of {tenant}",
+            "lead": "Chargers that hold it already, as far as we know, are left out. What becomes of each appears on "
+            "the page of the task.",
+            "form": form,
+            "submit": "Install",
             "is_dangerous": True,
             "back_url": url,
         }

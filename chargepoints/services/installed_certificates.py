@@ -8,6 +8,7 @@ from datetime import datetime
 
 from django.db.transaction import atomic
 
+from accounts.models import Tenant
 from accounts.permissions import Actor
 from chargepoints import commands, errors
 from chargepoints.choices import AuthorityKind, CertificateKind, CertificateUse
@@ -16,12 +17,13 @@ from chargepoints.models import (
     CertificateAuthority,
     ChargePoint,
     Command,
+    FleetTask,
     InstalledCertificate,
     Variable,
 )
 from chargepoints.pki import reading
 from chargepoints.pki.reading import HashData
-from chargepoints.services import authorities
+from chargepoints.services import authorities, fleet
 
 _KINDS = {
     CertificateUse.CENTRAL_SYSTEM: CertificateKind.CENTRAL_ROOT,
@@ -144,6 +146,8 @@ def _known(
 
 def _names_of_vouched(root: CertificateAuthority) -> list[HashData]:
     """Of a new root as the one before has signed it."""
+    if not root.cross_signed_pem:
+        return []
     made = reading.load(root.cross_signed_pem)
     for other in CertificateAuthority.objects.filter(
         kind=AuthorityKind.ROOT, subject=made.issuer.rfc4514_string()
@@ -215,6 +219,51 @@ def install(*, actor: Actor, charge_point: ChargePoint, offer: str, expires_in: 
         payload={"certificate_type": chosen.use, "certificate": chosen.pem},
         expires_in=expires_in,
     )
+
+
+def without(root: CertificateAuthority, tenant: Tenant, *, least_profile: int) -> list[ChargePoint]:
+    """The chargers of an organisation that, as far as we know, do not hold a root.
+
+    least_profile  only those with this security profile or a higher one
+    """
+    rows = ChargePoint.objects.for_tenant(tenant).filter(
+        archived_at=None, security_profile__gte=least_profile
+    )
+    stations = list(rows.prefetch_related("installed_certificates").order_by("identity"))
+    names = {name.key() for name in (*root.names(), *_names_of_vouched(root))}
+    return [
+        station
+        for station in stations
+        if not any(name_of(row).key() in names for row in station.installed_certificates.all())
+    ]
+
+
+def install_in_many(
+    *,
+    actor: Actor,
+    tenant: Tenant,
+    root: CertificateAuthority,
+    charge_points: Sequence[ChargePoint],
+    wait_s: int,
+) -> FleetTask:
+    """Let many chargers trust a root of ours: a task, in which each gets the form of it that it can check.
+
+    wait_s  how long an order waits for a charger that is offline
+    Raises  what `fleet.start_task` raises
+    """
+    orders = [
+        fleet.Order(
+            charge_point=station,
+            action="install_certificate",
+            payload={
+                "certificate_type": CertificateUse.CENTRAL_SYSTEM.value,
+                "certificate": _pem_for(station, root),
+            },
+        )
+        for station in charge_points
+    ]
+    title = f"Install {root.common_name}"[:150]
+    return fleet.start_task(actor=actor, tenant=tenant, title=title, orders=orders, expires_in=wait_s)
 
 
 def delete(*, actor: Actor, installed: InstalledCertificate, expires_in: int | None = None) -> Command:

@@ -23,6 +23,7 @@ from chargepoints.models import (
     ChargePoint,
     Command,
     Connection,
+    FleetTaskItem,
     InstalledCertificate,
     SecurityEvent,
 )
@@ -127,6 +128,49 @@ def test_authorities_are_seen_by_all_and_changed_by_no_member(
 def test_nobody_sees_authorities_without_a_login(authority: CertificateAuthority, client: Client) -> None:
     for path in (url(f"{AUTHORITIES}_changelist"), url(f"{AUTHORITIES}_change", authority.pk)):
         assert client.get(path).status_code == 302
+
+
+def test_root_is_installed_in_the_chargers_that_do_not_hold_it(
+    authority: CertificateAuthority,
+    operator: Actor,
+    support: Actor,
+    charge_point: ChargePoint,
+    tenant: Tenant,
+    other_charge_point: ChargePoint,
+    client: Client,
+) -> None:
+    root = authority.parent
+    assert root is not None
+    holder = factories.ChargePointFactory(tenant=tenant, identity="HOLDER")
+    installed_certificates.listed(
+        holder.pk, "CentralSystemRootCertificate", [root.names()[2]], at=timezone.now()
+    )
+    path = url(f"{AUTHORITIES}_install", root.pk)
+    sign_in(client, operator)
+    assert path in text_of(client, url(f"{AUTHORITIES}_change", root.pk))
+    assert path not in text_of(client, url(f"{AUTHORITIES}_change", authority.pk))
+    assert "left out" in text_of(client, path)
+    answer = client.post(path, {"which": "0", "offline": "86400"})
+    item = FleetTaskItem.objects.get()
+    assert answer["Location"] == url("chargepoints_fleettask_change", item.task.pk)
+    assert (item.charge_point, item.task.expires_in) == (charge_point, 86400)
+    assert item.payload["certificate"] == root.pem
+    sign_in(client, support)
+    assert client.post(path, {"which": "0", "offline": "86400"}).status_code == 403
+    assert FleetTaskItem.objects.count() == 1
+
+
+def test_root_that_all_hold_starts_no_task(
+    authority: CertificateAuthority, operator: Actor, client: Client
+) -> None:
+    root = authority.parent
+    assert root is not None
+    sign_in(client, operator)
+    order = {"which": "0", "offline": "86400"}
+    answer = client.post(url(f"{AUTHORITIES}_install", root.pk), order, follow=True)
+    assert said(answer) == ["All of these chargers hold this root already."]
+    answer = client.post(url(f"{AUTHORITIES}_install", authority.pk), order, follow=True)
+    assert said(answer) == ["Only a root that is trusted."]
 
 
 def test_private_keys_are_on_no_page(root_client: Client, authority_of_root: CertificateAuthority) -> None:
