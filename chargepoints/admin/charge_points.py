@@ -40,9 +40,9 @@ from chargepoints.admin.shared import (
     own_status_chip,
     usual_profile,
 )
-from chargepoints.choices import ConnectorStatus, RegistrationStatus
+from chargepoints.choices import OPEN_UPGRADE_STATUSES, ConnectorStatus, RegistrationStatus, UpgradeStatus
 from chargepoints.command_fields import SEND_DANGEROUS
-from chargepoints.models import ChargePoint, Connector
+from chargepoints.models import ChargePoint, Connector, SecurityProfileUpgrade
 from chargepoints.selectors import charge_points_with_status, profile_of
 from chargepoints.services import stations
 from csms_project.common import audit, panels
@@ -150,6 +150,19 @@ class ModelFilter(admin.SimpleListFilter):
         return queryset.filter(model=self.value()) if self.value() else queryset
 
 
+class UpgradeFilter(OptionFilter):
+    title = "security upgrade"
+    parameter_name = "upgrade"
+    options = (("open", "Under way"), ("fell_back", "Came back with the old profile"))
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if not self.value():
+            return queryset
+        wanted = OPEN_UPGRADE_STATUSES if self.value() == "open" else {UpgradeStatus.FELL_BACK}
+        rows = SecurityProfileUpgrade.objects.filter(status__in=wanted)
+        return queryset.filter(pk__in=rows.values("charge_point"))
+
+
 class ArchivedFilter(OptionFilter):
     title = "archive"
     parameter_name = "archived"
@@ -203,6 +216,8 @@ class ChargePointAdmin(ProfileUpgradePages, ChargePointPages):
         StatusFilter,
         ("location", ScopedFilter),
         "registration_status",
+        "security_profile",
+        UpgradeFilter,
         ModelFilter,
         ArchivedFilter,
     )

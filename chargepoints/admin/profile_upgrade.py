@@ -182,11 +182,21 @@ def _context(request: HttpRequest, obj: ChargePoint, form: UpgradeForm) -> dict[
 
 
 def _shown(obj: ChargePoint, step: profile_upgrades.Step, *, may_act: bool) -> dict[str, Any]:
-    url = ""
-    if may_act and step.action:
+    url, words = "", "Send…"
+    if step.place:
+        url, words = (
+            f"{reverse('admin:chargepoints_chargepoint_change', args=[obj.pk])}?tab={step.place}",
+            "Open",
+        )
+    elif may_act and step.action:
         url = reverse("admin:chargepoints_chargepoint_command", args=[obj.pk, step.action])
         url += f"?{urlencode(step.arguments)}" if step.arguments else ""
-    return {"step": step, "chip": chip(_STEP_WORDS[step.state], _STEP_TONES[step.state]), "url": url}
+    return {
+        "step": step,
+        "chip": chip(_STEP_WORDS[step.state], _STEP_TONES[step.state]),
+        "url": url,
+        "words": words,
+    }
 
 
 def _stages(row: SecurityProfileUpgrade) -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ from chargepoints.choices import (
     RefusalReason,
     RegistrationStatus,
     ReservationStatus,
+    SecurityProfile,
     SignatureState,
     VariableChangeKind,
     VariableSource,
@@ -45,6 +46,7 @@ class ChargePointFilter(filters.FilterSet):
     name = TextFilter(lookup_expr="icontains")
     location = IdFilter(field_name="location_id")
     registration_status = filters.ChoiceFilter(choices=RegistrationStatus.choices)
+    security_profile = filters.ChoiceFilter(choices=SecurityProfile.choices)
     status = filters.ChoiceFilter(choices=ConnectorStatus.choices)
     connector_status = filters.ChoiceFilter(choices=ConnectorStatus.choices, method="with_connector_status")
     online = TruthFilter(field_name="is_online")

@@ -48,6 +48,7 @@ class Step:
 
     state   ok, missing, or unknown: it cannot be seen from here
     action  the command that helps, and the arguments to begin with
+    place   the part of the charge point's page that helps
     """
 
     name: str
@@ -56,6 +57,7 @@ class Step:
     detail: str
     action: str = ""
     arguments: tuple[tuple[str, str], ...] = ()
+    place: str = ""
 
 
 # ---------------------------------------------------------------- looking
@@ -176,7 +178,7 @@ def _root(charge_point: ChargePoint) -> Step:
         label="Root certificate of this system in the charger",
         state=state,
         detail=detail,
-        action="" if state == OK else "install_certificate",
+        place="" if state == OK else "certificates",
     )
 
 
@@ -216,8 +218,7 @@ def _certificate(charge_point: ChargePoint) -> Step:
         label="Client certificate in the charger",
         state=state,
         detail=detail,
-        action="" if state == OK else "trigger_message",
-        arguments=() if state == OK else (("message", "SignCertificate"),),
+        place="" if state == OK else "certificates",
     )
 
 

@@ -135,7 +135,8 @@ def test_upgrade_page_shows_what_each_profile_needs(signed_in: Client, charge_po
     assert [item["step"].name for item in answer.context["steps"]][-1] == "root"
     answer = signed_in.get(upgrade(charge_point) + "?target=3")
     shown = {item["step"].name: item["url"] for item in answer.context["steps"]}
-    assert shown["certificate"].endswith("trigger_message/?message=SignCertificate")
+    assert shown["certificate"] == shown["root"] == change(charge_point) + "?tab=certificates"
+    assert "change_configuration/?key=CpoName&value=" in shown["cpo_name"]
     assert shown["connected"] == ""
     assert signed_in.get(upgrade(charge_point) + "?target=9").context["target"] == 2
 
@@ -208,3 +209,18 @@ def test_upgrade_page_of_the_highest_profile_says_so(signed_in: Client, charge_p
     page = signed_in.get(upgrade(charge_point)).content.decode()
     assert "This is the highest profile" in page
     assert "Start the upgrade" not in page
+
+
+def test_chargers_are_found_by_profile_and_upgrade(signed_in: Client, charge_point: ChargePoint) -> None:
+    other = factories.ChargePointFactory(tenant=charge_point.tenant, identity="CP-C", security_profile=2)
+    factories.SecurityProfileUpgradeFactory(
+        charge_point=other, from_profile=2, target_profile=3, status="fell_back"
+    )
+    factories.SecurityProfileUpgradeFactory(charge_point=charge_point, status="done")
+    rows = reverse("admin:chargepoints_chargepoint_changelist")
+
+    def found(**query: str) -> list[str]:
+        return [row.identity for row in signed_in.get(rows, query).context["cl"].result_list]
+
+    assert found(security_profile__exact="1") == ["CP-A"]
+    assert found(upgrade="open") == found(upgrade="fell_back") == ["CP-C"]

@@ -112,3 +112,10 @@ def test_acts_need_the_right_to_dangerous_commands(
 def test_state_is_for_the_own_tenant_alone(stranger: Actor, charge_point: ChargePoint) -> None:
     problem_of(client_of(stranger).get(PATH), 404)
     problem_of(client_of(None).get(PATH), 401)
+
+
+def test_charge_points_are_found_by_their_profile(viewer: Actor, charge_point: ChargePoint) -> None:
+    path = "/api/v1/charge-points/"
+    assert client_of(viewer).get(path, {"security_profile": 1}).json()["count"] == 1
+    assert client_of(viewer).get(path, {"security_profile": 2}).json()["count"] == 0
+    problem_of(client_of(viewer).get(path, {"security_profile": 9}), 400)
