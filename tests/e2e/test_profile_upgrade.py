@@ -34,7 +34,8 @@ def product(make_product: MakeProduct, tmp_path: Path) -> Product:
     certificate, key = SERVERS.server().write(tmp_path, "server")
     (tmp_path / "servers.pem").write_bytes(SERVERS.pem)
     options = ("--tls-cert", str(certificate), "--tls-key", str(key), "--tls-allow-plain")
-    return make_product("manage.py", "up", "--port", "{port}", *options)
+    command = ("manage.py", "up", "--port", "{port}", *options)
+    return make_product(*command, OCPP_HANDSHAKE_TIMEOUT_S="3")
 
 
 @contextmanager

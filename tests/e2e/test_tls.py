@@ -59,6 +59,10 @@ def write_files(directory: Path) -> Path:
     return directory
 
 
+#: Longer than in other tests: a TLS handshake on a busy machine is to be done within it.
+PATIENT = {"OCPP_HANDSHAKE_TIMEOUT_S": "3"}
+
+
 def command(directory: Path) -> tuple[str, ...]:
     """Starts a server with TLS for profiles 2 and 3 on one port."""
     options = [
@@ -75,7 +79,9 @@ def tls_product(template: Database, tmp_path_factory: pytest.TempPathFactory) ->
     """The server of all tests here that need no special one; at its end no error may be in its log."""
     directory = write_files(tmp_path_factory.mktemp("tls"))
     database = Database(directory).create(template)
-    product = Product(database=database, directory=directory, command=command(directory)).start()
+    product = Product(
+        database=database, directory=directory, command=command(directory), extra=PATIENT
+    ).start()
     yield product
     product.stop()
     database.drop()
@@ -217,7 +223,7 @@ def test_certificate_of_an_issuer_that_has_expired_is_refused(
     (directory / "clients.pem").write_bytes(root.pem)
     ends = ["--tls-client-ca", str(directory / "clients.pem")]
     own = ["--tls-cert", str(directory / "rsa.pem"), "--tls-key", str(directory / "rsa.key")]
-    product = make_product("manage.py", "up", "--port", "{port}", *own, *ends)
+    product = make_product("manage.py", "up", "--port", "{port}", *own, *ends, **PATIENT)
     register("OLD-ISSUER", security_profile=SecurityProfile.TLS_CERTIFICATE)
     assert upgrade(product, "OLD-ISSUER", trust(issuer.client("OLD-ISSUER"))) == 403
     refusal("OLD-ISSUER", RefusalReason.CERTIFICATE, "of its issuer expired on")
@@ -273,7 +279,7 @@ def test_plain_connections_and_higher_profiles_are_settings(
     make_product: MakeProduct, directory: Path
 ) -> None:
     options = (*command(directory), "--tls-allow-plain")
-    product = make_product(*options, OCPP_ACCEPT_HIGHER_PROFILE="1")
+    product = make_product(*options, OCPP_ACCEPT_HIGHER_PROFILE="1", **PATIENT)
     register("PLAIN-1")
     register("PLAIN-2", security_profile=SecurityProfile.TLS_BASIC)
     with Charger(product.url, "PLAIN-1") as charger:
@@ -360,14 +366,14 @@ def test_unfinished_handshake_is_cut(product: Product, sent: bytes) -> None:
     with socket.create_connection(("127.0.0.1", product.port), timeout=20) as tcp, suppress(ConnectionError):
         tcp.sendall(sent)
         assert tcp.recv(1) == b""
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 10
 
 
 def test_header_that_does_not_follow_the_handshake_is_cut(product: Product) -> None:
     began = time.monotonic()
     with tls_socket(product, trust()) as secured, suppress(ConnectionError, ssl.SSLError):
         assert secured.recv(1) == b""
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 10
 
 
 def test_hello_in_many_pieces_is_understood(product: Product) -> None:
@@ -389,7 +395,7 @@ def test_hello_in_many_pieces_is_understood(product: Product) -> None:
 
 # ---------------------------------------------------------------- new files
 def test_new_files_take_effect_without_dropping_a_socket(make_product: MakeProduct, directory: Path) -> None:
-    product = make_product(*command(directory))
+    product = make_product(*command(directory), **PATIENT)
     register("STAYS", security_profile=SecurityProfile.TLS_BASIC)
     own = CA.client("LATE")
     register("LATE", security_profile=SecurityProfile.TLS_CERTIFICATE)
@@ -419,6 +425,14 @@ def shown_certificate(product: Product) -> bytes:
 
 
 # ---------------------------------------------------------------- start
+def test_gateway_process_serves_chargers_with_tls(make_product: MakeProduct, directory: Path) -> None:
+    options = command(directory)
+    product = make_product("manage.py", "gateway", *options[2:], **PATIENT)
+    register("ALONE", security_profile=SecurityProfile.TLS_CERTIFICATE)
+    with Charger(wss(product), "ALONE", ssl=trust(CA.client("ALONE"))) as charger:
+        assert charger.boot()["status"] == "Accepted"
+
+
 def test_start_with_unusable_files_says_what_is_wrong(make_product: MakeProduct, directory: Path) -> None:
     given = ["--tls-cert", f"{directory}/ecdsa.pem", "--tls-key", f"{directory}/rsa.key"]
     with pytest.raises(AssertionError, match="the key belongs to another certificate"):
@@ -426,7 +440,7 @@ def test_start_with_unusable_files_says_what_is_wrong(make_product: MakeProduct,
 
 
 # ---------------------------------------------------------------- behind a proxy
-PROXY = {
+PROXY = PATIENT | {
     "TRUSTED_PROXIES": "127.0.0.1",
     "TLS_CLIENT_CERT_HEADER": "X-Client-Cert",
     "TLS_CLIENT_VERIFY_HEADER": "X-Client-Verify",
