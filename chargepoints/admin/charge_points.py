@@ -223,7 +223,7 @@ class ChargePointAdmin(ProfileUpgradePages, ChargePointPages):
     )
     search_fields = ("identity", "name", "serial_number", "location__name", "model")
     autocomplete_fields = ("location", "tariff")
-    actions = ("accept", "reject", "archive", "unarchive", "set_charging_profile")
+    actions = ("accept", "reject", "archive", "unarchive", "set_charging_profile", "update_firmware")
     add_fieldsets = (
         (None, {"fields": ("identity", "name", "location", "connectors")}),
         ("Security", {"fields": ("security_profile", "authorization_key")}),
@@ -390,6 +390,18 @@ class ChargePointAdmin(ProfileUpgradePages, ChargePointPages):
             return self.confirm(request, queryset, title="Reject", question=question, is_dangerous=True)
         self._each(request, queryset, stations.reject, "{count} rejected.")
         return None
+
+    def has_firmware_permission(self, request: HttpRequest) -> bool:
+        return allowed(request, "firmware.change")
+
+    @admin.action(description="Update the firmware by a campaign…", permissions=["firmware"])
+    def update_firmware(self, request: HttpRequest, queryset: QuerySet[ChargePoint]) -> HttpResponse | None:
+        keys = [str(pk) for pk in queryset.filter(archived_at=None).values_list("pk", flat=True)[:501]]
+        if len(keys) > 500:
+            messages.warning(request, "Choose so many by location, vendor and model in the campaign's form.")
+            return HttpResponseRedirect(reverse("admin:chargepoints_firmwarecampaign_add"))
+        path = reverse("admin:chargepoints_firmwarecampaign_add")
+        return HttpResponseRedirect(f"{path}?charge_points={','.join(keys)}")
 
     @admin.action(description="Archive…", permissions=["archive"])
     def archive(self, request: HttpRequest, queryset: QuerySet[ChargePoint]) -> HttpResponse | None:

@@ -90,8 +90,9 @@ def size_text(count: int | None) -> str:
 
 
 def steps_of(row: Any) -> list[dict[str, Any]]:
-    """What was reported, with moments that templates can show."""
-    return [{"status": step["status"], "at": datetime.fromisoformat(step["at"])} for step in row.steps]
+    """What was reported, in the order of time, with moments that templates can show."""
+    steps = [{"status": step["status"], "at": datetime.fromisoformat(step["at"])} for step in row.steps]
+    return sorted(steps, key=lambda step: step["at"])
 
 
 def fetch_text(row: FirmwareUpdate) -> str:

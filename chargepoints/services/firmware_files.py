@@ -103,8 +103,15 @@ def _keep(actor: Actor, file: FirmwareFile, stored: file_store.Stored, file_name
 
 
 def location_of(file: FirmwareFile) -> str:
-    """The address outside, with its password."""
-    return crypto.decrypt(file.secret_url) if file.secret_url else file.url
+    """The address outside, with its password.  Raises FirmwareNotReady."""
+    if not file.secret_url:
+        return file.url
+    try:
+        return crypto.decrypt(file.secret_url)
+    except crypto.InvalidToken:
+        raise errors.FirmwareNotReady(
+            "The password of its address can no longer be decrypted: give the address again."
+        ) from None
 
 
 def fits(file: FirmwareFile, charge_point: ChargePoint) -> bool:

@@ -93,8 +93,9 @@ def _pieces(path: Path, part: _Part, progress: Progress | None) -> Iterator[byte
         with path.open("rb") as file:
             file.seek(position)
             while position < part.stop and (piece := file.read(min(PIECE, part.stop - position))):
-                yield piece
+                # Counted when it is handed over: a client that has got all of it may close before we go on.
                 position += len(piece)
+                yield piece
                 if progress is not None:
                     progress(position, False)
     finally:

@@ -99,6 +99,19 @@ def test_campaign_is_planned_in_its_form(technician: Actor, client: Client, conn
     assert [row.charge_point for row in campaign.updates.all()] == [station]
 
 
+def test_chargers_chosen_in_the_list_go_into_the_form(
+    technician: Actor, support: Actor, client: Client, charge_point: ChargePoint
+) -> None:
+    data = {"action": "update_firmware", "_selected_action": [charge_point.pk]}
+    sign_in(client, technician)
+    form: Any = client.post(url("chargepoint_changelist"), data, follow=True)
+    assert form.redirect_chain[0][0].endswith(f"/firmwarecampaign/add/?charge_points={charge_point.pk}")
+    assert "CP-A" in form.content.decode()
+    sign_in(client, support)
+    refused: Any = client.post(url("chargepoint_changelist"), data, follow=True)
+    assert "firmwarecampaign" not in str(refused.redirect_chain)
+
+
 @pytest.mark.parametrize(
     ("fields", "text"),
     [

@@ -133,6 +133,16 @@ def test_without_an_address_for_files_nothing_is_made(
     assert not Command.objects.exists()
 
 
+def test_address_that_cannot_be_decrypted_fails_that_update_alone(
+    technician: Actor, file: FirmwareFile
+) -> None:
+    secret = factories.FirmwareFileFactory(tenant=file.tenant, secret_url="not ours")
+    bad, good = (make(technician, each, fleet(file.tenant, 1)) for each in (secret, file))
+    campaigns.advance(factories.now())
+    assert (states(bad), states(good)) == (["failed"], ["queued"])
+    assert "give the address again" in bad.updates.get().note
+
+
 # ---------------------------------------------------------------- following
 def test_usual_update_is_verified_by_the_version_after_the_restart(ordered: FirmwareUpdate) -> None:
     assert ordered.state == FirmwareState.ORDERED

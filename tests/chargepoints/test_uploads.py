@@ -34,6 +34,7 @@ async def _here() -> AsyncIterator[None]:
 def _in_this_thread(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: Settings) -> None:
     # A thread of its own would not see the transaction of the test.
     monkeypatch.setattr(uploads_asgi, "ThreadSensitiveContext", _here)
+    monkeypatch.setattr(uploads_asgi, "close_old_connections", lambda: None)
     settings.FILES_DIR = tmp_path
     settings.FILES_URL = "http://testserver"
 
