@@ -94,6 +94,8 @@ STEPS: dict[str, Step] = {
 def state_chip(row: LocalList) -> SafeString:
     """How a list stands; what went wrong is in its title."""
     state = LocalListState(row.state)
+    if state is LocalListState.DUE and not (row.is_active or row.is_asked):
+        return chip("Not in step", title="Nothing is sent: the list is not kept in step.")
     return chip(state.label, _TONES.get(state, "neutral"), title=row.last_error)
 
 

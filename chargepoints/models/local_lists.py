@@ -72,6 +72,10 @@ class LocalList(TenantOwned, Timestamped):
     )
     device = models.CharField(max_length=220, blank=True, editable=False)
 
+    checked_boot_at = models.DateTimeField(
+        null=True, editable=False, help_text="The last boot before the charger told what it holds."
+    )
+
     # The way from the one to the other.
     must_check = models.BooleanField(
         default=True, editable=False, help_text="Its version is asked for first."
@@ -121,6 +125,12 @@ class LocalList(TenantOwned, Timestamped):
 
     def __str__(self) -> str:
         return f"Local list of {self.charge_point}"
+
+    @property
+    def has_booted(self) -> bool:
+        """Whether the charger has booted since it told what it holds: some forget their list with that."""
+        last = self.charge_point.last_boot_at
+        return last is not None and last != self.checked_boot_at
 
     @property
     def is_active(self) -> bool:

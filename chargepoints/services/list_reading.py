@@ -91,6 +91,7 @@ def _read_version(row: LocalList, command: Command, now: datetime, *, is_own: bo
         _cannot(row)
     elif end is End.TAKEN and version is not None and version >= 0:
         _learn(row, version, now)
+        _mark_boot(row, command)
     elif is_own:
         _fail(row, command, end, now)
 
@@ -103,12 +104,20 @@ def _learn(row: LocalList, version: int, now: datetime) -> None:
         row.holds = keep(row.tenant_id, {}, now)
     elif doubtful is not None and version == doubtful.version != row.version:
         _take(row, doubtful, now)
+        row.state = LocalListState.DUE
     elif version != row.version or (doubtful is not None and doubtful.version == version):
         row.holds = None
     if row.state in (LocalListState.NOT_SUPPORTED, LocalListState.FAILED, LocalListState.SENDING):
         row.state = LocalListState.UNKNOWN
     row.version, row.must_check, row.next_attempt_at = version, False, None
     row.last_version = max(row.last_version, version)
+
+
+def _mark_boot(row: LocalList, command: Command) -> None:
+    """What the charger has said holds until its next boot; one since the command counts as the next."""
+    booted_at = row.charge_point.last_boot_at
+    if booted_at is not None and command.sent_at is not None and booted_at <= command.sent_at:
+        row.checked_boot_at = booted_at
 
 
 def _doubtful(row: LocalList) -> Sent | None:
@@ -151,6 +160,7 @@ def _accepted(row: LocalList, command: Command, sent: Sent | None, now: datetime
         row.version = sent.version
         if sent.message.is_full:
             row.must_check = row.must_replace = False
+            _mark_boot(row, command)
     row.doubt = None
     row.failures, row.last_error, row.last_success_at = 0, "", command.completed_at
     row.state, row.next_attempt_at = LocalListState.DUE, None

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.transaction import atomic
 
 from accounts.permissions import Actor
@@ -126,6 +126,8 @@ def _compare(row: LocalList, wanted: Wanted, now: datetime) -> None:
     )
     if wanted.until is not None:
         row.look_at = min(row.look_at, wanted.until)
+    if row.has_booted and (row.is_active or row.is_asked):
+        row.must_check = True
     if row.command_id is not None or row.state == LocalListState.NOT_SUPPORTED:
         row.next_attempt_at = None
     elif row.state == LocalListState.FAILED and row.failures:
@@ -139,7 +141,7 @@ def _compare(row: LocalList, wanted: Wanted, now: datetime) -> None:
 
 
 def _settle(row: LocalList) -> None:
-    if row.state != LocalListState.IN_STEP:
+    if row.state == LocalListState.DUE:
         assert row.holds is not None
         list_reading.note(row, "local_list.synced", {"version": row.version, "count": row.holds.count})
     row.state, row.failures, row.last_error = LocalListState.IN_STEP, 0, ""
@@ -200,7 +202,8 @@ def _send(key: int, now: datetime, wanted: WantedLists, plans: _Plans) -> int:
 
 
 def _send_next(row: LocalList, wanted: Wanted, plans: _Plans, now: datetime) -> None:
-    if row.must_check:
+    if row.must_check or row.has_booted:
+        row.must_check = True
         _ask(row, now)
         return
     limits = limits_of(row.charge_point)
@@ -242,8 +245,16 @@ def _refuse(row: LocalList, reason: str) -> None:
 
 # ---------------------------------------------------------------- now and then
 def watch(now: datetime) -> int:
-    """Lists for the chargers of tenants that keep them all, and a check of chargers that have changed."""
-    return _make_missing() + _check_changed_devices(now)
+    """Lists for the chargers of tenants that keep them all, and a look at chargers that have booted or changed."""
+    return _make_missing() + _look_at_booted(now) + _check_changed_devices(now)
+
+
+def _look_at_booted(now: datetime) -> int:
+    """Those in step are asked whether they still hold their list after a boot."""
+    since = Q(charge_point__last_boot_at__gt=F("checked_boot_at"))
+    first = Q(charge_point__last_boot_at__isnull=False, checked_boot_at=None)
+    booted = LocalList.objects.filter(following(), since | first, state=LocalListState.IN_STEP)
+    return LocalList.objects.filter(pk__in=list(booted.values_list("pk", flat=True))).update(look_at=now)
 
 
 def _make_missing() -> int:

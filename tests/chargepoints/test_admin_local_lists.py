@@ -283,6 +283,13 @@ def test_tab_refreshes_itself_while_something_is_about_to_happen(
     assert ('hx-select="#local-list"' in shown(signed_in, tab(charge_point))) is moves
 
 
+def test_list_that_is_not_kept_is_not_said_to_be_due(signed_in: Client, charge_point: ChargePoint) -> None:
+    factories.LocalListFactory(charge_point=charge_point, state="due", is_kept=False)
+
+    assert "Not in step" in shown(signed_in, tab(charge_point))
+    assert "Not in step" in shown(signed_in, LIST)
+
+
 def test_conflict_that_the_charger_reports_is_explained(signed_in: Client, charge_point: ChargePoint) -> None:
     ChargePoint.objects.update(error_code="LocalListConflict")
 

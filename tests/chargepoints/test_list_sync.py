@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import random
 import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -660,6 +662,49 @@ def test_other_firmware_or_device_is_asked_anew(
     assert state(row) == "in_step"
 
 
+def test_charger_that_boots_is_asked_whether_it_still_holds_its_list(
+    charger: Charger, row: LocalList, tags: list[IdToken], owner: Actor
+) -> None:
+    charger.serve()
+    synced = kinds()
+    ChargePoint.objects.update(last_boot_at=timezone.now() - timedelta(seconds=1))
+    assert list_sync.watch(timezone.now()) == 2  # the boot, and what the device is
+
+    assert charger.serve() == ["get_local_list_version"]
+    assert (state(row), list_sync.watch(timezone.now()), kinds()) == ("in_step", 0, synced)
+
+    ChargePoint.objects.update(last_boot_at=timezone.now() - timedelta(seconds=1))
+    charger.tags, charger.version = {}, 0
+    tokens.block_tokens(actor=owner, tokens=[tags[0]])  # no change is sent on top of what is gone
+    assert charger.serve() == ["get_local_list_version", "send_local_list"]
+    assert charger.tags == ABC | {"a1": "Blocked"}
+
+
+def test_charger_that_booted_after_its_answer_is_asked_again(
+    charger: Charger, row: LocalList, tags: list[IdToken]
+) -> None:
+    charger.serve(2)
+    run()
+    command = charger.next()
+    charger.answer(command)
+    ChargePoint.objects.update(last_boot_at=timezone.now() + timedelta(seconds=1))
+
+    run()
+
+    assert Command.objects.latest("id").action == "get_local_list_version"
+
+
+def test_list_that_is_not_kept_is_not_asked_for_after_a_boot(
+    charger: Charger, row: LocalList, tags: list[IdToken]
+) -> None:
+    charger.serve()
+    LocalList.objects.update(is_kept=False)
+    ChargePoint.objects.update(last_boot_at=timezone.now() - timedelta(seconds=1))
+    list_sync.watch(timezone.now())
+
+    assert (charger.serve(), state(row)) == ([], "in_step")
+
+
 # ---------------------------------------------------------------- by hand
 def by_hand(charger: Charger, action: str, **payload: Any) -> Command:
     return commands.queue(actor=SYSTEM, charge_point=charger.charge_point, action=action, payload=payload)
@@ -830,3 +875,96 @@ def test_limits_told_by_the_charger_are_used(
 
     assert charger.serve() == ["get_local_list_version", *["send_local_list"] * 3]
     assert LocalListState(state(row)) is LocalListState.IN_STEP
+
+
+# ---------------------------------------------------------------- whatever happens
+class Chaos:
+    """Tags that change while the charger answers as it likes; `rng` decides."""
+
+    def __init__(self, charger: Charger, row: LocalList, rng: random.Random) -> None:
+        self.charger, self.row, self.rng = charger, row, rng
+        self.numbers = itertools.count(1)
+
+    def step(self) -> None:
+        """Something happens to the tags or to the charger, then the job runs and the charger answers somehow."""
+        self.rng.choice([self._make, self._block, self._delete, self._lose, self._foreign, self._nothing])()
+        run(after=timedelta(minutes=self.rng.choice([0, 2, 20, 90]), seconds=1))
+        if commands.with_queued():
+            self._answer(self.charger.next())
+
+    def _make(self) -> None:
+        tokens.create_token(actor=SYSTEM, tenant=self.row.tenant, value=f"N{next(self.numbers)}")
+
+    def _block(self) -> None:
+        tokens.block_tokens(actor=SYSTEM, tokens=[self._one()])
+
+    def _delete(self) -> None:
+        rows.delete_row(actor=SYSTEM, row=self._one(), permission="id_tokens.change")
+
+    def _one(self) -> IdToken:
+        if not IdToken.objects.filter(tenant=self.row.tenant).exists():
+            self._make()
+        found: IdToken = self.rng.choice(list(IdToken.objects.filter(tenant=self.row.tenant).order_by("pk")))
+        return found
+
+    def _lose(self) -> None:
+        # At a boot; whoever forgets without one cannot be helped.
+        self.charger.tags, self.charger.version = {}, 0
+        ChargePoint.objects.update(last_boot_at=timezone.now())
+
+    def _foreign(self) -> None:
+        # Of a version that we have never used: of two lists with one number nobody could tell which it is.
+        self.charger.tags, self.charger.version = {"zz": "Accepted"}, next(self.numbers) * 1000
+
+    def _nothing(self) -> None:
+        pass
+
+    def _answer(self, command: Command) -> None:
+        taken = command.action == "send_local_list" and self._is_good(command) and self.rng.random() < 0.7
+        if taken:
+            self.charger.take(command.payload)
+        kind = self.rng.choice(
+            ["well", "well", "Timeout", "ConnectionLost", "InternalError", "InvalidAnswer"]
+        )
+        if kind != "well":
+            status = CommandStatus.TIMED_OUT if kind == "Timeout" else CommandStatus.FAILED
+            self.charger.end(command, status, error={"code": kind, "description": "", "details": {}})
+        elif command.action == "send_local_list" and not taken:
+            word = "Failed" if self._is_good(command) else "VersionMismatch"
+            self.charger.end(command, CommandStatus.REJECTED, response={"status": word})
+        elif command.action == "send_local_list":
+            self.charger.end(command, response={"status": "Accepted"})
+        else:
+            self.charger.answer(command)
+
+    def _is_good(self, command: Command) -> bool:
+        payload = command.payload
+        return payload["update_type"] == "Full" or payload["version"] > self.charger.version
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_whatever_happens_the_charger_holds_the_tags_in_the_end(
+    charger: Charger, row: LocalList, tags: list[IdToken], seed: int
+) -> None:
+    chaos = Chaos(charger, row, random.Random(seed))
+    for _ in range(12):
+        chaos.step()
+    _drain(charger)
+
+    # What somebody else has done to the list can only be known by asking.
+    local_list.ask_version(actor=SYSTEM, charge_point=charger.charge_point)
+    charger.answer(charger.next())
+    local_list.sync_now(actor=SYSTEM, charge_point=charger.charge_point)
+    charger.serve()
+
+    wanted = {token.value_key: token.status for token in IdToken.objects.filter(tenant=row.tenant)}
+    assert charger.tags == held(row) == wanted
+    assert (state(row), fresh(row).failures) == ("in_step", 0)
+    versions = [payload["version"] for action, payload in charger.seen if action == "send_local_list"]
+    assert versions == sorted(set(versions))
+
+
+def _drain(charger: Charger) -> None:
+    """Answer what is still under way."""
+    while commands.with_queued():
+        charger.answer(charger.next())
