@@ -323,6 +323,10 @@ OCPP_PERMESSAGE_DEFLATE = env.bool("OCPP_PERMESSAGE_DEFLATE", default=True)
 CERTIFICATE_PROVIDER: str = env.str(
     "CERTIFICATE_PROVIDER", default="chargepoints.services.builtin_provider.BuiltinProvider"
 )
+# Who keeps contract certificates (Plug & Charge): the class of a `chargepoints.plug_and_charge.PlugAndChargeProvider`.
+PLUG_AND_CHARGE_PROVIDER: str = env.str(
+    "PLUG_AND_CHARGE_PROVIDER", default="chargepoints.plug_and_charge.NoProvider"
+)
 # False: RSA authorities sign with PKCS#1 v1.5, for chargers that cannot check RSA-PSS.
 PKI_RSA_PSS = env.bool("PKI_RSA_PSS", default=True)
 PKI_CRL_DAYS = env.int("PKI_CRL_DAYS", default=7)

@@ -5,17 +5,28 @@ from __future__ import annotations
 from typing import Any
 
 from chargepoints.command_fields import SEND_DANGEROUS, CommandSpec, FieldSpec
+from chargepoints.plug_and_charge import ISO_ROOTS
 
 _USE = FieldSpec(
     name="certificate_type",
     type="enum",
     label="Certificate",
     required=True,
-    choices=("CentralSystemRootCertificate", "ManufacturerRootCertificate"),
+    choices=("CentralSystemRootCertificate", "ManufacturerRootCertificate", *ISO_ROOTS),
     choice_labels=(
         "Ours: the charger knows this system by it",
         "The manufacturer's: the charger knows firmware by it",
+        "Plug & Charge, V2G root: vehicles know the charger by it",
+        "Plug & Charge, MO root: the charger knows contracts by it",
     ),
+)
+_SCOPE = FieldSpec(
+    name="scope",
+    type="enum",
+    label="For",
+    choices=("connection", "plug_and_charge"),
+    choice_labels=("The connection and firmware", "Plug & Charge (ISO 15118)"),
+    help="Empty: the connection and firmware.",
 )
 
 
@@ -87,6 +98,7 @@ CERTIFICATES = (
                 max_length=40,
                 help="Hexadecimal.",
             ),
+            _SCOPE,
         ),
         dangerous=True,
         permission=SEND_DANGEROUS,
@@ -105,6 +117,7 @@ CERTIFICATES = (
                 max_length=10_000,
                 help="In PEM: the charger's own first, then those of the authorities that signed it.",
             ),
+            _SCOPE,
         ),
         dangerous=True,
         permission=SEND_DANGEROUS,

@@ -15,6 +15,7 @@ _MESSAGES = {
     "SignedFirmwareStatusNotification": "State of a signed firmware update (security extension)",
     "LogStatusNotification": "State of a log upload (security extension)",
     "SignCertificate": "Request for a new certificate (security extension)",
+    "SignV2GCertificate": "Request for a new certificate for vehicles (Plug & Charge)",
 }
 
 REMOTE_TRIGGER = (

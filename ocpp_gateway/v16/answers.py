@@ -15,6 +15,7 @@ from chargepoints.pki.reading import HashData
 from chargepoints.services import charging_profiles, installed_certificates, local_list
 from chargepoints.services.variables import Entry, store_snapshot, store_unknown, store_value
 from ocpp_gateway.outcome import Effect, Outcome, outcome_of_status
+from ocpp_gateway.v16 import plug_and_charge
 from ocpp_gateway.wire.timestamps import parse_timestamp
 
 Payload = dict[str, Any]
@@ -53,6 +54,9 @@ _SENTENCES = {
 
 def read_answer(action: str, request: Payload, response: Payload) -> Outcome:
     """What a CALLRESULT means: our state, and what it tells us about the charger."""
+    inner = plug_and_charge.unwrap(request, response) if action == "DataTransfer" else None
+    if inner is not None:
+        return _read_inner(*inner)
     status = outcome_of_status(response.get("status"))
     if action == "GetLocalListVersion" and _version(response) == local_list.NOT_SUPPORTED:
         status = CommandStatus.NOT_SUPPORTED
@@ -60,6 +64,23 @@ def read_answer(action: str, request: Payload, response: Payload) -> Outcome:
     if action in _TELL:
         summary = " ".join(filter(None, (_TELL[action](response), summary)))
     return Outcome(status=status, summary=summary, effects=_effects(action, request, response))
+
+
+def _read_inner(action: str, response: Payload) -> Outcome:
+    """The answer inside a vendor message of Plug & Charge."""
+    given = response.get("status")
+    if not isinstance(given, str):
+        return Outcome(
+            status=CommandStatus.FAILED,
+            error={
+                "code": "InvalidAnswer",
+                "description": "The answer holds no data that can be read.",
+                "details": {},
+            },
+        )
+    listed = plug_and_charge.tell_certificates(response) if action == "GetInstalledCertificateIds" else ""
+    sentence = _SENTENCES.get((action, given), "")
+    return Outcome(status=outcome_of_status(given), summary="\n".join(filter(None, (listed, sentence))))
 
 
 def _effects(action: str, request: Payload, response: Payload) -> Sequence[Effect]:

@@ -10,6 +10,7 @@ from typing import Any
 from django.utils import timezone
 
 from ocpp_gateway.outcome import CannotSend
+from ocpp_gateway.v16 import plug_and_charge
 from ocpp_gateway.wire import schemas
 from ocpp_gateway.wire.errors import V16
 from ocpp_gateway.wire.timestamps import format_timestamp
@@ -238,6 +239,9 @@ def to_call(action: str, payload: Payload) -> tuple[str, Payload]:
     if name == "TriggerMessage" and payload["message"] in EXTENDED:
         name, payload = "ExtendedTriggerMessage", {**payload, "message": EXTENDED[payload["message"]]}
     call = convert(payload)
+    wrapped = plug_and_charge.wrap(action, name, payload, call)
+    if wrapped is not None:
+        name, call = "DataTransfer", wrapped
     violation = schemas.check_request(V16, name, call, strict=True)
     if violation is not None:
         raise CannotSend(f"This does not fit into {name} of OCPP 1.6: {violation.description}.")
@@ -246,6 +250,8 @@ def to_call(action: str, payload: Payload) -> tuple[str, Payload]:
 
 def asked_message(action: str, payload: Payload) -> str | None:
     """The message that a call asks the charger for, by the name under which it comes."""
+    if action == "DataTransfer" and plug_and_charge.is_trigger(payload):
+        return "DataTransfer"
     if action not in ("TriggerMessage", "ExtendedTriggerMessage"):
         return None
     asked = str(payload.get("requestedMessage", ""))

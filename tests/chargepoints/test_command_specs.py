@@ -271,7 +271,7 @@ def test_clean_empty_configuration_value_is_kept() -> None:
         ("get_log", {"location": "x"}, "log_type"),
         ("get_log", {"log_type": "SecurityLog"}, "location"),
         ("get_log", {"log_type": "SecurityLog", "location": "x", "request_id": -1}, "request_id"),
-        ("get_installed_certificate_ids", {"certificate_type": "V2GRootCertificate"}, "certificate_type"),
+        ("get_installed_certificate_ids", {"certificate_type": "VehicleRootCertificate"}, "certificate_type"),
         ("install_certificate", {"certificate": PEM}, "certificate_type"),
         (
             "install_certificate",
