@@ -1,4 +1,4 @@
-"""Vendor messages over a real socket, with the charge point of the `ocpp` package: prices and costs on a display."""
+"""Vendor messages over a real socket, with the charge point of the `ocpp` package: displays, Plug & Charge."""
 
 from __future__ import annotations
 
@@ -30,6 +30,8 @@ from transactions.services import cost_display
 pytestmark = pytest.mark.server
 
 COSTS = "org.openchargealliance.costmsg"
+PLUG_AND_CHARGE = "org.openchargealliance.iso15118pnc"
+PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 
 
 class Display(OcppChargePoint):
@@ -38,7 +40,7 @@ class Display(OcppChargePoint):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.got: dict[str, list[dict[str, Any]]] = {}
-        self.answers: dict[str, dict[str, Any]] = {}
+        self.answers: dict[str, dict[str, Any]] = {"InstallCertificate": {"status": "Accepted"}}
 
     @on(Action.data_transfer)
     def transfer(self, vendor_id: str, message_id: str = "", data: str = "", **_: Any) -> Any:
@@ -142,3 +144,31 @@ def test_display_is_told_price_running_cost_and_final_cost(product: Product, sho
     run(product, "DISPLAY", act)
     orders = Command.objects.filter(charge_point=shown, action="data_transfer")
     wait_until(lambda: {row.status for row in orders.all()} == {"accepted"}, "every message has its outcome")
+
+
+def test_contract_is_refused_without_a_provider(product: Product) -> None:
+    """And a root for vehicles reaches the charger."""
+    tenant: Tenant = factories.TenantFactory(slug="contracts")
+    charge_point = register("CONTRACTS", tenant=tenant)
+    order = factories.CommandFactory(
+        charge_point=charge_point,
+        action="install_certificate",
+        payload={"certificate_type": "V2GRootCertificate", "certificate": PEM},
+    )
+
+    async def act(station: Display) -> None:
+        contract = {"idToken": {"idToken": "DEABCC123ABC56", "type": "eMAID"}, "certificate": PEM}
+        assert await station.say(PLUG_AND_CHARGE, "Authorize", **contract) == (
+            "Accepted",
+            {"idTokenInfo": {"status": "Invalid"}, "certificateStatus": "CertChainError"},
+        )
+        assert await station.told("InstallCertificate") == [
+            {"certificateType": "V2GRootCertificate", "certificate": PEM}
+        ]
+
+    run(product, "CONTRACTS", act)
+
+    def status() -> str:
+        return Command.objects.get(pk=order.pk).status
+
+    wait_until(lambda: status() == "accepted", "the order has its outcome")

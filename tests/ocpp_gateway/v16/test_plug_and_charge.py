@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from pytest_django import Settings
 
 from accounts.models import Tenant
 from chargepoints import plug_and_charge
@@ -53,7 +54,7 @@ class Provider(FixedProvider):
 
 
 @pytest.fixture
-def provider(settings: Any, monkeypatch: pytest.MonkeyPatch) -> type[Provider]:
+def provider(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> type[Provider]:
     settings.PLUG_AND_CHARGE_PROVIDER = "tests.ocpp_gateway.v16.test_plug_and_charge.Provider"
     monkeypatch.setattr(Provider, "asked", [])
     monkeypatch.setattr(Provider, "status", ContractStatus.VALID)
