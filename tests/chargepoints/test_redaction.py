@@ -55,6 +55,8 @@ def test_redact_hides_secrets_and_nothing_else(payload: Any, expected: Any) -> N
         ("first ftp://u:hunter2@h, then http://v:hunter2@h", "first ftp://***@h, then http://***@h"),
         ("https://h/x?a=1&token=hunter2&b=2#c", "https://h/x?a=1&token=***&b=2#c"),
         ("https://h/x?access_key=hunter2", "https://h/x?access_key=***"),
+        ("https://h/files/upload/hunter2/", "https://h/files/upload/***/"),
+        ("http://h:1/files/firmware/hunter2/fw.bin", "http://h:1/files/firmware/***/fw.bin"),
     ],
 )
 def test_redact_hides_credentials_in_urls(text: str, shown: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,7 @@ def send(
     method: str = "PUT",
     headers: dict[str, str] | None = None,
     breaks_off: bool = False,
+    application: Any = None,
 ) -> tuple[int, dict[str, str]]:
     """One request; its status and headers."""
     scope = {
@@ -89,7 +91,7 @@ def send(
     async def other(*_: Any) -> None:
         raise AssertionError("Django was asked")
 
-    async_to_sync(with_uploads(other))(scope, receive, answer)
+    async_to_sync(application or with_uploads(other))(scope, receive, answer)
     if not sent:
         return 0, {}
     return sent[0]["status"], {name.decode(): value.decode() for name, value in sent[0]["headers"]}
@@ -197,6 +199,13 @@ def test_nobody_uploads_without_the_token(path: str, request_row: LogRequest, tm
     token = path.split("/")[3]
     for wrong in ("", "x", token[:-1], token + "A", "../" + token, request_row.token_hash):
         assert send(f"/files/upload/{wrong}/")[0] == 404
+    assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["asgi", "asgi_web"])
+def test_processes_that_serve_the_site_take_uploads(name: str, tmp_path: Path) -> None:
+    module = import_module(f"csms_project.{name}")
+    assert send(f"/files/upload/{'x' * 32}/", application=module.application)[0] == 404
     assert files(tmp_path) == []
 
 

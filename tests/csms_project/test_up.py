@@ -170,3 +170,8 @@ def test_banner_shows_the_public_address(settings: Settings) -> None:
 def test_local_address_serves_clients_on_this_machine() -> None:
     assert Address(host="0.0.0.0", port=1).local_url == "127.0.0.1:1"
     assert Address(host="::1", port=1).local_url == "[::1]:1"
+
+
+def test_chargers_are_told_the_address_of_this_server() -> None:
+    assert up.own_url(Address(host="127.0.0.1", port=81)) == "http://127.0.0.1:81"
+    assert up.own_url(Address(host="::1", port=81)) == "http://[::1]:81"

@@ -167,3 +167,13 @@ def test_redact_text_looks_closely_at_all_that_may_name_a_secret(pieces: list[st
     text = "".join(pieces)
     if _HIDDEN_NAME.search(text):
         assert _may_name_a_secret(text)
+
+
+@pytest.mark.parametrize("action", ["GetDiagnostics", "GetLog", "UpdateFirmware", "SignedUpdateFirmware"])
+def test_redact_payload_hides_links_of_one_use(action: str) -> None:
+    payload = {
+        "log": {"remoteLocation": f"https://h/files/upload/{SECRET}/"},
+        "location": f"http://h/files/firmware/{SECRET}/a.bin",
+    }
+    assert SECRET not in str(redact_payload(action, payload))
+    assert SECRET not in redact_text(str(payload))
