@@ -41,6 +41,7 @@ EXEMPT = {
     "chargepoints.VariableChange": "part of the charge point's page",
     "chargepoints.VariableRequest": "bookkeeping of templates",
     "common.IdempotencyRecord": "bookkeeping of the API",
+    "transactions.CostDisplay": "bookkeeping of what displays were told; the commands are listed",
     "transactions.LedgerEntry": "part of the session's page",
     "transactions.MeterLayout": "meaning of meter values, shown with them",
 }
