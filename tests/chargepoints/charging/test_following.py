@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from accounts.permissions import Actor
 from chargepoints import commands
+from chargepoints.charging import following
 from chargepoints.charging.plan import message_of
 from chargepoints.choices import CommandStatus
 from chargepoints.jobs import expire_charging_profiles
@@ -305,6 +307,30 @@ def test_profile_of_a_session_of_another_charger_is_not_touched(
     put(order, purpose="TxProfile", transaction_id=theirs.ocpp_id)
     stop(theirs)
     assert follow_charging_profiles(timezone.now()) == 0
+
+
+def test_following_sessions_takes_the_same_queries_for_any_number(
+    charge_point: ChargePoint, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    running = session(charge_point)
+    for number in range(5):
+        factories.ChargingProfileAssignmentFactory(
+            charge_point=charge_point,
+            purpose="TxProfile",
+            transaction_number=running.ocpp_id,
+            connector_number=number,
+        )
+    with django_assert_num_queries(2):
+        assert follow_charging_profiles(timezone.now()) == 0
+
+
+def test_orders_about_other_things_cost_no_query(
+    order: Order, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    command = order("clear_cache")
+    with django_assert_num_queries(0):
+        following.asked(command, command.payload)
+        following.answered(command)
 
 
 def remote_start(order: Order, **fields: Any) -> Command:
