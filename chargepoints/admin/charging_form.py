@@ -176,6 +176,9 @@ class ChargingProfileForm(TenantForm):
         rows = self._first_values()
         if "name" in self.fields:
             self.fields["name"].help_text = "For people; chargers do not see it."
+        for name in ("start", "valid_from", "valid_to"):
+            if name in self.fields:
+                _name_parts(self.fields[name])
         self.row_forms = RowFormSet(
             self.data if self.is_bound else None,
             # What was sent counts, also where it is what was offered.
@@ -330,6 +333,12 @@ class ChargingProfileForm(TenantForm):
                 if name in self.fields or name == NON_FIELD_ERRORS
             }
         super()._update_errors(errors)  # type: ignore[misc]
+
+
+def _name_parts(field: Any) -> None:
+    """Date and time are two inputs under one label: each says which it is."""
+    for part, widget in zip(("date", "time"), field.widget.widgets, strict=True):
+        widget.attrs["aria-label"] = f"{field.label}: {part}"
 
 
 def words(plan: Plan) -> list[str]:

@@ -161,6 +161,26 @@ def test_tariff_is_priced_while_typing_and_rows_are_added(site: Site) -> None:
     expect(page.get_by_text("Browser tariff").first).to_be_visible()
 
 
+def test_charging_profile_is_drawn_while_typing_and_rows_are_added(site: Site) -> None:
+    page = site.sign_in()
+    page.goto("/admin/chargepoints/chargingprofile/add/")
+    page.get_by_role("link", name="Night tariff").click()
+    expect(page.locator("#preview svg")).to_be_visible()
+    expect(page.locator("#preview")).to_contain_text("06:00 10 A · 22:00 32 A")
+    expect(page.locator("#id_elements-0-weekday")).to_be_hidden()
+    page.get_by_role("button", name="Add a limit").click()
+    expect(page.locator("#id_elements-2-at")).to_be_focused()
+    page.locator("#id_elements-2-at").fill("12:00")
+    page.locator("#id_elements-2-limit").fill("16")
+    expect(page.locator("#preview")).to_contain_text("12:00 16 A")
+    page.locator("#id_times").select_option("weekly")
+    expect(page.locator("#id_elements-0-weekday")).to_be_visible()
+    page.locator("#id_times").select_option("daily")
+    page.locator("#id_name").fill("Browser profile")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("Browser profile").first).to_be_visible()
+
+
 def test_first_steps_lead_from_site_to_key(site: Site) -> None:
     page = site.sign_in(tenant="Default")
     steps = page.get_by_role("region", name="First steps")
@@ -198,6 +218,8 @@ def test_forms_name_every_field(site: Site) -> None:
     found = {}
     for path in (
         "/admin/transactions/tariff/add/",
+        "/admin/chargepoints/chargingprofile/add/",
+        "/admin/chargepoints/chargingprofile/set/",
         f"{own.replace('change', 'command')}reset/",
         f"{own}?tab=settings",
     ):
