@@ -124,7 +124,7 @@ class ModelProfileAdmin(TenantModelAdmin):
     readonly_fields = ("shown_configuration", "shown_errors", "shown_placeholders")
     _meter = ("register_unit", "start_stop_unit", "register_factor", "export_as_import")
     fieldsets = (
-        (None, {"fields": ("name", ("vendor", "model", "firmware"), "is_active")}),
+        (None, {"fields": ("name", "vendor", "model", "firmware", "is_active")}),
         ("Messages", {"fields": ("strict_schema", "record_repairs", "accepted_vendor_ids")}),
         (
             "Energy registers",
