@@ -109,7 +109,7 @@ def migrate(database: Database, directory: Path) -> None:
         cwd=ROOT,
         env=environment(database, directory),
         check=True,
-        timeout=60,
+        timeout=170,
     )
 
 

@@ -81,7 +81,7 @@ def test_what_differs_is_sent_as_a_task_when_somebody_says_so(product: Product) 
         charger.call("BootNotification", {"chargePointVendor": "Volta Works", "chargePointModel": "Task Cfg"})
         assert serve(charger, keys)[0] == "GetConfiguration"
         charge_point = ChargePoint.objects.get(identity="TASK-CFG")
-        wait_until(lambda: len(states(charge_point)) == 2, "the configuration is read")
+        wait_until(lambda: [*states(charge_point).values()] == ["differs"] * 2, "the configuration is read")
         scope = drift.Scope(tenant=charge_point.tenant)
         task = applying.apply(
             actor=Actor.system("test", via="cli"),
