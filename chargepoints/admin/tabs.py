@@ -40,6 +40,11 @@ def register(tab: Tab) -> None:
     _tabs[tab.name] = tab
 
 
+def names() -> list[str]:
+    """The names of all tabs."""
+    return sorted(_tabs)
+
+
 def tabs_for(request: HttpRequest) -> dict[str, Tab]:
     """The tabs that this person may see, in their order."""
     ordered = sorted(_tabs.values(), key=lambda tab: (tab.order, tab.name))

@@ -20,6 +20,7 @@ from rest_framework.pagination import PageNumberPagination
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
 
 from accounts.models import IdToken, Tenant
+from chargepoints.admin import tabs
 from chargepoints.models import ChargePoint, Location
 from csms_project.common.admin import LookAheadPaginator
 from csms_project.common.api.filters import StrictOrderingFilter, TruthFilter
@@ -190,8 +191,7 @@ def _details(model: type[Model], changes: Any, examples: Examples) -> Iterator[s
         if (live := _reversed(f"admin:{name}_live", key)) is not None:
             yield live
         if model is ChargePoint:
-            tabs = ("overview", "commands", "configuration", "messages", "events", "settings")
-            yield from (f"{page}?tab={tab}" for tab in tabs)
+            yield from (f"{page}?tab={tab}" for tab in tabs.names())
     if (export := _reversed(f"admin:{name}_export")) is not None:
         yield export
 
@@ -251,10 +251,11 @@ def _patterns(resolver: URLResolver) -> Iterator[Any]:
 
 def _api_queries(view: Any, examples: Examples) -> Iterator[str]:
     yield ""
-    if not hasattr(view, "pagination_class"):
+    pages = getattr(view, "pagination_class", None)
+    if pages is None:
         return
     yield "?page_size=500"
-    if issubclass(view.pagination_class, PageNumberPagination):
+    if issubclass(pages, PageNumberPagination):
         # Beyond the end of short lists that is a 404, which is a page as well.
         yield from ("?page=2", "?page=200")
     if StrictOrderingFilter in view.filter_backends:

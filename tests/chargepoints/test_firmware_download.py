@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.handlers.asgi import ASGIRequest
+from django.db import connections
 from django.test import Client
 from pytest_django import Settings
 
@@ -128,6 +129,8 @@ def test_fetch_that_breaks_off_shows_how_far_it_came(
     monkeypatch.setattr("csms_project.common.file_responses.PIECE", 1000)
     response: Any = client.get(path)
     next(iter(response.streaming_content))
+    # The end of a request closes its connection, which here is that of the test.
+    monkeypatch.setattr(connections["default"], "close_if_unusable_or_obsolete", lambda: None)
     response.close()
     update.refresh_from_db()
     assert (update.fetched_bytes, update.fetch_ended_at) == (1000, None)
