@@ -100,21 +100,25 @@ def _trouble(title: str, row: Row) -> list[Line]:
 
 
 def starts(bench: Bench) -> list[Line]:
-    """All start, all stop, in turn; each on its own."""
-    row = bench.run("starts")
+    """All start, all stop, in turn; each on its own.  The more chargers, the larger the batches."""
+    return [line for chargers in (100, 200) for line in _starts(bench, chargers)]
+
+
+def _starts(bench: Bench, chargers: int) -> list[Line]:
+    row = bench.run("starts", chargers=chargers)
     lines = []
     for action, budget_us in (("StartTransaction", 150.0), ("StopTransaction", None)):
         cpu = row["phases"][action]
         lines.append(
             Line(
-                title=f"Gateway CPU, {action}",
+                title=f"Gateway CPU, {action}, {chargers} chargers",
                 measured=f"{cpu['server_cpu_us']:.0f} µs "
                 f"({cpu['server_cpu_us'] + cpu['postgres_cpu_us']:.0f} with PostgreSQL)",
                 budget="" if budget_us is None else f"≤ {budget_us:.0f} µs",
                 ok=None if budget_us is None else cpu["server_cpu_us"] <= budget_us,
             )
         )
-    return [*lines, *_trouble("StartTransaction and StopTransaction", row)]
+    return [*lines, *_trouble(f"StartTransaction and StopTransaction, {chargers} chargers", row)]
 
 
 # ---------------------------------------------------------------- many kinds
