@@ -12,7 +12,7 @@ from django.core.asgi import get_asgi_application
 
 django_application: Any = get_asgi_application()
 
-from csms_project.asgi_parts import make_application, with_uploads  # noqa: E402
+from csms_project.asgi_parts import make_application, with_uploads  # noqa: E402 - needs the applications loaded
 from csms_project.gateway import charger_application  # noqa: E402 - needs the applications loaded
 
 # Static files are small and read by a thread pool; Django warns at each of them under ASGI.

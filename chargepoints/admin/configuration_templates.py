@@ -11,7 +11,7 @@ from django.contrib import messages
 from django.contrib.admin import display
 from django.db.models import Count, QuerySet
 from django.forms.models import BaseInlineFormSet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.http.response import HttpResponseBase
 from django.urls import path, reverse
 from django.utils.html import format_html
@@ -236,7 +236,7 @@ class ConfigurationTemplateAdmin(TenantModelAdmin):
         require(request, templates.CHANGE)
         charge_point = ChargePoint.objects.for_tenant(actor_of(request).tenant).filter(pk=pk).first()
         if charge_point is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, str(pk))  # type: ignore[no-any-return]
+            raise Http404("There is no such charge point.")
         entries = templates.entries_of(charge_point)
         form = FromForm(charge_point, entries, request.POST or None)
         if request.method == "POST" and form.is_valid():

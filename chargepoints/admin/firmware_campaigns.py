@@ -145,7 +145,7 @@ class FirmwareCampaignAdmin(TenantModelAdmin):
         form = UpdateForm(station.tenant, posted, initial={"file": request.GET.get("file", "")})
         if posted is not None and form.is_valid() and self._update(request, station, form):
             return HttpResponseRedirect(tab_url(station))
-        ready = form.fields["file"].queryset.exists()  # type: ignore[attr-defined]
+        ready = form.has_files
         lead = f"Now it runs {station.firmware_version or 'an unknown version'}."
         if not ready:
             lead += " There is no firmware file yet: add one under Operation → Firmware files first."

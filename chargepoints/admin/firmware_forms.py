@@ -75,6 +75,7 @@ class _WithFile(forms.Form):
         field: Any = self.fields["file"]
         field.queryset = ready
         field.label_from_instance = _file_label
+        self.has_files = ready.exists()
 
     def add_problems(self, problems: dict[str, str]) -> None:
         """Show what the service found wrong."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,7 +87,7 @@ def _answer(request: HttpRequest, path: Path, part: _Part, progress: Progress | 
     return StreamingHttpResponse(_asynchronous(pieces) if isinstance(request, ASGIRequest) else pieces)
 
 
-def _pieces(path: Path, part: _Part, progress: Progress | None) -> Iterator[bytes]:
+def _pieces(path: Path, part: _Part, progress: Progress | None) -> Generator[bytes, None, None]:
     position = part.start
     try:
         with path.open("rb") as file:
@@ -103,11 +103,11 @@ def _pieces(path: Path, part: _Part, progress: Progress | None) -> Iterator[byte
             progress(position, True)
 
 
-async def _asynchronous(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+async def _asynchronous(pieces: Generator[bytes, None, None]) -> AsyncIterator[bytes]:
     following = sync_to_async(lambda: next(pieces, None))
     try:
         while (piece := await following()) is not None:
             yield piece
     finally:
         # The client may have gone: the file is closed in the thread that reads it.
-        await sync_to_async(pieces.close)()  # type: ignore[attr-defined]
+        await sync_to_async(pieces.close)()
