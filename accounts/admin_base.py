@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.core.exceptions import FieldDoesNotExist, PermissionDenied
+from django.core.exceptions import NON_FIELD_ERRORS, FieldDoesNotExist, PermissionDenied, ValidationError
 from django.db import models
 from django.db.models import QuerySet
 from django.db.transaction import atomic
@@ -71,6 +71,20 @@ class TenantForm(ModelForm):  # type: ignore[type-arg]
 
     def _get_validation_exclusions(self) -> set[str]:
         return cast("set[str]", super()._get_validation_exclusions()) - set(self.constrained)  # type: ignore[misc]
+
+
+class OwnRowsForm(TenantForm):
+    """A form that writes columns of its row which are no fields of it, such as rows of a table in the form."""
+
+    def _update_errors(self, errors: ValidationError) -> None:
+        # The row's own check names columns that are not fields here; `clean` has said it in place already.
+        if hasattr(errors, "error_dict"):
+            errors.error_dict = {
+                name: found
+                for name, found in errors.error_dict.items()
+                if name in self.fields or name == NON_FIELD_ERRORS
+            }
+        super()._update_errors(errors)  # type: ignore[misc]  # the stubs leave it out
 
 
 class ScopedChoices:

@@ -8,12 +8,12 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
-from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.core.exceptions import ValidationError
 from django.forms import BaseFormSet, formset_factory
 from django.utils import timezone
 from unfold import widgets
 
-from accounts.admin_base import TenantForm
+from accounts.admin_base import OwnRowsForm
 from chargepoints.charging import clock
 from chargepoints.charging.plan import (
     ABSOLUTE,
@@ -148,7 +148,7 @@ RowFormSet = formset_factory(
 )
 
 
-class ChargingProfileForm(TenantForm):
+class ChargingProfileForm(OwnRowsForm):
     """A profile with its rows; kind, recurrence, start and periods are written to the row."""
 
     purpose = forms.ChoiceField(
@@ -323,16 +323,6 @@ class ChargingProfileForm(TenantForm):
         return {name: self.cleaned_data[name] for name in names if name in self.cleaned_data} | {
             name: getattr(self.instance, name) for name in written
         }
-
-    def _update_errors(self, errors: ValidationError) -> None:
-        # The row's own check names columns that are not fields here; `clean` has said it in place already.
-        if hasattr(errors, "error_dict"):
-            errors.error_dict = {
-                name: found
-                for name, found in errors.error_dict.items()
-                if name in self.fields or name == NON_FIELD_ERRORS
-            }
-        super()._update_errors(errors)  # type: ignore[misc]
 
 
 def _name_parts(field: Any) -> None:

@@ -8,11 +8,11 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
-from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.core.exceptions import ValidationError
 from django.forms import BaseFormSet, formset_factory
 from unfold import widgets
 
-from accounts.admin_base import TenantForm
+from accounts.admin_base import OwnRowsForm
 from transactions.pricing import Tariff as PricingTariff
 from transactions.pricing import TariffError
 from transactions.pricing_tariff import DAYS, MAX_PLACES, Dimension
@@ -203,7 +203,7 @@ ElementFormSet = formset_factory(
 )
 
 
-class TariffForm(TenantForm):
+class TariffForm(OwnRowsForm):
     """The tariff with its elements; `elements` and both bounds are written to the row."""
 
     min_excl_vat = _number("Minimum price, excluding VAT")
@@ -285,16 +285,6 @@ class TariffForm(TenantForm):
         if error.field == "currency" and "currency" in self.errors:
             return
         self.add_error(field if field in self.fields else None, error.message)
-
-    def _update_errors(self, errors: ValidationError) -> None:
-        # The row's own check names columns that are not fields here; `clean` has said it in place already.
-        if hasattr(errors, "error_dict"):
-            errors.error_dict = {
-                name: found
-                for name, found in errors.error_dict.items()
-                if name in self.fields or name == NON_FIELD_ERRORS
-            }
-        super()._update_errors(errors)  # type: ignore[misc]
 
 
 def initial_of(element: Mapping[str, Any]) -> dict[str, Any]:
