@@ -10,6 +10,7 @@ import pytest
 from cryptography import x509
 from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
@@ -84,6 +85,7 @@ def test_server_certificate_goes_to_files_and_its_key_to_its_owner_alone(
     key = tmp_path / "server.key"
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     private = serialization.load_pem_private_key(key.read_bytes(), password=None)
+    assert isinstance(private, ec.EllipticCurvePrivateKey)
     chain = reading.load_all((tmp_path / "server.pem").read_text())
     assert reading.public_bytes(private.public_key()) == reading.public_bytes(chain[0].public_key())
     assert [reading.facts_of(item).common_name for item in chain] == ["csms.example", authority.common_name]
