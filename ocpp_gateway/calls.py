@@ -144,6 +144,49 @@ class CallWork:
         self.socket.abandon(self.arrived)
 
 
+class SendWork:
+    """A SEND of a charger (OCPP 2.1): read and decided in the writer's batch; nobody waits for an answer."""
+
+    __slots__ = ("_request", "action", "link", "owner", "send", "size", "socket")
+
+    def __init__(
+        self, *, socket: Socket, send: frames.Send, action: Action, link: Link, size: int = 0
+    ) -> None:
+        self.socket, self.send, self.action, self.link, self.size = socket, send, action, link, size
+        self.owner: object = link.charge_point_id
+        self._request: Any = None
+
+    def want(self, batch: SessionBatch) -> None:
+        """Read the payload and say what the act needs."""
+        self._request = self.action.read(self.link, self.send.payload)
+        self.action.act.want(self._request, batch)
+
+    def run(self, batch: SessionBatch) -> None:
+        """Decide, log the message."""
+        self.action.act.decide(self._request, batch)
+        if settings.OCPP_STORE_MESSAGES:
+            batch.add(exchange(link=self.link, action=self.send.action, request=self.send.payload))
+
+    def deliver(self) -> None:
+        """Nothing is answered."""
+        metrics.count_message(self.link.ocpp_version, self.send.action)
+        self.socket.release(self.size)
+
+    def fail(self, error: Exception) -> None:
+        """Our own fault: keep the message for a person."""
+        metrics.count_message(self.link.ocpp_version, self.send.action, "error")
+        self.socket.release(self.size)
+        row = anomaly(link=self.link, call=self.send, problem=type(error).__name__, served=False)
+        self.socket.note(row)
+
+    def give_up(self) -> None:
+        """Storage stayed away: the charger will not send it again, so it waits among the log rows."""
+        metrics.count_message(self.link.ocpp_version, self.send.action, "held")
+        self.socket.release(self.size)
+        row = anomaly(link=self.link, call=self.send, problem="storage was away", served=False)
+        self.socket.note(row)
+
+
 class ReadyWork:
     """An answer that is known already and waits its turn behind those that are being stored.
 
@@ -236,7 +279,7 @@ def raw_frame(*, link: Link, text: str, problem: str, code: str | None) -> Messa
     )
 
 
-def anomaly(*, link: Link, call: frames.Call, problem: str, served: bool) -> FrameAnomaly:
+def anomaly(*, link: Link, call: frames.Call | frames.Send, problem: str, served: bool) -> FrameAnomaly:
     """The row of a frame that had to be mended or could not be served; nothing is lost."""
     return FrameAnomaly(
         tenant_id=link.tenant_id,
@@ -250,7 +293,7 @@ def anomaly(*, link: Link, call: frames.Call, problem: str, served: bool) -> Fra
     )
 
 
-def frame_text(call: frames.Call) -> str:
+def frame_text(call: frames.Call | frames.Send) -> str:
     """The payload of a CALL as it is kept, without secrets."""
     return _text(call.action, call.payload)
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -19,24 +19,14 @@ from chargepoints.services.ownership import standings
 from csms_project.common import crypto, metrics
 from ocpp_gateway import calls
 from ocpp_gateway.connection import CallInProgress, Connection, Outstanding
+from ocpp_gateway.dialects import DIALECTS, dialect_for
 from ocpp_gateway.link import Link
 from ocpp_gateway.outcome import CannotSend, Effect, Outcome, outcome_of_error
-from ocpp_gateway.v16 import answers as v16_answers
-from ocpp_gateway.v16 import commands as v16_commands
 from ocpp_gateway.wire import frames, schemas
-from ocpp_gateway.wire.errors import V16
 from ocpp_gateway.writer import CallableWork, Writer
 from transactions.services.batch import SessionBatch
 
 logger = logging.getLogger(__name__)
-
-# version → (our command → CALL, CALLRESULT → outcome, CALL → message that it asks for)
-VERSIONS: dict[str, tuple[Callable[..., Any], Callable[..., Outcome], Callable[..., str | None]]] = {
-    V16: (v16_commands.to_call, v16_answers.read_answer, v16_commands.asked_message)
-}
-
-
-TAG_LENGTHS = {V16: v16_commands.TAG_LENGTH}
 
 ASKED_S = 120.0  # how long a charger that is not accepted may take to send what we asked for
 
@@ -131,9 +121,8 @@ class Dispatcher:
 
     @staticmethod
     def _claim(wire: Wire, command: Command) -> tuple[str, dict[str, Any], str] | None:
-        to_call, _, _ = VERSIONS[wire.version]
         try:
-            action, payload = to_call(command.action, commands.payload_of(command))
+            action, payload = DIALECTS[wire.version].to_call(command.action, commands.payload_of(command))
         except Exception as error:
             # Whatever is wrong with one command must not keep those of other chargers from being sent.
             known = isinstance(error, CannotSend)
@@ -173,7 +162,7 @@ class Dispatcher:
                 # The socket has ended while the claim was being stored.
                 self.closed(wire, replaced=wire.was_replaced)
                 continue
-            if (message := VERSIONS[wire.version][2](action, payload)) is not None:
+            if (message := DIALECTS[wire.version].asked_message(action, payload)) is not None:
                 # Before the answer: chargers exist that send the message first.
                 wire.asked(message, time.monotonic() + ASKED_S)
             wire.push(frames.call(message_id, action, payload))
@@ -198,12 +187,13 @@ class Dispatcher:
             )
         if isinstance(frame, frames.Malformed):
             return _failed("InvalidAnswer", frame.description)
-        _, read_answer, _ = VERSIONS[wire.version]
         if outstanding.action in schemas.actions(wire.version):
             violation = schemas.check_response(wire.version, outstanding.action, frame.payload)
             if violation is not None:
                 return _failed("InvalidAnswer", violation.description)
-        return read_answer(outstanding.action, outstanding.token.request, frame.payload)
+        return DIALECTS[wire.version].read_answer(
+            outstanding.action, outstanding.token.request, frame.payload
+        )
 
     def time_out(self, now: float) -> None:
         """End all our open CALLs whose deadline has come."""
@@ -293,13 +283,13 @@ def _failed(code: str, description: str) -> Outcome:
 
 def tag_length(version: str) -> int:
     """How many characters a tag may have in this version, which is 1.6 until the charger has connected."""
-    return TAG_LENGTHS.get(version, v16_commands.TAG_LENGTH)
+    return dialect_for(version).tag_length
 
 
 def neutral_problem(version: str, action: str, payload: Any) -> str | None:
     """Why a neutral command cannot be said in this version, before it is queued."""
     try:
-        VERSIONS[version if version in VERSIONS else V16][0](action, dict(payload))
+        dialect_for(version).to_call(action, dict(payload))
     except CannotSend as error:
         return str(error)
     return None
@@ -307,8 +297,7 @@ def neutral_problem(version: str, action: str, payload: Any) -> str | None:
 
 def raw_problem(version: str, action: str, payload: Any) -> str | None:
     """What is wrong with a raw command before it is queued: unknown action, wrong direction, schema."""
-    if version not in VERSIONS:
-        version = V16
+    version = dialect_for(version).version
     if action not in schemas.actions(version):
         return f"“{action}” is no action of {version}."
     violation = schemas.check_request(version, action, dict(payload), strict=True)

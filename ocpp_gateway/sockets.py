@@ -20,25 +20,25 @@ from chargepoints.services.connections import Connected
 from csms_project.common import metrics
 from csms_project.common.bulk import Row
 from ocpp_gateway import calls
-from ocpp_gateway.action import Action
 from ocpp_gateway.aside import FailedWork
 from ocpp_gateway.connection import Arrival, Arrived, Connection
+from ocpp_gateway.dialects import DIALECTS
 from ocpp_gateway.lines import Line
 from ocpp_gateway.link import Link
 from ocpp_gateway.node import CLOSE_REPLACED, CLOSE_RESTART, Node
-from ocpp_gateway.v16 import actions as v16
 from ocpp_gateway.wire import frames, schemas
-from ocpp_gateway.wire.errors import V16, ErrorCode, spell_code
+from ocpp_gateway.wire.errors import ErrorCode, spell_code
 from ocpp_gateway.wire.repair import repair_request
 from ocpp_gateway.wire.timestamps import format_timestamp, parse_timestamp
 from ocpp_gateway.writer import CallableWork, Work
 
 logger = logging.getLogger(__name__)
 
-ACTIONS: dict[str, dict[str, Action]] = {V16: v16.ACTIONS}
 MAX_IN_PROGRESS = 200  # CALLs of one charger that may wait for the writer before we stop reading
 MAX_IN_PROGRESS_SIZE = 2_000_000  # and their characters
 MAX_TROUBLED = 1000  # chargers with failed messages that a process remembers
+#: Messages that are sent when what they tell happens.
+_FRESH = frozenset({"StartTransaction", "StatusNotification", "TransactionEvent"})
 CLOCK_WINDOW_S = 3600
 CLOCK_GRAIN_S = 5
 
@@ -67,7 +67,7 @@ class Socket:
         self.is_closed = False
         self.was_replaced = False
         self._node, self._line = node, line
-        self._actions = ACTIONS[version]
+        self._actions, self._sends = DIALECTS[version].actions, DIALECTS[version].sends
         self._answered = asyncio.Event()
         self._queued = 0
         self._size = 0
@@ -98,6 +98,10 @@ class Socket:
                 metrics.count_message(self.version, "", "unsolicited")
         elif isinstance(frame, frames.Malformed):
             self._take_malformed(frame, text)
+        elif isinstance(frame, frames.Send):
+            self._take_send(frame, len(text))
+        else:
+            self._take_result_error(frame)
         return wait
 
     def _take_malformed(self, frame: frames.Malformed, text: str) -> None:
@@ -108,6 +112,43 @@ class Socket:
         self.note(calls.raw_frame(link=link, text=text, problem=frame.description, code=frame.code))
         if frame.code is not None:
             self._answer_in_turn(None, frames.error(frame.message_id, frame.code, frame.description))
+
+    def _take_send(self, send: frames.Send, size: int) -> None:
+        """OCPP 2.1: stored, never answered, not even when it is wrong (part 4 §4.2.4)."""
+        link = self._link(send.message_id)
+        problem = self._send_problem(send)
+        if problem is not None:
+            metrics.count_message(self.version, send.action, "send_refused")
+            self.state.on_refused(size)
+            self.note(calls.anomaly(link=link, call=send, problem=problem, served=False))
+            return
+        self._size += size
+        work = calls.SendWork(socket=self, send=send, action=self._sends[send.action], link=link, size=size)
+        self._node.writer.submit(work)
+
+    def _send_problem(self, send: frames.Send) -> str | None:
+        if send.action not in self._sends:
+            return "The action is not one that comes without an answer."
+        if not self._is_served(send.action):
+            return "The charge point is not accepted."
+        violation = schemas.check_request(
+            self.version, send.action, send.payload, strict=self.strict_schema or None
+        )
+        return None if violation is None else violation.description
+
+    def _take_result_error(self, frame: frames.CallResultError) -> None:
+        """OCPP 2.1: the charger could not use an answer of ours; kept for people, never answered (part 4 §4.2.3)."""
+        metrics.count_message(self.version, "", "result_error")
+        self.note(
+            calls.exchange(
+                link=self._link(frame.message_id),
+                action="",
+                request=None,
+                response=frame.details,
+                error_code=calls.storable(frame.code) or "CALLRESULTERROR",
+                error_description=calls.storable(f"CALLRESULTERROR: {frame.description}"),
+            )
+        )
 
     def _take_call(self, call: frames.Call, text: str) -> None:
         arrived = self.state.take_call(call, text)
@@ -316,7 +357,7 @@ class Socket:
 
     def _note_clock(self, action: str, payload: dict[str, Any]) -> None:
         """Compare the charger's clock with ours by its fresh messages: the smallest delay within the last hour."""
-        if action not in ("StatusNotification", "StartTransaction"):
+        if action not in _FRESH or payload.get("offline") is True:
             return
         at = parse_timestamp(payload.get("timestamp"))
         if at is None:

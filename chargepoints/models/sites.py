@@ -234,7 +234,7 @@ class Connector(TenantOwned):
     evse = models.ForeignKey(Evse, models.CASCADE, related_name="connectors")
     number = models.PositiveIntegerField(help_text="Number within the EVSE; always 1 for OCPP 1.6.")
     ocpp_number = models.PositiveIntegerField(
-        help_text="The number that the charger itself uses (1.6 connectorId)."
+        help_text="Number of its EVSE, which is the connectorId of OCPP 1.6."
     )
     standard = models.CharField(
         max_length=32, blank=True, help_text="For example IEC_62196_T2, IEC_62196_T2_COMBO, CHADEMO."
@@ -251,13 +251,13 @@ class Connector(TenantOwned):
     last_sample_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
-        ordering = ["charge_point", "ocpp_number"]
-        constraints = [
-            models.UniqueConstraint(fields=["evse", "number"], name="connector_unique"),
-            models.UniqueConstraint(
-                fields=["charge_point", "evse", "ocpp_number"], name="connector_ocpp_number"
-            ),
-        ]
+        ordering = ["charge_point", "ocpp_number", "number"]
+        constraints = [models.UniqueConstraint(fields=["evse", "number"], name="connector_unique")]
 
     def __str__(self) -> str:
-        return f"{self.charge_point} connector {self.ocpp_number}"
+        return f"{self.charge_point} connector {self.label}"
+
+    @property
+    def label(self) -> str:
+        """The number that people see: that of its EVSE, and its own where an EVSE may have several."""
+        return str(self.ocpp_number) if self.number == 1 else f"{self.ocpp_number}.{self.number}"

@@ -92,10 +92,11 @@ class StationBatch(UnitOfWork):
         self._wanted_whole: set[int] = set()
         self._wanted_connectors: set[int] = set()
         self._wanted_locked: set[int] = set()
-        self._wanted_numbers: set[tuple[int, int]] = set()
+        self._wanted_numbers: set[tuple[int, int, int]] = set()
         self._wanted_tokens: set[TokenKey] = set()
         self._charge_points: dict[int, ChargePoint | None] = {}
         self._connectors: dict[int, dict[int, Connector]] = {}
+        self._within: dict[int, dict[tuple[int, int], Connector]] = {}
         self._tokens: dict[TokenKey, list[IdToken]] = {}
         self._own_profiles: dict[int, list[ChargePointModelProfile]] = {}
         self._parts: dict[object, Any] = {}
@@ -139,10 +140,14 @@ class StationBatch(UnitOfWork):
         if lock:
             self._wanted_locked.add(charge_point_id)
 
-    def want_connector(self, charge_point_id: int, number: int) -> None:
-        """This one will be changed; made where the charger names it for the first time."""
+    def want_connector(self, charge_point_id: int, number: int, within: int = 1) -> None:
+        """This one will be changed; made where the charger names it for the first time.
+
+        number  of the EVSE; connector n of OCPP 1.6 is EVSE n
+        within  number of the connector in its EVSE
+        """
         self._wanted_connectors.add(charge_point_id)
-        self._wanted_numbers.add((charge_point_id, number))
+        self._wanted_numbers.add((charge_point_id, number, within))
 
     def want_token(self, key: TokenKey) -> None:
         """A token will be decided about."""
@@ -200,8 +205,13 @@ class StationBatch(UnitOfWork):
             Connector, CONNECTOR_FIELDS, {"charge_point_id": ids}, lock=lock, order_by="charge_point_id id"
         )
         self._connectors.update({pk: {} for pk in ids})
+        self._within.update({pk: {} for pk in ids})
         for row in rows:
-            self._connectors[row.charge_point_id].setdefault(row.ocpp_number, row)
+            self._know_connector(row)
+
+    def _know_connector(self, row: Connector) -> None:
+        self._connectors[row.charge_point_id].setdefault(row.ocpp_number, row)
+        self._within[row.charge_point_id][row.ocpp_number, row.number] = row
 
     # -- reading
 
@@ -232,55 +242,70 @@ class StationBatch(UnitOfWork):
             self._tokens.update(load_tokens([key]))
         return self._tokens[key]
 
-    # -- 1.6 connectors appear when the charger first names them
+    # -- connectors appear when the charger first names them
 
     def _make_connectors(self) -> None:
         """Make those that are named for the first time, for all chargers at once: a new fleet boots in a storm."""
         missing = sorted(
-            (pk, number)
-            for pk, number in self._wanted_numbers
+            (pk, number, within)
+            for pk, number, within in self._wanted_numbers
             if self._charge_points.get(pk) is not None
-            and 0 < number <= settings.OCPP_MAX_CONNECTORS
-            and number not in self._connectors[pk]
+            and _is_place(number, within)
+            and (number, within) not in self._within[pk]
         )
         if not missing:
             return
-        places = [
-            {"tenant_id": self.charge_point(pk).tenant_id, "charge_point_id": pk, "number": number}
-            for pk, number in missing
+        tenants = {pk: self.charge_point(pk).tenant_id for pk, _, _ in missing}
+        evses = [
+            Evse(tenant_id=tenants[pk], charge_point_id=pk, number=number)
+            for pk, number in dict.fromkeys((pk, number) for pk, number, _ in missing)
         ]
-        Evse.objects.bulk_create([Evse(**place) for place in places], ignore_conflicts=True)
-        stations = {pk for pk, _ in missing}
-        found = bulk.fetch(Evse, ("id", "charge_point_id", "number"), {"charge_point_id": stations})
+        Evse.objects.bulk_create(evses, ignore_conflicts=True)
+        found = bulk.fetch(Evse, ("id", "charge_point_id", "number"), {"charge_point_id": tenants.keys()})
         keys = {(pk, number): key for key, pk, number in found}
         new = [
             Connector(
-                **place | {"number": 1},
-                ocpp_number=place["number"],
-                evse_id=keys[place["charge_point_id"], place["number"]],
+                tenant_id=tenants[pk],
+                charge_point_id=pk,
+                number=within,
+                ocpp_number=number,
+                evse_id=keys[pk, number],
             )
-            for place in places
+            for pk, number, within in missing
         ]
         Connector.objects.bulk_create(new, ignore_conflicts=True)
-        self._load_connectors(stations)
+        self._load_connectors(tenants)
 
-    def connector(self, charge_point_id: int, number: int) -> Connector | None:
-        """Connector `number` of a 1.6 charger, made on its first appearance.
+    def connector(self, charge_point_id: int, number: int, within: int | None = None) -> Connector | None:
+        """A connector, made on its first appearance.
 
-        None for 0 (the charger itself) and beyond OCPP_MAX_CONNECTORS, so that a mad charger cannot fill the table.
+        number  of the EVSE; connector n of OCPP 1.6 is EVSE n
+        within  of the connector in its EVSE; None: whichever it has
+
+        None for EVSE 0 (the charger itself) and beyond OCPP_MAX_CONNECTORS, so that a mad charger cannot fill the
+        table.
         """
         rows = self.connectors(charge_point_id)
-        if number in rows:
+        if within is None and number in rows:
             return rows[number]
-        if not 0 < number <= settings.OCPP_MAX_CONNECTORS:
+        place = (number, within or 1)
+        if place in self._within[charge_point_id]:
+            return self._within[charge_point_id][place]
+        if not _is_place(*place):
             return None
         tenant_id = self.charge_point(charge_point_id).tenant_id
         evse, _ = Evse.objects.get_or_create(
             charge_point_id=charge_point_id, number=number, defaults={"tenant_id": tenant_id}
         )
-        rows[number], _ = Connector.objects.get_or_create(
+        row, _ = Connector.objects.get_or_create(
             evse=evse,
-            number=1,
+            number=place[1],
             defaults={"tenant_id": tenant_id, "charge_point_id": charge_point_id, "ocpp_number": number},
         )
-        return rows[number]
+        self._know_connector(row)
+        return row
+
+
+def _is_place(number: int, within: int) -> bool:
+    limit: int = settings.OCPP_MAX_CONNECTORS
+    return 0 < number <= limit and 0 < within <= limit

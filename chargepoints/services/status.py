@@ -17,9 +17,14 @@ _ENDS_RESERVATION = {ConnectorStatus.FAULTED, ConnectorStatus.UNAVAILABLE}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusChange(FromCharger):
-    """A connector (0: the charger itself) reports its state; `at` is the charger's clock, None where it sent none."""
+    """A connector (0: the charger itself) reports its state; `at` is the charger's clock, None where it sent none.
+
+    connector_number  connectorId of OCPP 1.6, evseId of 2.x
+    within            number of the connector in its EVSE; None: OCPP 1.6, where an EVSE has one
+    """
 
     connector_number: int
+    within: int | None = None
     status: str
     error_code: str = ""
     info: str = ""
@@ -32,7 +37,7 @@ def want_status(request: StatusChange, batch: StationBatch) -> None:
     """A status changes the charge point or one of its connectors."""
     batch.want_charge_point(request.charge_point_id)
     if request.connector_number:
-        batch.want_connector(request.charge_point_id, request.connector_number)
+        batch.want_connector(request.charge_point_id, request.connector_number, request.within or 1)
 
 
 def decide_status(request: StatusChange, batch: StationBatch) -> None:
@@ -46,7 +51,7 @@ def decide_status(request: StatusChange, batch: StationBatch) -> None:
     batch.add(_status_row(request, at))
     target: ChargePoint | Connector | None = station
     if request.connector_number:
-        target = batch.connector(request.charge_point_id, request.connector_number)
+        target = batch.connector(request.charge_point_id, request.connector_number, request.within or 1)
     if target is None or _is_older(at, target.status_at, request.received_at):
         return
     before = target.status
@@ -114,7 +119,7 @@ def _status_row(request: StatusChange, at: datetime) -> StatusRow:
         request.tenant_id,
         request.charge_point_id,
         request.received_at,
-        number,
+        number if request.within is None else min(request.within, 2**31 - 1),
         number,
         request.status,
         request.error_code,

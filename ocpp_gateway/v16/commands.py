@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from django.utils import timezone
 
 from ocpp_gateway.outcome import CannotSend
+from ocpp_gateway.reading import copied as _copy
+from ocpp_gateway.reading import times as _times
 from ocpp_gateway.v16 import plug_and_charge
 from ocpp_gateway.wire import schemas
 from ocpp_gateway.wire.errors import V16
@@ -19,19 +20,6 @@ Payload = dict[str, Any]
 
 #: Characters of an idTag (OCPP 1.6 §7.28).
 TAG_LENGTH = 20
-
-
-def _copy(payload: Mapping[str, Any], **names: str) -> Payload:
-    """ours → theirs, absent arguments stay absent."""
-    return {theirs: payload[ours] for ours, theirs in names.items() if payload.get(ours) is not None}
-
-
-def _times(payload: Mapping[str, Any], **names: str) -> Payload:
-    """As `_copy`, for moments: in UTC, as chargers read them."""
-    return {
-        theirs: format_timestamp(datetime.fromisoformat(moment))
-        for theirs, moment in _copy(payload, **names).items()
-    }
 
 
 def _remote_start(payload: Payload) -> Payload:

@@ -3,46 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from accounts.services.authorization import Authorization
-from ocpp_gateway.wire.timestamps import format_timestamp, parse_timestamp
+from ocpp_gateway.reading import register, status_timestamp, text, timestamp, whole, without_none
+from ocpp_gateway.wire.timestamps import format_timestamp
 from transactions.energy import Sample
 from transactions.services.batch import Moment
-from transactions.services.sessions import usable_register
 
-EARLIEST_YEAR = 2015
-
-
-def timestamp(value: object) -> datetime | None:
-    """A charger's time as it is, even from a dead clock; None when it cannot be read."""
-    return parse_timestamp(value)
-
-
-def status_timestamp(value: object) -> datetime | None:
-    """A charger's time where only the order matters: None as well when its clock was never set."""
-    at = parse_timestamp(value)
-    return at if at is not None and at.year >= EARLIEST_YEAR else None
-
-
-def register(value: object) -> tuple[Decimal | None, str]:
-    """A meter register in Wh and its text as received; None when it is no number, negative or too large."""
-    text = str(value)
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        return None, text
-    return (usable_register(number) if number.is_finite() else None), text
-
-
-def whole(value: object, default: int = 0) -> int:
-    """A whole number that fits the database; anything else is the default."""
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        return default
-    number = int(value)
-    return number if abs(number) < 2**31 else default
+__all__ = [
+    "id_tag_info",
+    "moments",
+    "register",
+    "status_timestamp",
+    "text",
+    "timestamp",
+    "transaction_id",
+    "whole",
+    "without_none",
+]
 
 
 def transaction_id(value: object) -> str:
@@ -50,12 +29,6 @@ def transaction_id(value: object) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return "" if value is None else str(value)[:36]
-
-
-def text(payload: Mapping[str, Any], name: str, limit: int = 255) -> str:
-    """A text field, "" when it is absent."""
-    value = payload.get(name)
-    return "" if value is None else str(value)[:limit]
 
 
 def moments(values: object) -> tuple[Moment, ...]:
@@ -100,8 +73,3 @@ def id_tag_info(authorization: Authorization | None) -> dict[str, Any] | None:
         parentIdTag=authorization.group_name[:20] or None,
         expiryDate=format_timestamp(expires_at) if expires_at is not None else None,
     )
-
-
-def without_none(**fields: Any) -> dict[str, Any]:
-    """A payload without its absent fields: chargers fail on null."""
-    return {name: value for name, value in fields.items() if value is not None}

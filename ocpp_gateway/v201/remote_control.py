@@ -1,0 +1,7 @@
+"""Functional block F: remote control."""
+
+from __future__ import annotations
+
+from ocpp_gateway.dialect import Block
+
+BLOCK = Block()

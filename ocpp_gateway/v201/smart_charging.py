@@ -1,0 +1,7 @@
+"""Functional block K: smart charging."""
+
+from __future__ import annotations
+
+from ocpp_gateway.dialect import Block
+
+BLOCK = Block()

@@ -1,0 +1,7 @@
+"""Functional block S: battery swapping."""
+
+from __future__ import annotations
+
+from ocpp_gateway.dialect import Block
+
+BLOCK = Block()
