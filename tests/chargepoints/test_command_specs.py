@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from accounts.permissions import PERMISSIONS
 from chargepoints.command_specs import NEUTRAL, clean, get_spec
 from chargepoints.errors import InvalidPayload, UnknownAction
+from tests.chargepoints.command_examples import examples
 
 LATER = "2099-03-02T10:00:00Z"
 PEM = "-----BEGIN CERTIFICATE-----\nMII=\n-----END CERTIFICATE-----\n"
@@ -114,6 +115,7 @@ VALID: dict[str, dict[str, Any]] = {
         "serial_number": "FFF",
     },
     "certificate_signed": {"certificate_chain": PEM},
+    **examples(),
 }
 #: The least that a profile needs.
 PROFILE: dict[str, Any] = {
