@@ -11,9 +11,12 @@ from ocpp_gateway.simulator.outbox import Session
 from ocpp_gateway.simulator.runner import run
 from ocpp_gateway.simulator.station import Station
 from ocpp_gateway.simulator.stats import Stats, Summary
+from ocpp_gateway.simulator.v16.charge_point import ChargePoint16
+from ocpp_gateway.simulator.versions import new_charge_point
 
 __all__ = [
     "ChargePoint",
+    "ChargePoint16",
     "Clock",
     "Fault",
     "Faults",
@@ -23,5 +26,6 @@ __all__ = [
     "Station",
     "Stats",
     "Summary",
+    "new_charge_point",
     "run",
 ]

@@ -149,7 +149,7 @@ class Autopilot:
                 suspended = True
                 self.cp.draw(self.cp.connectors[session.connector])
                 await self.cp.set_status(session.connector, "SuspendedEV")
-            interval = self.cp.configuration.integer("MeterValueSampleInterval") or curve.length_s
+            interval = self.cp.sample_interval_s or curve.length_s
             step = min(interval, curve.length_s - elapsed)
             if not suspended:
                 step = min(step, curve.full_s - elapsed)

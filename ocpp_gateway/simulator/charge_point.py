@@ -1,40 +1,46 @@
-"""A simulated OCPP 1.6 charge point that can be driven step by step."""
+"""A simulated charge point that can be driven step by step: what it is and does in every version of OCPP."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import random
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any, ClassVar
 
-from ocpp_gateway.simulator import commands
+from ocpp_gateway.simulator.answers import Answer, Payload, Refused
+from ocpp_gateway.simulator.certificates import Certificates
 from ocpp_gateway.simulator.clock import Clock
-from ocpp_gateway.simulator.connector import Connector
+from ocpp_gateway.simulator.connector import Connector, Reservation
 from ocpp_gateway.simulator.faults import Fault, Faults
 from ocpp_gateway.simulator.journal import Journal
-from ocpp_gateway.simulator.meter import EnergyMeter, sampled_values
-from ocpp_gateway.simulator.outbox import Entry, InvalidAnswer, Outbox, Session
+from ocpp_gateway.simulator.meter import EnergyMeter
+from ocpp_gateway.simulator.outbox import Entry, Outbox, Session
 from ocpp_gateway.simulator.profiles import Profiles
 from ocpp_gateway.simulator.rpc import CallFailed, NoAnswer, Rpc
-from ocpp_gateway.simulator.security import Certificates
 from ocpp_gateway.simulator.station import Connection, Station
 from ocpp_gateway.simulator.stats import Stats
-from ocpp_gateway.wire import frames
-from ocpp_gateway.wire.timestamps import format_timestamp, parse_timestamp
+from ocpp_gateway.wire import frames, schemas
+from ocpp_gateway.wire.errors import V16
+from ocpp_gateway.wire.timestamps import format_timestamp
 
 logger = logging.getLogger(__name__)
 
 
 class ChargePoint(Connection):
-    """A charge point over a real socket.
+    """A charge point over a real socket; the classes of the versions say in their words what happens here.
 
     Drive it yourself (`connect`, `boot`, `authorize`, `start`, `meter`, `stop`, `close`) or let
     `keep_connected` run beside. Energy is counted in whole Wh: meter stop less meter start was delivered.
+    A connector is, in 2.x, an EVSE.
 
+    reset_reason its word for a restart on command
     faults       asked before each transaction-related message
     on_started   called with each session that begins, wherever it was started
     """
+
+    reset_reason: ClassVar[str] = "HardReset"
 
     def __init__(
         self,
@@ -58,37 +64,87 @@ class ChargePoint(Connection):
             clock=self.clock,
             deliver=self._deliver,
             is_open=lambda: self.online and self.accepted,
-            retry_s=lambda: self.configuration.integer("TransactionMessageRetryInterval"),
+            retry_s=lambda: self.retry_s,
+            faults=self.faults,
         )
         self.profiles = Profiles()
-        self.local_list: dict[str, dict[str, Any]] = {}
+        self.local_list: dict[str, Payload] = {}
         self.local_list_version = 0
         self.rebooting = False
         self.on_started: Callable[[Session], None] | None = None
 
+    # ---------------------------------------------------------------- what the versions say
+    @property
+    def retry_s(self) -> float:
+        """Seconds until an unacknowledged message is sent again, times the attempts so far."""
+        raise NotImplementedError
+
+    @property
+    def sample_interval_s(self) -> int:
+        """Seconds between two readings of a session; 0 for none."""
+        raise NotImplementedError
+
+    def settings(self) -> Iterable[tuple[str, str]]:
+        """Its settings, for a log."""
+        raise NotImplementedError
+
+    async def ask_about(self, id_tag: str) -> str:
+        """Ask the CSMS about a tag.  Raises CallFailed, NoAnswer."""
+        raise NotImplementedError
+
+    def authorize_offline(self, id_tag: str) -> str:
+        """What the charge point itself says of a tag."""
+        raise NotImplementedError
+
+    def new_session(self, plug: Connector, id_tag: str) -> Session:
+        """The record of a session that begins now."""
+        return Session(
+            connector=plug.number,
+            id_tag=id_tag,
+            started_at=self.clock.now(),
+            meter_start_wh=plug.meter.register_wh,
+        )
+
+    def queue_start(self, plug: Connector, session: Session) -> Entry:
+        """Queue what tells of the beginning; returns the last message of it."""
+        raise NotImplementedError
+
+    def queue_stop(self, plug: Connector, session: Session, id_tag: str | None) -> None:
+        """Queue what tells of the end, as far as it is due."""
+        raise NotImplementedError
+
+    def queue_meter_values(self, connector: int, *, context: str = "Sample.Periodic") -> Entry | None:
+        """Queue a reading of the running session; None without one."""
+        raise NotImplementedError
+
+    async def report_status(self, plug: Connector) -> None:
+        """Tell the CSMS the status of a connector."""
+        raise NotImplementedError
+
+    def shown_status(self, plug: Connector) -> str:
+        """A connector's status in the version's words."""
+        return plug.status
+
+    def answer(self, action: str, payload: Payload) -> Answer:
+        """Answer a call of the CSMS.  Raises Refused."""
+        raise NotImplementedError
+
+    def acknowledge(self, entry: Entry, answer: Payload) -> None:
+        """Take in the answer to a transaction-related message.  Raises InvalidAnswer."""
+        raise NotImplementedError
+
+    def unplugged(self, plug: Connector) -> None:
+        """The cable has been taken out."""
+
     # ---------------------------------------------------------------- acts of a driver
     async def authorize(self, id_tag: str) -> str:
-        """Ask the CSMS about a tag and return the status; offline the charge point decides alone (§3.5)."""
+        """Ask the CSMS about a tag and return the status; offline the charge point decides alone."""
         try:
-            answer = await self.call("Authorize", {"idTag": id_tag})
+            return await self.ask_about(id_tag)
         except NoAnswer:
             if self.online:
                 raise
-            return self._authorize_offline(id_tag)
-        return str(answer.get("idTagInfo", {}).get("status", "Invalid"))
-
-    def _authorize_offline(self, id_tag: str) -> str:
-        entry = self.local_list.get(id_tag.lower())
-        if entry is not None and self.configuration.flag("LocalAuthListEnabled"):
-            return self._listed_status(entry.get("idTagInfo", {}))
-        return "Accepted" if self.configuration.flag("AllowOfflineTxForUnknownId") else "Invalid"
-
-    def _listed_status(self, info: dict[str, Any]) -> str:
-        """What the list says of a tag; one that has expired since is refused as well (§3.5.4)."""
-        ends_at = parse_timestamp(info.get("expiryDate"))
-        if info.get("status") == "Accepted" and ends_at is not None and ends_at <= self.clock.now():
-            return "Expired"
-        return str(info.get("status", "Accepted"))
+            return self.authorize_offline(id_tag)
 
     async def start(self, connector: int, id_tag: str, *, wait: bool = True) -> Session:
         """Begin a session and wait for its acknowledgement; offline or with wait=False it is only queued."""
@@ -97,43 +153,44 @@ class ChargePoint(Connection):
             raise ValueError(f"connector {connector} is in use")
         wait = wait and self.online
         session = self._open_session(plug, id_tag)
-        entry = self._queue_start(session)
+        entry = self.queue_start(plug, session)
         if self.on_started is not None:
             self.on_started(session)
-        await asyncio.sleep(0)  # lets StartTransaction go out before the status
+        await asyncio.sleep(0)  # lets the start go out before the status
         await self.set_status(connector, "Charging")
         if wait:
             await entry.done.wait()
         return session
 
     def _open_session(self, plug: Connector, id_tag: str) -> Session:
-        reserved = None
+        session = self.new_session(plug, id_tag)
         if plug.reservation is not None:
             plug.reservation.expiry.cancel()
-            reserved, plug.reservation = plug.reservation.reservation_id, None
-        session = Session(
-            connector=plug.number,
-            id_tag=id_tag,
-            started_at=self.clock.now(),
-            meter_start_wh=plug.meter.register_wh,
-            reservation_id=reserved,
-        )
+            session.reservation_id, plug.reservation = plug.reservation.reservation_id, None
         plug.session, plug.claimed = session, False
         self.stats.charging += 1
         return session
 
-    def _queue_start(self, session: Session) -> Entry:
-        payload: dict[str, Any] = {
-            "connectorId": session.connector,
-            "idTag": session.id_tag,
-            "meterStart": session.meter_start_wh,
-            "timestamp": format_timestamp(session.started_at),
-        }
-        if session.reservation_id is not None:
-            payload["reservationId"] = session.reservation_id
-        entry = Entry(action="StartTransaction", payload=payload, session=session)
-        self.outbox.put(entry)
-        return entry
+    async def start_remotely(self, plug: Connector, id_tag: str, *, authorize: bool | None = None) -> None:
+        """Carry out an accepted remote start: authorize if so configured, plug in, start."""
+        try:
+            asks = self.authorizes_remote_starts if authorize is None else authorize
+            if asks and await self.authorize(id_tag) != "Accepted":
+                return
+            await self.set_status(plug.number, "Preparing")
+            if self.station.plug_in_s > 0:
+                await self.clock.sleep(self.station.plug_in_s, name="plug_in")
+            if not self.rebooting:
+                await self.start(plug.number, id_tag, wait=False)
+        finally:
+            plug.claimed = False
+            if plug.session is None:
+                self.profiles.end_session(plug.number)
+                await self.release(plug)
+
+    @property
+    def authorizes_remote_starts(self) -> bool:
+        raise NotImplementedError
 
     async def meter(self, connector: int, *, wh: int = 0, wait: bool = True) -> None:
         """Deliver so many Wh more and send the reading."""
@@ -143,30 +200,50 @@ class ChargePoint(Connection):
         if entry is not None and wait and self.online:
             await entry.done.wait()
 
-    def queue_meter_values(self, connector: int, *, context: str = "Sample.Periodic") -> Entry | None:
-        """Queue a reading of the running session; None without one."""
+    async def stop(
+        self, connector: int, *, reason: str = "Local", id_tag: str | None = None, wait: bool = True
+    ) -> Session | None:
+        """End the session of a connector and wait for its acknowledgement; None if there is none."""
         plug = self.connectors[connector]
-        if plug.session is None:
+        session = plug.session
+        if session is None:
             return None
+        wait = wait and self.online
         self.draw(plug)
-        payload = {"connectorId": connector, "meterValue": [self.reading(connector, context=context)]}
-        entry = Entry(action="MeterValues", payload=payload, session=plug.session)
-        self.outbox.put(entry)
-        return entry
+        session.stopped_at, session.meter_stop_wh = self.clock.now(), plug.meter.register_wh
+        session.reason = reason
+        plug.session, plug.claimed = None, False
+        self.queue_stop(plug, session, id_tag)
+        plug.load = None
+        self.stats.charging -= 1
+        self.profiles.end_session(plug.number)
+        session.ended.set()
+        await asyncio.sleep(0)
+        await self.set_status(connector, "Finishing")
+        if self.station.unplug_s > 0:
+            self.spawn(self._release_later(plug))
+        else:
+            await self.release(plug)
+        if wait:
+            await session.settled.wait()
+        return session
 
-    def reading(self, connector: int, *, context: str) -> dict[str, Any]:
-        """One MeterValue (§7.33) of a connector as it stands."""
-        plug, now = self.connectors[connector], self.clock.now()
-        values = sampled_values(
-            register_wh=plug.meter.register_wh,
-            power_w=plug.power_w(now, limit_w=self.limit_w(plug)),
-            soc=plug.soc(),
-            measurands=self.configuration.items("MeterValuesSampledData"),
-            context=context,
-        )
-        fallback = [{"value": str(plug.meter.register_wh), "context": context}]
-        return {"timestamp": format_timestamp(now), "sampledValue": values or fallback}
+    async def _release_later(self, plug: Connector) -> None:
+        await self.clock.sleep(self.station.unplug_s, name="unplug")
+        await self.release(plug)
 
+    async def release(self, plug: Connector) -> None:
+        """The cable is out: Available, or what has been ordered meanwhile."""
+        self.unplugged(plug)
+        if plug.session is None and not plug.claimed:
+            await self.set_status(plug.number, plug.idle_status)
+
+    async def deauthorize(self, session: Session) -> None:
+        """Stop a session whose tag the CSMS has refused."""
+        if self.connectors[session.connector].session is session:
+            await self.stop(session.connector, reason="DeAuthorized", id_tag=session.id_tag, wait=False)
+
+    # ---------------------------------------------------------------- power
     def limit_w(self, plug: Connector) -> int | None:
         """The power limit that charging profiles set for a connector now."""
         if len(self.profiles) == 0:
@@ -179,68 +256,18 @@ class ChargePoint(Connection):
         """Bring a connector's meter up to now."""
         plug.draw(self.clock.now(), limit_w=self.limit_w(plug))
 
-    async def stop(
-        self, connector: int, *, reason: str = "Local", id_tag: str | None = None, wait: bool = True
-    ) -> Session | None:
-        """End the session of a connector and wait for its acknowledgement; None if there is none."""
-        plug = self.connectors[connector]
-        session = plug.session
-        if session is None:
-            return None
-        wait = wait and self.online
-        entry = self._queue_stop(plug, session, reason, id_tag)
-        await asyncio.sleep(0)
-        await self.set_status(connector, "Finishing")
-        if self.station.unplug_s > 0:
-            self.spawn(self._release_later(plug))
-        else:
-            await self.release(plug)
-        if wait:
-            await entry.done.wait()
-        return session
+    def draw_all(self) -> None:
+        """Bring all meters up to now, before the limits change."""
+        for plug in self.connectors[1:]:
+            self.draw(plug)
 
-    def _queue_stop(self, plug: Connector, session: Session, reason: str, id_tag: str | None) -> Entry:
-        self.draw(plug)
-        session.stopped_at, session.meter_stop_wh = self.clock.now(), plug.meter.register_wh
-        session.reason = reason
-        payload: dict[str, Any] = {
-            "transactionId": -1,  # OCPP 1.6 errata 3.18; replaced by the real id once it is known
-            "meterStop": session.meter_stop_wh,
-            "timestamp": format_timestamp(session.stopped_at),
-            "reason": reason,
-        }
-        if id_tag is not None:
-            payload["idTag"] = id_tag
-        if self.configuration.items("StopTxnSampledData"):
-            payload["transactionData"] = [self._edge(session, begin=True), self._edge(session, begin=False)]
-        entry = Entry(action="StopTransaction", payload=payload, session=session)
-        plug.session, plug.load = None, None
-        self.stats.charging -= 1
-        self.profiles.end_session(plug.number)
-        self.outbox.put(entry)
-        session.ended.set()
-        return entry
-
-    def _edge(self, session: Session, *, begin: bool) -> dict[str, Any]:
-        at = session.started_at if begin else session.stopped_at
-        wh = session.meter_start_wh if begin else session.meter_stop_wh
-        context = "Transaction.Begin" if begin else "Transaction.End"
-        value = {
-            "value": str(wh),
-            "context": context,
-            "measurand": "Energy.Active.Import.Register",
-            "unit": "Wh",
-        }
-        return {"timestamp": format_timestamp(at or self.clock.now()), "sampledValue": [value]}
-
-    async def _release_later(self, plug: Connector) -> None:
-        await self.clock.sleep(self.station.unplug_s, name="unplug")
-        await self.release(plug)
-
-    async def release(self, plug: Connector) -> None:
-        """The cable is out: Available, or what has been ordered meanwhile."""
-        if plug.session is None and not plug.claimed:
-            await self.set_status(plug.number, plug.idle_status)
+    async def report_pauses(self) -> None:
+        """A session that may take nothing is suspended by the charge point."""
+        for plug in self.connectors[1:]:
+            status = "SuspendedEVSE" if self.limit_w(plug) == 0 else "Charging"
+            others = {"Charging", "SuspendedEVSE"} - {status}
+            if plug.session is not None and plug.status in others:
+                await self.set_status(plug.number, status)
 
     # ---------------------------------------------------------------- status
     async def set_status(self, connector: int, status: str) -> None:
@@ -249,33 +276,39 @@ class ChargePoint(Connection):
         plug.status = status
         await self.report_status(plug)
 
-    async def report_status(self, plug: Connector) -> None:
-        """Send StatusNotification."""
-        if not (self.online and self.accepted):
-            return
-        status = plug.status
-        payload = {
-            "connectorId": plug.number,
-            "errorCode": plug.error_code,
-            "status": status,
-            "timestamp": format_timestamp(self.clock.now()),
-        }
-        plug.reported = status
-        try:
-            await self.call("StatusNotification", payload)
-        except NoAnswer:
-            plug.reported = ""
-        except CallFailed:
-            pass  # counted; sending the same status again would fail again
+    async def report_availability(self, plugs: list[Connector]) -> None:
+        """After a change of availability: show what is idle as it is now."""
+        for plug in plugs:
+            if plug.session is None and not plug.claimed and plug.status != plug.idle_status:
+                await self.set_status(plug.number, plug.idle_status)
 
     async def resume(self, *, booted: bool) -> None:
-        """After a boot all statuses, after a mere reconnect the changed ones (§4.9), then the queue."""
+        """After a boot all statuses, after a mere reconnect the changed ones, then the queue."""
         if not booted:
             self.schedule_heartbeat()
         for plug in self.connectors:
-            if booted or plug.status != plug.reported:
+            if booted or self.shown_status(plug) != plug.reported:
                 await self.report_status(plug)
         self.outbox.wake()
+
+    def reserve(
+        self, plug: Connector, number: int, id_tag: str, group: str | None, expires_at: datetime
+    ) -> None:
+        """Keep a connector for a tag until a time; takes the place of an earlier reservation there."""
+        if plug.reservation is not None:
+            plug.reservation.expiry.cancel()
+        wait = max(0.0, (expires_at - self.clock.now()).total_seconds())
+        expiry = self.clock.call_later(wait, lambda: self._expire(plug, number), name="reservation")
+        plug.reservation = Reservation(number, id_tag, group, expiry)
+
+    def _expire(self, plug: Connector, number: int) -> None:
+        if plug.reservation is not None and plug.reservation.reservation_id == number:
+            plug.reservation = None
+            self.spawn(self.reservation_expired(plug, number))
+
+    async def reservation_expired(self, plug: Connector, number: int) -> None:
+        """Nobody came in time."""
+        await self.release(plug)
 
     # ---------------------------------------------------------------- delivery
     async def _deliver(self, entry: Entry) -> None:
@@ -287,51 +320,27 @@ class ChargePoint(Connection):
             await rpc.send_junk(junk)
         fault = self.faults.for_message(entry.action)
         answer = await rpc.call(entry.action, entry.content(), fault=fault)
-        self._acknowledge(entry, answer)
+        self.acknowledge(entry, answer)
         if fault is Fault.DUPLICATE:
             self.stats.faults[fault.value] += 1
             again = await self._repeat(rpc, entry)
             if again is not None and again.get("transactionId") != answer.get("transactionId"):
                 self.stats.errors["transaction_id_changed"] += 1
 
-    async def _repeat(self, rpc: Rpc, entry: Entry) -> dict[str, Any] | None:
+    async def _repeat(self, rpc: Rpc, entry: Entry) -> Payload | None:
         try:
             return await rpc.call(entry.action, entry.content())
         except (CallFailed, NoAnswer):
             return None
 
-    def _acknowledge(self, entry: Entry, answer: dict[str, Any]) -> None:
-        session = entry.session
-        if entry.action == "StartTransaction":
-            self._acknowledge_start(entry, answer)
-        elif entry.action == "MeterValues":
-            session.samples += len(entry.payload["meterValue"])
-        else:
-            self.stats.sessions_completed += 1
-            self.stats.energy_wh += session.energy_wh
-            session.settled.set()
-        self._write_journal(entry)
+    def settle(self, session: Session) -> None:
+        """The end of a session has been acknowledged."""
+        self.stats.sessions_completed += 1
+        self.stats.energy_wh += session.energy_wh
+        session.settled.set()
 
-    def _acknowledge_start(self, entry: Entry, answer: dict[str, Any]) -> None:
-        session, transaction_id = entry.session, answer.get("transactionId")
-        if not isinstance(transaction_id, int) or isinstance(transaction_id, bool):
-            self.stats.errors["invalid_answer:StartTransaction"] += 1
-            raise InvalidAnswer("no transactionId")
-        if entry.lost_id not in (None, transaction_id):
-            self.stats.errors["transaction_id_changed"] += 1
-        session.transaction_id = transaction_id
-        session.tag_status = str(answer.get("idTagInfo", {}).get("status", "Invalid"))
-        self.stats.sessions_started += 1
-        if session.tag_status != "Accepted":
-            self.stats.refused_tags += 1
-            if self.configuration.flag("StopTransactionOnInvalidId") and not session.ended.is_set():
-                self.spawn(self._deauthorize(session))
-
-    async def _deauthorize(self, session: Session) -> None:
-        if self.connectors[session.connector].session is session:
-            await self.stop(session.connector, reason="DeAuthorized", id_tag=session.id_tag, wait=False)
-
-    def _write_journal(self, entry: Entry) -> None:
+    def write_journal(self, entry: Entry, **more: Any) -> None:
+        """Note an acknowledged message of a session for a checker."""
         session = entry.session
         record: dict[str, Any] = {
             "message": entry.action,
@@ -344,10 +353,9 @@ class ChargePoint(Connection):
             "meter_start_wh": session.meter_start_wh,
             "samples": session.samples,
             "attempts": entry.attempts,
+            **more,
         }
-        if entry.action == "MeterValues":
-            record["sampled_at"] = entry.payload["meterValue"][0]["timestamp"]
-        if entry.action == "StopTransaction" and session.stopped_at is not None:
+        if session.settled.is_set() and session.stopped_at is not None:
             record["stopped_at"] = format_timestamp(session.stopped_at)
             record["meter_stop_wh"] = session.meter_stop_wh
             record["energy_wh"] = session.energy_wh
@@ -362,8 +370,9 @@ class ChargePoint(Connection):
         """Answer a call of the CSMS, then do what was asked."""
         self.stats.commands[call.action] += 1
         try:
-            answer = commands.answer(self, call.action, call.payload)
-        except commands.Refused as refused:
+            self._check(call)
+            answer = self.answer(call.action, call.payload)
+        except Refused as refused:
             await self._reply(rpc, frames.error(call.message_id, refused.code, refused.description))
             return
         except Exception:  # a mistake here must not end the connection unseen
@@ -371,9 +380,20 @@ class ChargePoint(Connection):
             logger.exception("simulator.command_failed", extra={"action": call.action})
             await self._reply(rpc, frames.error(call.message_id, "InternalError"))
             return
+        if schemas.check_response(self.version, call.action, answer.payload, strict=True) is not None:
+            self.stats.errors[f"invalid_reply:{call.action}"] += 1
         await self._reply(rpc, frames.result(call.message_id, answer.payload))
         if answer.then is not None:
             self.spawn(answer.then)
+
+    def _check(self, call: frames.Call) -> None:
+        """2.x refuses what breaks its schema (part 2 FR.03); 1.6 reads what it can."""
+        if self.version == V16 or call.action not in schemas.actions(self.version):
+            return
+        violation = schemas.check_request(self.version, call.action, call.payload)
+        if violation is not None:
+            self.stats.errors[f"invalid_command:{call.action}"] += 1
+            raise Refused(violation.code, violation.description)
 
     async def _reply(self, rpc: Rpc, text: str) -> None:
         try:
@@ -381,16 +401,19 @@ class ChargePoint(Connection):
         except NoAnswer:
             self.stats.errors["reply_lost"] += 1
 
-    async def reboot(self, *, reason: str) -> None:
-        """Stop all sessions, drop the connection and register anew (§5.14)."""
+    async def reboot(self, *, reason: str, gently: bool = False) -> None:
+        """Stop all sessions, drop the connection and register anew.
+
+        gently  deliver what is queued, and close in good order
+        """
         self.rebooting = True
         try:
             for plug in self.connectors[1:]:
                 await self.stop(plug.number, reason=reason, wait=False)
-            if reason == "SoftReset":
+            if gently:
                 await self.outbox.drained()
             self.accepted = False
-            await self.go_offline(cut=reason != "SoftReset")
+            await self.go_offline(cut=not gently)
             await self.clock.sleep(self.station.reset_s, name="reset")
         finally:
             self.rebooting = False

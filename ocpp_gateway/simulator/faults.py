@@ -48,6 +48,14 @@ class Faults:
         """Say what shall happen to this sending of a transaction-related message."""
         return Fault.NONE
 
+    def is_late(self, action: str) -> bool:
+        """Say whether a message is held back, so that later ones overtake it."""
+        return False
+
+    def is_dropped(self, action: str) -> bool:
+        """Say whether a message is never sent (2.x: an Updated event that found no room in the queue)."""
+        return False
+
     def junk(self) -> str | None:
         """A malformed frame to be sent before the next transaction-related message, or None."""
         return None
@@ -63,11 +71,15 @@ class RandomFaults(Faults):
         lost_answers: float = 0.0,
         duplicates: float = 0.0,
         malformed: float = 0.0,
+        late: float = 0.0,
+        gaps: float = 0.0,
     ) -> None:
         self._rng = rng
         self._lost_answers = lost_answers
         self._duplicates = duplicates
         self._malformed = malformed
+        self._late = late
+        self._gaps = gaps
 
     def for_message(self, action: str) -> Fault:
         if self._rng.random() < self._lost_answers:
@@ -75,6 +87,13 @@ class RandomFaults(Faults):
         if self._rng.random() < self._duplicates:
             return Fault.DUPLICATE
         return Fault.NONE
+
+    def is_late(self, action: str) -> bool:
+        # Only 2.x numbers its events, so that they may arrive in any order.
+        return action == "TransactionEvent" and self._rng.random() < self._late
+
+    def is_dropped(self, action: str) -> bool:
+        return self._rng.random() < self._gaps
 
     def junk(self) -> str | None:
         if self._rng.random() >= self._malformed:

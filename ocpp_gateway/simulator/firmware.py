@@ -43,15 +43,6 @@ def order_of(payload: Payload, *, location: str, retrieve_at: datetime, **more: 
 
 
 # ---------------------------------------------------------------- uploads
-async def upload_diagnostics(cp: ChargePoint, location: str, name: str) -> None:
-    """Send the diagnostics, and report from beginning to end (OCPP 1.6 §4.4)."""
-
-    async def report(status: str) -> None:
-        await cp.notify("DiagnosticsStatusNotification", {"status": status})
-
-    await upload(cp, location, name, report, failed="UploadFailed")
-
-
 async def upload(cp: ChargePoint, location: str, name: str, report: Report, *, failed: str) -> None:
     """Send a file and report its states."""
     await report("Uploading")
@@ -71,25 +62,16 @@ def log_of(cp: ChargePoint) -> bytes:
         f"{cp.clock.now():%Y-%m-%dT%H:%M:%SZ} {cp.station.identity}",
         f"vendor={cp.station.vendor} model={cp.station.model} firmware={cp.station.firmware}",
         *(f"connector {plug.number}: {plug.status} {plug.error_code}" for plug in cp.connectors),
-        *(f"{row['key']}={row.get('value', '')}" for row in cp.configuration.read(None)["configurationKey"]),
+        *(f"{name}={value}" for name, value in cp.settings()),
     ]
     return "\n".join([*lines, ""]).encode()
 
 
 # ---------------------------------------------------------------- firmware
-async def update(cp: ChargePoint, order: Order) -> None:
-    """Carry out an UpdateFirmware, and report (§4.5)."""
-
-    async def report(status: str) -> None:
-        await cp.notify("FirmwareStatusNotification", {"status": status})
-
-    await carry_out(cp, order, report)
-
-
 async def carry_out(cp: ChargePoint, order: Order, report: Report) -> None:
     """Fetch, verify, wait for the end of sessions, install, and start anew with the version of the file."""
     await cp.clock.sleep(max(0.0, (order.retrieve_at - cp.clock.now()).total_seconds()), name="firmware")
-    fetched = await _download(cp, order, report)
+    fetched = await download(cp, order, report)
     if fetched is None:
         return
     if order.verify is not None:
@@ -107,10 +89,10 @@ async def carry_out(cp: ChargePoint, order: Order, report: Report) -> None:
     cp.station = replace(cp.station, firmware=(fetched.version or name or cp.station.firmware)[:50])
     await report("Installed")
     if files.is_real(order.location):
-        await cp.reboot(reason="HardReset")
+        await cp.reboot(reason=cp.reset_reason)
 
 
-async def _download(cp: ChargePoint, order: Order, report: Report) -> files.Fetched | None:
+async def download(cp: ChargePoint, order: Order, report: Report) -> files.Fetched | None:
     for attempt in range(order.retries + 1):
         if attempt:
             await cp.clock.sleep(order.retry_interval_s, name="firmware")

@@ -14,11 +14,10 @@ from websockets.exceptions import ConnectionClosed
 from ocpp_gateway.simulator.clock import Clock
 from ocpp_gateway.simulator.faults import JUNK_PREFIX, LOST_ANSWERS, Fault
 from ocpp_gateway.simulator.stats import Stats
-from ocpp_gateway.wire import frames
+from ocpp_gateway.wire import frames, schemas
+from ocpp_gateway.wire.errors import V21
 
 logger = logging.getLogger(__name__)
-
-VERSION = "ocpp1.6"
 
 
 class CallFailed(Exception):
@@ -31,6 +30,10 @@ class CallFailed(Exception):
 
 class NoAnswer(Exception):
     """No answer arrived in time, or the socket closed first."""
+
+
+class InvalidRequest(Exception):
+    """A message of ours would break its schema."""
 
 
 class AnswerLost(NoAnswer):
@@ -54,12 +57,14 @@ class Rpc:
         clock: Clock,
         stats: Stats,
         serve: Callable[[Rpc, frames.Call], Awaitable[None]],
+        version: str,
         answer_timeout_s: float,
     ) -> None:
         self._socket = socket
         self._clock = clock
         self._stats = stats
         self._serve = serve
+        self._version = version
         self._answer_timeout_s = answer_timeout_s
         self._turn = asyncio.Lock()
         self._pending: tuple[str, asyncio.Future[dict[str, Any]]] | None = None
@@ -76,7 +81,7 @@ class Rpc:
         Raises CallFailed, NoAnswer (AnswerLost when the fault asked for it).
         """
         async with self._turn:
-            answer, started = await self._send_call(action, payload)
+            message_id, answer, started = await self._send_call(action, payload)
             if fault is Fault.CLOSE_SOCKET:
                 self._stats.faults[fault.value] += 1
                 self._pending = None
@@ -94,6 +99,7 @@ class Rpc:
                 timer.cancel()
                 self._pending = None
             self._stats.answered(action, self._clock.monotonic() - started)
+            await self._check_answer(action, message_id, result)
         if fault in LOST_ANSWERS:
             self._stats.faults[fault.value] += 1
             if fault is Fault.CLOSE_ON_ANSWER:
@@ -103,7 +109,8 @@ class Rpc:
 
     async def _send_call(
         self, action: str, payload: dict[str, Any]
-    ) -> tuple[asyncio.Future[dict[str, Any]], float]:
+    ) -> tuple[str, asyncio.Future[dict[str, Any]], float]:
+        self._check_request(action, payload)
         message_id = str(uuid.uuid4())
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         if self.closed:
@@ -118,7 +125,29 @@ class Rpc:
                 answer.exception()  # the listener was faster; asyncio complains about errors nobody reads
             raise
         self._stats.sent[action] += 1
-        return answer, started
+        return message_id, answer, started
+
+    def _check_request(self, action: str, payload: dict[str, Any]) -> None:
+        """Never send what breaks its schema: that would be a mistake of the simulator itself."""
+        violation = schemas.check_request(self._version, action, payload, strict=True)
+        if violation is not None:
+            self._stats.errors[f"invalid_request:{action}"] += 1
+            raise InvalidRequest(f"{action}: {violation.description}")
+
+    async def _check_answer(self, action: str, message_id: str, payload: dict[str, Any]) -> None:
+        """Count an answer of the CSMS that breaks its schema; 2.1 has a frame to say so."""
+        violation = schemas.check_response(self._version, action, payload)
+        if violation is None:
+            return
+        self._stats.errors[f"invalid_answer:{action}"] += 1
+        if self._version == V21:
+            await self.send(frames.result_error(message_id, violation.code, violation.description))
+
+    async def tell(self, action: str, payload: dict[str, Any]) -> None:
+        """Send a SEND, which is never answered (OCPP 2.1 part 4 §4.2.5).  Raises NoAnswer."""
+        self._check_request(action, payload)
+        await self.send(frames.send(str(uuid.uuid4()), action, payload))
+        self._stats.sent[action] += 1
 
     async def send(self, text: str) -> None:
         """Write one text frame as it is."""
@@ -149,7 +178,7 @@ class Rpc:
         if isinstance(text, bytes):
             self._stats.errors["invalid_frame"] += 1
             return
-        frame = frames.parse(text, version=VERSION)
+        frame = frames.parse(text, version=self._version)
         if isinstance(frame, frames.Call):
             await self._serve(self, frame)
         elif isinstance(frame, frames.CallResult):

@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ocpp_gateway.simulator.autopilot import Autopilot, TagPool
-from ocpp_gateway.simulator.charge_point import ChargePoint
 from ocpp_gateway.simulator.clock import Clock
 from ocpp_gateway.simulator.config import SimulationConfig
 from ocpp_gateway.simulator.faults import RandomFaults
@@ -20,6 +19,7 @@ from ocpp_gateway.simulator.journal import Journal
 from ocpp_gateway.simulator.register import new_key, register
 from ocpp_gateway.simulator.station import Station
 from ocpp_gateway.simulator.stats import Stats, Summary
+from ocpp_gateway.simulator.versions import new_charge_point
 
 PROGRESS_S = 5.0
 _MODELS = (("Simulated", "Sim-11"), ("Simulated", "Sim-22"), ("Volta Works", "AC-Duo"), ("Gridline", "GL-50"))
@@ -109,7 +109,7 @@ class Fleet:
             unplug_s=3.0,
             tls=config.tls,
         )
-        cp = ChargePoint(
+        cp = new_charge_point(
             station,
             clock=self._clock,
             stats=self.stats,

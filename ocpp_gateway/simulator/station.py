@@ -9,7 +9,7 @@ import random
 import ssl
 from collections.abc import Coroutine
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 from websockets.asyncio.client import connect
@@ -17,7 +17,6 @@ from websockets.exceptions import InvalidHandshake, InvalidStatus
 from websockets.typing import Subprotocol
 
 from ocpp_gateway.simulator.clock import Clock, Timer
-from ocpp_gateway.simulator.configuration import Configuration
 from ocpp_gateway.simulator.rpc import CallFailed, NoAnswer, Rpc
 from ocpp_gateway.simulator.stats import Stats
 from ocpp_gateway.simulator.tls import Tls
@@ -31,6 +30,16 @@ MAX_BACKOFF_S = 30.0
 TRIES_WITH_NEW_PROFILE = 2
 
 
+#: What some charge points of 2.x do: the word and what it means.
+QUIRKS = {
+    "seq-zero": "seqNo is 0 in every event",
+    "sparse": "evse and idToken stand in the first event of a transaction only",
+    "status-events": "status by NotifyEvent(AvailabilityState) instead of StatusNotification",
+    "signed": "the first and the last reading are signed",
+    "cable-first": "the cable comes before the card",
+}
+
+
 class HandshakeFailed(Exception):
     """The CSMS could not be reached or refused the upgrade."""
 
@@ -40,7 +49,9 @@ class Station:
     """What a charge point is and how it is set up. Times in seconds, simulated unless said otherwise.
 
     url              without the identity, e.g. ws://127.0.0.1:8000/ocpp
+    cables           connectors of each EVSE, for 2.x; those that are not named have one
     answer_timeout_s real seconds
+    quirks           peculiarities of real charge points, see `QUIRKS`
     plug_in_s        from an accepted remote start to the plug; unplug_s from the stop to Available
     """
 
@@ -48,6 +59,7 @@ class Station:
     identity: str
     key: str = field(default="", repr=False)
     connectors: int = 1
+    cables: tuple[int, ...] = ()
     user_agent: str = "csms-simulator"
     vendor: str = "Simulated"
     model: str = "Sim-22"
@@ -63,6 +75,7 @@ class Station:
     tls: Tls = field(default_factory=Tls)
     upload_method: str = "PUT"
     install_fails: bool = False
+    quirks: frozenset[str] = frozenset()
 
     @property
     def profile(self) -> int:
@@ -80,9 +93,12 @@ class Station:
 class Connection:
     """Base of ChargePoint: everything that has no notion of a session.
 
+    version    of OCPP; prepare() sets up what hangs on it
     accepted   the CSMS has accepted this charge point once; it then needs no new boot to reconnect
     online     a socket is open
     """
+
+    version: ClassVar[str]
 
     def __init__(
         self, station: Station, *, clock: Clock | None, stats: Stats | None, rng: random.Random | None
@@ -91,15 +107,12 @@ class Connection:
         self.clock = clock or Clock()
         self.stats = stats or Stats()
         self.rng = rng or random.Random()
-        self.configuration = Configuration(
-            connectors=station.connectors,
-            meter_interval_s=station.meter_interval_s,
-            transaction_data=station.transaction_data,
-        )
+        self.prepare(station)
         self.accepted = False
         self.profile = station.profile
         self._profile_before: int | None = None
-        self.configuration["SecurityProfile"] = str(self.profile)
+        self.show_profile(self.profile)
+        self.boot_reason = "PowerUp"
         self.rpc: Rpc | None = None
         self._listener: asyncio.Task[None] | None = None
         self._heartbeat: Timer | None = None
@@ -108,7 +121,31 @@ class Connection:
         self._wanted.set()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    # ---------------------------------------------------------------- hooks of ChargePoint
+    # ---------------------------------------------------------------- what the versions say
+    def prepare(self, station: Station) -> None:
+        """Set up the settings of the version."""
+        raise NotImplementedError
+
+    @property
+    def ping_interval_s(self) -> int:
+        raise NotImplementedError
+
+    @property
+    def heartbeat_interval_s(self) -> int:
+        raise NotImplementedError
+
+    def take_interval(self, seconds: int) -> None:
+        """Use the heartbeat interval that the CSMS has given."""
+        raise NotImplementedError
+
+    def show_profile(self, profile: int) -> None:
+        """Write the security profile into the settings."""
+        raise NotImplementedError
+
+    def boot_payload(self, reason: str) -> dict[str, Any]:
+        """A BootNotification; the reason is a word of 2.x."""
+        raise NotImplementedError
+
     async def serve(self, rpc: Rpc, call: frames.Call) -> None:
         """Answer a call of the CSMS."""
         raise NotImplementedError
@@ -136,13 +173,13 @@ class Connection:
             socket = await connect(
                 self.station.address(self.profile),
                 ssl=self._tls(),
-                subprotocols=[Subprotocol("ocpp1.6")],
+                subprotocols=[Subprotocol(self.version)],
                 additional_headers=headers,
                 user_agent_header=self.station.user_agent,
                 compression=None,
                 proxy=None,
                 open_timeout=self.station.answer_timeout_s,
-                ping_interval=self.configuration.integer("WebSocketPingInterval") or None,
+                ping_interval=self.ping_interval_s or None,
                 ping_timeout=self.station.answer_timeout_s * 2,
                 close_timeout=2,
             )
@@ -158,6 +195,7 @@ class Connection:
             clock=self.clock,
             stats=self.stats,
             serve=self.serve,
+            version=self.version,
             answer_timeout_s=self.station.answer_timeout_s,
         )
         self.stats.connected += 1
@@ -266,7 +304,8 @@ class Connection:
         finally:
             self._boot_due = None
         self.accepted = True
-        self.configuration["HeartbeatInterval"] = str(interval)
+        self.take_interval(interval)
+        self.boot_reason = "Triggered"
         self.schedule_heartbeat()
         await self.resume(booted=True)
 
@@ -284,14 +323,8 @@ class Connection:
                 timer.cancel()
 
     async def _boot_once(self) -> dict[str, Any]:
-        payload = {
-            "chargePointVendor": self.station.vendor,
-            "chargePointModel": self.station.model,
-            "chargePointSerialNumber": (self.station.serial_number or self.station.identity)[:25],
-            "firmwareVersion": self.station.firmware,
-        }
         try:
-            return await self.call("BootNotification", payload)
+            return await self.call("BootNotification", self.boot_payload(self.boot_reason))
         except CallFailed:
             return {"interval": 10}
         except NoAnswer:
@@ -303,7 +336,7 @@ class Connection:
         """Start counting the heartbeat interval anew; 0 means no heartbeats."""
         if self._heartbeat is not None:
             self._heartbeat.cancel()
-        interval = self.configuration.integer("HeartbeatInterval")
+        interval = self.heartbeat_interval_s
         if interval > 0:
             self._heartbeat = self.clock.call_later(interval, self._beat, name="heartbeat")
 
@@ -329,7 +362,7 @@ class Connection:
         """Take the profile before, when the new one does not work (A05.FR.08)."""
         if self._profile_before is not None and failures >= TRIES_WITH_NEW_PROFILE:
             self.profile, self._profile_before = self._profile_before, None
-            self.configuration["SecurityProfile"] = str(self.profile)
+            self.show_profile(self.profile)
 
     async def close(self) -> None:
         """Close the socket and end all work beside."""

@@ -34,6 +34,8 @@ __all__ = [
     "error",
     "parse",
     "result",
+    "result_error",
+    "send",
 ]
 
 CALL: Final = 2
@@ -266,6 +268,18 @@ def error(message_id: str, code: str, description: str = "", details: dict[str, 
     code is written as given: spell it for the version first.
     """
     return _dumps([CALL_ERROR, _echo(message_id), code, description[:MAX_DESCRIPTION], details or {}])
+
+
+def result_error(
+    message_id: str, code: str, description: str = "", details: dict[str, Any] | None = None
+) -> str:
+    """A CALLRESULTERROR of OCPP 2.1 as compact JSON text: a CALLRESULT of the other side cannot be used."""
+    return _dumps([CALL_RESULT_ERROR, _echo(message_id), code, description[:MAX_DESCRIPTION], details or {}])
+
+
+def send(message_id: str, action: str, payload: dict[str, Any]) -> str:
+    """A SEND of OCPP 2.1 as compact JSON text; it is never answered."""
+    return _dumps([SEND, message_id, action, payload])
 
 
 def _echo(message_id: str) -> str | int:

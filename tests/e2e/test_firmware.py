@@ -22,7 +22,7 @@ from chargepoints.models import ChargePoint, FirmwareCampaign, FirmwareFile, Fir
 from chargepoints.services import firmware_campaigns as campaigns
 from chargepoints.services import firmware_files, log_requests
 from csms_project.common import file_store
-from ocpp_gateway.simulator.charge_point import ChargePoint as Simulated
+from ocpp_gateway.simulator import ChargePoint16 as Simulated
 from ocpp_gateway.simulator.clock import Clock
 from ocpp_gateway.simulator.station import Station
 from tests import factories

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 import pytest
 
-from ocpp_gateway.simulator.charge_point import ChargePoint as SimulatedChargePoint
+from ocpp_gateway.simulator import ChargePoint16 as SimulatedChargePoint
 from ocpp_gateway.simulator.faults import Faults, RandomFaults
 from ocpp_gateway.simulator.journal import Journal
 from ocpp_gateway.simulator.rpc import NoAnswer

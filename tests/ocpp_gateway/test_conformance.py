@@ -9,7 +9,7 @@ from chargepoints.command_specs import NEUTRAL
 from chargepoints.configuration_keys import KEYS
 from chargepoints.services.vendor_messages import registered
 from ocpp_gateway.dialects import DIALECTS
-from ocpp_gateway.simulator.commands import HANDLERS
+from ocpp_gateway.simulator.v16.commands import HANDLERS
 from ocpp_gateway.v16.actions import ACTIONS, IN_MEMORY
 from ocpp_gateway.v16.commands import CALLS
 from ocpp_gateway.wire import schemas

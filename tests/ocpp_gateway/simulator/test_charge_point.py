@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
-from ocpp_gateway.simulator import ChargePoint, Fault, Faults, Station
+from ocpp_gateway.simulator import ChargePoint16, Fault, Faults, Station
 from ocpp_gateway.simulator.journal import Journal
 from ocpp_gateway.simulator.rpc import CallFailed
 from ocpp_gateway.simulator.station import HandshakeFailed
@@ -33,13 +33,13 @@ class ScriptedFaults(Faults):
         return junk
 
 
-def new_charge_point(csms: Csms, *, clock: ManualClock | None = None, **more: Any) -> ChargePoint:
+def new_charge_point(csms: Csms, *, clock: ManualClock | None = None, **more: Any) -> ChargePoint16:
     station = Station(url=csms.url, identity="CP 1", key="secret", connectors=2, **more.pop("station", {}))
-    return ChargePoint(station, clock=clock or ManualClock(), **more)
+    return ChargePoint16(station, clock=clock or ManualClock(), **more)
 
 
 @asynccontextmanager
-async def booted(csms: Csms, **more: Any) -> AsyncIterator[ChargePoint]:
+async def booted(csms: Csms, **more: Any) -> AsyncIterator[ChargePoint16]:
     cp = new_charge_point(csms, **more)
     await cp.connect()
     await cp.boot()
@@ -50,7 +50,7 @@ async def booted(csms: Csms, **more: Any) -> AsyncIterator[ChargePoint]:
 
 
 @asynccontextmanager
-async def running(csms: Csms, **more: Any) -> AsyncIterator[ChargePoint]:
+async def running(csms: Csms, **more: Any) -> AsyncIterator[ChargePoint16]:
     """A charge point that reconnects by itself."""
     cp = new_charge_point(csms, **more)
     keeper = asyncio.create_task(cp.keep_connected())
@@ -294,7 +294,7 @@ def test_ignored_answer_resends_the_same_content_under_a_new_id(action: str) -> 
     play(scenario())
 
 
-async def _short_session(cp: ChargePoint) -> None:
+async def _short_session(cp: ChargePoint16) -> None:
     await cp.start(1, "TAG1")
     await cp.stop(1)
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from ocpp_gateway.simulator import ChargePoint, commands
+from ocpp_gateway.simulator import ChargePoint16
+from ocpp_gateway.simulator.v16 import commands
 from ocpp_gateway.wire import frames
 from tests.ocpp_gateway.simulator.helpers import Csms, ManualClock, play
 from tests.ocpp_gateway.simulator.test_charge_point import booted, new_charge_point, running
@@ -468,7 +469,7 @@ def test_unusable_command_is_answered_with_callerror(action: str, payload: dict[
 
 
 def test_command_that_breaks_a_handler_is_answered_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(cp: ChargePoint, payload: dict[str, Any]) -> commands.Answer:
+    def broken(cp: ChargePoint16, payload: dict[str, Any]) -> commands.Answer:
         raise OSError("a mistake of the simulator")
 
     async def scenario() -> None:
@@ -493,5 +494,5 @@ def test_commands_are_answered_while_a_call_of_ours_waits() -> None:
     play(scenario())
 
 
-async def _authorize(cp: ChargePoint) -> None:
+async def _authorize(cp: ChargePoint16) -> None:
     await cp.authorize("TAG1")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ocpp_gateway.simulator.charge_point import ChargePoint
+from ocpp_gateway.simulator import ChargePoint16
 from ocpp_gateway.simulator.config import parse
 from ocpp_gateway.simulator.station import TRIES_WITH_NEW_PROFILE, Station
 from ocpp_gateway.simulator.tls import Tls
@@ -33,7 +33,7 @@ def station(url: str = "ws://host/ocpp", key: str = "secret", **more: Any) -> St
 )
 def test_profile_follows_from_what_it_has(made: Station, profile: int) -> None:
     assert made.profile == profile
-    cp = ChargePoint(made)
+    cp = ChargePoint16(made)
     assert (cp.profile, cp.configuration["SecurityProfile"]) == (profile, str(profile))
 
 
@@ -57,14 +57,14 @@ def test_address_has_tls_where_the_profile_says_so(profile: int, scheme: str) ->
     ],
 )
 def test_take_profile_only_with_what_it_needs(made: Station, target: int, taken: bool) -> None:
-    cp = ChargePoint(made)
+    cp = ChargePoint16(made)
     before = cp.profile
     assert cp.take_profile(target) == taken
     assert cp.profile == (target if taken else before)
 
 
 def test_profile_that_does_not_work_is_given_up() -> None:
-    cp = ChargePoint(station())
+    cp = ChargePoint16(station())
     cp.take_profile(2)
     cp._fall_back(TRIES_WITH_NEW_PROFILE - 1)
     assert cp.profile == 2

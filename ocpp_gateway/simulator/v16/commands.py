@@ -3,63 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from ocpp_gateway.simulator import firmware, security
-from ocpp_gateway.simulator.connector import Connector, Reservation
-from ocpp_gateway.wire.timestamps import format_timestamp, parse_timestamp
+from ocpp_gateway.simulator import answers, firmware
+from ocpp_gateway.simulator.answers import Answer, Payload, Refused, required_time
+from ocpp_gateway.simulator.answers import status as _status
+from ocpp_gateway.simulator.connector import Connector
+from ocpp_gateway.simulator.v16 import files as transfers
+from ocpp_gateway.simulator.v16 import security
+from ocpp_gateway.wire.errors import V16
+from ocpp_gateway.wire.timestamps import format_timestamp
 
 if TYPE_CHECKING:
-    from ocpp_gateway.simulator.charge_point import ChargePoint
+    from ocpp_gateway.simulator.v16.charge_point import ChargePoint16
 
-Payload = dict[str, Any]
-
-
-class Refused(Exception):
-    """The call is answered with a CALLERROR."""
-
-    def __init__(self, code: str, description: str) -> None:
-        super().__init__(description)
-        self.code = code
-        self.description = description
+Handler = answers.Handler["ChargePoint16"]
 
 
-@dataclass(frozen=True)
-class Answer:
-    """The payload of a CALLRESULT and what is done after it has been sent."""
-
-    payload: Payload
-    then: Coroutine[Any, Any, None] | None = None
-
-
-Handler = Callable[["ChargePoint", Payload], Answer]
-
-
-def answer(cp: ChargePoint, action: str, payload: Payload) -> Answer:
+def answer(cp: ChargePoint16, action: str, payload: Payload) -> Answer:
     """Answer a call. Raises Refused for an unknown action or a payload that cannot be read."""
-    handler = HANDLERS.get(action)
-    if handler is None:
-        raise Refused("NotImplemented", f"{action} is not known here")
-    try:
-        return handler(cp, payload)
-    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-        raise Refused("FormationViolation", f"{action}: {type(error).__name__} {error}"[:255]) from error
+    return answers.handle(HANDLERS, cp, action, payload, version=V16)
 
 
-def _status(status: str, then: Coroutine[Any, Any, None] | None = None) -> Answer:
-    return Answer({"status": status}, then)
-
-
-def _find(cp: ChargePoint, number: object) -> Connector | None:
+def _find(cp: ChargePoint16, number: object) -> Connector | None:
     if not isinstance(number, int) or isinstance(number, bool):
         raise TypeError("connectorId is no integer")
     return cp.connectors[number] if 0 <= number < len(cp.connectors) else None
 
 
 # ---------------------------------------------------------------- starting and stopping
-def remote_start(cp: ChargePoint, payload: Payload) -> Answer:
+def remote_start(cp: ChargePoint16, payload: Payload) -> Answer:
     id_tag = str(payload["idTag"])
     wanted = _find(cp, payload["connectorId"]) if "connectorId" in payload else None
     if "connectorId" in payload and wanted is None:
@@ -73,26 +46,10 @@ def remote_start(cp: ChargePoint, payload: Payload) -> Answer:
             return _status("Rejected")
         cp.profiles.install(connector=plug.number, profile=payload["chargingProfile"], at=cp.clock.now())
     plug.claimed = True
-    return _status("Accepted", _start_remotely(cp, plug, id_tag))
+    return _status("Accepted", cp.start_remotely(plug, id_tag))
 
 
-async def _start_remotely(cp: ChargePoint, plug: Connector, id_tag: str) -> None:
-    try:
-        if cp.configuration.flag("AuthorizeRemoteTxRequests") and await cp.authorize(id_tag) != "Accepted":
-            return
-        await cp.set_status(plug.number, "Preparing")
-        if cp.station.plug_in_s > 0:
-            await cp.clock.sleep(cp.station.plug_in_s, name="plug_in")
-        if not cp.rebooting:
-            await cp.start(plug.number, id_tag, wait=False)
-    finally:
-        plug.claimed = False
-        if plug.session is None:
-            cp.profiles.end_session(plug.number)
-            await cp.release(plug)
-
-
-def remote_stop(cp: ChargePoint, payload: Payload) -> Answer:
+def remote_stop(cp: ChargePoint16, payload: Payload) -> Answer:
     wanted = payload["transactionId"]
     for plug in cp.connectors[1:]:
         if plug.session is not None and plug.session.transaction_id == wanted:
@@ -100,16 +57,20 @@ def remote_stop(cp: ChargePoint, payload: Payload) -> Answer:
     return _status("Rejected")
 
 
-async def _stop(cp: ChargePoint, plug: Connector, reason: str) -> None:
+async def _stop(cp: ChargePoint16, plug: Connector, reason: str) -> None:
     await cp.stop(plug.number, reason=reason, wait=False)
 
 
-def reset(cp: ChargePoint, payload: Payload) -> Answer:
+def reset(cp: ChargePoint16, payload: Payload) -> Answer:
     reason = {"Soft": "SoftReset", "Hard": "HardReset"}[payload["type"]]
-    return _status("Rejected") if cp.rebooting else _status("Accepted", cp.reboot(reason=reason))
+    return (
+        _status("Rejected")
+        if cp.rebooting
+        else _status("Accepted", cp.reboot(reason=reason, gently=reason == "SoftReset"))
+    )
 
 
-def unlock_connector(cp: ChargePoint, payload: Payload) -> Answer:
+def unlock_connector(cp: ChargePoint16, payload: Payload) -> Answer:
     plug = _find(cp, payload["connectorId"])
     if plug is None or plug.number == 0:
         return _status("NotSupported")
@@ -117,7 +78,7 @@ def unlock_connector(cp: ChargePoint, payload: Payload) -> Answer:
 
 
 # ---------------------------------------------------------------- availability, messages, configuration
-def change_availability(cp: ChargePoint, payload: Payload) -> Answer:
+def change_availability(cp: ChargePoint16, payload: Payload) -> Answer:
     plug = _find(cp, payload["connectorId"])
     operative = {"Operative": True, "Inoperative": False}[payload["type"]]
     if plug is None:
@@ -126,19 +87,13 @@ def change_availability(cp: ChargePoint, payload: Payload) -> Answer:
     for each in plugs:
         each.operative = operative
     busy = not operative and any(each.session is not None for each in plugs)
-    return _status("Scheduled" if busy else "Accepted", _report_availability(cp, plugs))
-
-
-async def _report_availability(cp: ChargePoint, plugs: list[Connector]) -> None:
-    for plug in plugs:
-        if plug.session is None and not plug.claimed and plug.status != plug.idle_status:
-            await cp.set_status(plug.number, plug.idle_status)
+    return _status("Scheduled" if busy else "Accepted", cp.report_availability(plugs))
 
 
 Messages = dict[str, Callable[[], Coroutine[Any, Any, None]]]
 
 
-def trigger_message(cp: ChargePoint, payload: Payload) -> Answer:
+def trigger_message(cp: ChargePoint16, payload: Payload) -> Answer:
     idle = {"status": "Idle"}
     own: Messages = {
         "DiagnosticsStatusNotification": lambda: cp.notify("DiagnosticsStatusNotification", idle),
@@ -147,7 +102,7 @@ def trigger_message(cp: ChargePoint, payload: Payload) -> Answer:
     return _trigger(cp, payload, own)
 
 
-def extended_trigger_message(cp: ChargePoint, payload: Payload) -> Answer:
+def extended_trigger_message(cp: ChargePoint16, payload: Payload) -> Answer:
     idle = {"status": "Idle"}
     own: Messages = {
         "LogStatusNotification": lambda: cp.notify("LogStatusNotification", idle),
@@ -157,7 +112,7 @@ def extended_trigger_message(cp: ChargePoint, payload: Payload) -> Answer:
     return _trigger(cp, payload, own)
 
 
-def _trigger(cp: ChargePoint, payload: Payload, own: Messages) -> Answer:
+def _trigger(cp: ChargePoint16, payload: Payload, own: Messages) -> Answer:
     plug = _find(cp, payload["connectorId"]) if "connectorId" in payload else None
     if "connectorId" in payload and plug is None:
         return _status("Rejected")
@@ -173,23 +128,23 @@ def _trigger(cp: ChargePoint, payload: Payload, own: Messages) -> Answer:
     return _status("NotImplemented") if send is None else _status("Accepted", send())
 
 
-async def _report_all(cp: ChargePoint, plugs: list[Connector]) -> None:
+async def _report_all(cp: ChargePoint16, plugs: list[Connector]) -> None:
     for plug in plugs:
         await cp.report_status(plug)
 
 
-async def _meter_all(cp: ChargePoint, plugs: list[Connector]) -> None:
+async def _meter_all(cp: ChargePoint16, plugs: list[Connector]) -> None:
     for plug in plugs:
         if cp.queue_meter_values(plug.number, context="Trigger") is None and plug.number > 0:
             reading = cp.reading(plug.number, context="Trigger")
             await cp.notify("MeterValues", {"connectorId": plug.number, "meterValue": [reading]})
 
 
-def get_configuration(cp: ChargePoint, payload: Payload) -> Answer:
+def get_configuration(cp: ChargePoint16, payload: Payload) -> Answer:
     return Answer(cp.configuration.read(list(payload.get("key") or [])))
 
 
-def change_configuration(cp: ChargePoint, payload: Payload) -> Answer:
+def change_configuration(cp: ChargePoint16, payload: Payload) -> Answer:
     key, value = str(payload["key"]), str(payload["value"])
     if key.lower() == "securityprofile" and not (value.isdecimal() and cp.take_profile(int(value))):
         return _status("Rejected")
@@ -205,35 +160,35 @@ def change_configuration(cp: ChargePoint, payload: Payload) -> Answer:
     return _status(status, then)
 
 
-def clear_cache(cp: ChargePoint, payload: Payload) -> Answer:
+def clear_cache(cp: ChargePoint16, payload: Payload) -> Answer:
     return _status("Accepted" if cp.configuration.flag("AuthorizationCacheEnabled") else "Rejected")
 
 
-def data_transfer(cp: ChargePoint, payload: Payload) -> Answer:
+def data_transfer(cp: ChargePoint16, payload: Payload) -> Answer:
     _ = payload["vendorId"]
     return _status("UnknownVendorId")
 
 
 # ---------------------------------------------------------------- firmware and diagnostics
-def get_diagnostics(cp: ChargePoint, payload: Payload) -> Answer:
+def get_diagnostics(cp: ChargePoint16, payload: Payload) -> Answer:
     location = str(payload["location"])
     name = f"diagnostics-{cp.clock.now():%Y%m%d%H%M%S}.log"
-    return Answer({"fileName": name}, firmware.upload_diagnostics(cp, location, name))
+    return Answer({"fileName": name}, transfers.upload_diagnostics(cp, location, name))
 
 
-def update_firmware(cp: ChargePoint, payload: Payload) -> Answer:
+def update_firmware(cp: ChargePoint16, payload: Payload) -> Answer:
     if cp.station.profile >= 2:
         # Security whitepaper L01.FR.20.
         raise Refused("NotSupported", "this charge point takes signed firmware only")
-    retrieve_at = _required_time(payload["retrieveDate"])
+    retrieve_at = required_time(payload["retrieveDate"])
     order = firmware.order_of(payload, location=str(payload["location"]), retrieve_at=retrieve_at)
-    return Answer({}, firmware.update(cp, order))
+    return Answer({}, transfers.update(cp, order))
 
 
 # ---------------------------------------------------------------- reservations
-def reserve_now(cp: ChargePoint, payload: Payload) -> Answer:
+def reserve_now(cp: ChargePoint16, payload: Payload) -> Answer:
     plug = _find(cp, payload["connectorId"])
-    expires_at = _required_time(payload["expiryDate"])
+    expires_at = required_time(payload["expiryDate"])
     number, id_tag, parent = payload["reservationId"], str(payload["idTag"]), payload.get("parentIdTag")
     if plug is None or plug.number == 0:
         return _status("Rejected")
@@ -242,21 +197,11 @@ def reserve_now(cp: ChargePoint, payload: Payload) -> Answer:
     refusal = {"Faulted": "Faulted", "Unavailable": "Unavailable"}.get(plug.status)
     if refusal is not None or not (plug.status == "Available" or replaces) or plug.claimed:
         return _status(refusal or "Occupied")
-    wait = max(0.0, (expires_at - cp.clock.now()).total_seconds())
-    if held is not None:
-        held.expiry.cancel()
-    expiry = cp.clock.call_later(wait, lambda: _expire(cp, plug, number), name="reservation")
-    plug.reservation = Reservation(number, id_tag, parent, expiry)
+    cp.reserve(plug, number, id_tag, parent, expires_at)
     return _status("Accepted", cp.set_status(plug.number, "Reserved"))
 
 
-def _expire(cp: ChargePoint, plug: Connector, number: int) -> None:
-    if plug.reservation is not None and plug.reservation.reservation_id == number:
-        plug.reservation = None
-        cp.spawn(cp.release(plug))
-
-
-def cancel_reservation(cp: ChargePoint, payload: Payload) -> Answer:
+def cancel_reservation(cp: ChargePoint16, payload: Payload) -> Answer:
     number = payload["reservationId"]
     for plug in cp.connectors[1:]:
         if plug.reservation is not None and plug.reservation.reservation_id == number:
@@ -267,14 +212,14 @@ def cancel_reservation(cp: ChargePoint, payload: Payload) -> Answer:
 
 
 # ---------------------------------------------------------------- local list
-def get_local_list_version(cp: ChargePoint, payload: Payload) -> Answer:
+def get_local_list_version(cp: ChargePoint16, payload: Payload) -> Answer:
     """The version; 0 for an empty list, -1 for none (§5.10)."""
     if not cp.configuration.flag("LocalAuthListEnabled"):
         return Answer({"listVersion": -1})
     return Answer({"listVersion": cp.local_list_version if cp.local_list else 0})
 
 
-def send_local_list(cp: ChargePoint, payload: Payload) -> Answer:
+def send_local_list(cp: ChargePoint16, payload: Payload) -> Answer:
     """Take a whole list or changes to it; what is refused changes nothing (§5.15, §6.41; errata 3.52)."""
     version, kind = int(payload["listVersion"]), payload["updateType"]
     entries: list[Payload] = payload.get("localAuthorizationList") or []
@@ -297,7 +242,7 @@ def send_local_list(cp: ChargePoint, payload: Payload) -> Answer:
     return _status("Accepted")
 
 
-def _is_broken(cp: ChargePoint, kind: str, entries: list[Payload]) -> bool:
+def _is_broken(cp: ChargePoint16, kind: str, entries: list[Payload]) -> bool:
     """Too many entries for one message, a tag twice, or a tag of a full list without information."""
     tags = [str(entry["idTag"]).lower() for entry in entries]
     is_too_long = len(entries) > cp.configuration.integer("SendLocalListMaxLength")
@@ -306,7 +251,7 @@ def _is_broken(cp: ChargePoint, kind: str, entries: list[Payload]) -> bool:
 
 
 # ---------------------------------------------------------------- smart charging
-def set_charging_profile(cp: ChargePoint, payload: Payload) -> Answer:
+def set_charging_profile(cp: ChargePoint16, payload: Payload) -> Answer:
     plug, profile = _find(cp, payload["connectorId"]), payload["csChargingProfiles"]
     purpose = profile["chargingProfilePurpose"]
     if payload["connectorId"] < 0 or plug is None:
@@ -320,38 +265,23 @@ def set_charging_profile(cp: ChargePoint, payload: Payload) -> Answer:
             return _status("Rejected")
     if profile["stackLevel"] > cp.configuration.integer("ChargeProfileMaxStackLevel"):
         return _status("Rejected")
-    _draw_all(cp)
+    cp.draw_all()
     cp.profiles.install(connector=plug.number, profile=profile, at=cp.clock.now())
-    return _status("Accepted", _report_pauses(cp))
+    return _status("Accepted", cp.report_pauses())
 
 
-def _draw_all(cp: ChargePoint) -> None:
-    """Bring all meters up to now, before the limits change."""
-    for plug in cp.connectors[1:]:
-        cp.draw(plug)
-
-
-def clear_charging_profile(cp: ChargePoint, payload: Payload) -> Answer:
-    _draw_all(cp)
+def clear_charging_profile(cp: ChargePoint16, payload: Payload) -> Answer:
+    cp.draw_all()
     cleared = cp.profiles.clear(
         profile_id=payload.get("id"),
         connector=payload.get("connectorId"),
         purpose=payload.get("chargingProfilePurpose"),
         stack_level=payload.get("stackLevel"),
     )
-    return _status("Accepted", _report_pauses(cp)) if cleared else _status("Unknown")
+    return _status("Accepted", cp.report_pauses()) if cleared else _status("Unknown")
 
 
-async def _report_pauses(cp: ChargePoint) -> None:
-    """A session that may take nothing is suspended by the charge point (§4.9)."""
-    for plug in cp.connectors[1:]:
-        status = "SuspendedEVSE" if cp.limit_w(plug) == 0 else "Charging"
-        others = {"Charging", "SuspendedEVSE"} - {status}
-        if plug.session is not None and plug.status in others:
-            await cp.set_status(plug.number, status)
-
-
-def get_composite_schedule(cp: ChargePoint, payload: Payload) -> Answer:
+def get_composite_schedule(cp: ChargePoint16, payload: Payload) -> Answer:
     plug, duration_s = _find(cp, payload["connectorId"]), int(payload["duration"])
     if plug is None:
         return _status("Rejected")
@@ -379,20 +309,13 @@ def get_composite_schedule(cp: ChargePoint, payload: Payload) -> Answer:
 
 
 # ---------------------------------------------------------------- security extension
-def signed_update_firmware(cp: ChargePoint, payload: Payload) -> Answer:
-    retrieve_at = _required_time(payload["firmware"]["retrieveDateTime"])
+def signed_update_firmware(cp: ChargePoint16, payload: Payload) -> Answer:
+    retrieve_at = required_time(payload["firmware"]["retrieveDateTime"])
     return Answer(*security.signed_update_firmware(cp, payload, retrieve_at=retrieve_at))
 
 
-def _secured(handler: Callable[[ChargePoint, Payload], security.Reply]) -> Handler:
+def _secured(handler: Callable[[ChargePoint16, Payload], security.Reply]) -> Handler:
     return lambda cp, payload: Answer(*handler(cp, payload))
-
-
-def _required_time(value: object) -> datetime:
-    moment = parse_timestamp(value)
-    if moment is None:
-        raise ValueError("not a time")
-    return moment
 
 
 HANDLERS: dict[str, Handler] = {

@@ -1,15 +1,11 @@
-"""The security extension of a simulated charge point (OCPP 1.6 security whitepaper): certificates, logs, firmware.
-
-Certificates are read, kept and listed as the whitepaper says (§6.1).
-"""
+"""The certificates of a simulated charge point: what it has installed, its own, and the keys of its requests."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Coroutine
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -18,15 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.x509.oid import NameOID
 
-from ocpp_gateway.simulator import files, firmware
-from ocpp_gateway.wire.timestamps import format_timestamp
-
-if TYPE_CHECKING:
-    from ocpp_gateway.simulator.charge_point import ChargePoint
-
 Payload = dict[str, Any]
-#: The payload of an answer and what is done after it has been sent.
-Reply = tuple[Payload, Coroutine[Any, Any, None] | None]
 
 
 class Certificates:
@@ -42,7 +30,7 @@ class Certificates:
 
     def take(self, chain: str, now: datetime) -> bool:
         """Use a signed certificate, if it is for the key that was asked for and valid now (A02.FR.06)."""
-        certificate = _read(chain)
+        certificate = read_certificate(chain)
         if certificate is None:
             return False
         key = self.asked_key
@@ -101,84 +89,23 @@ def _key_bits(certificate: x509.Certificate) -> bytes:
     return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
-def _read(pem: object) -> x509.Certificate | None:
+def read_certificate(pem: object) -> x509.Certificate | None:
     try:
         return x509.load_pem_x509_certificates(str(pem).encode())[0]
     except ValueError:
         return None
 
 
-# ---------------------------------------------------------------- certificates
-def install_certificate(cp: ChargePoint, payload: Payload) -> Reply:
-    certificate = _read(payload["certificate"])
-    if certificate is None:
-        return {"status": "Rejected"}, None
-    cp.certificates.install(str(payload["certificateType"]), certificate)
-    return {"status": "Accepted"}, None
-
-
-def delete_certificate(cp: ChargePoint, payload: Payload) -> Reply:
-    deleted = cp.certificates.delete(dict(payload["certificateHashData"]))
-    return {"status": "Accepted" if deleted else "NotFound"}, None
-
-
-def get_installed_certificate_ids(cp: ChargePoint, payload: Payload) -> Reply:
-    found = cp.certificates.hash_data(str(payload["certificateType"]))
-    if not found:
-        return {"status": "NotFound"}, None
-    return {"status": "Accepted", "certificateHashData": found}, None
-
-
-def certificate_signed(cp: ChargePoint, payload: Payload) -> Reply:
-    if cp.certificates.take(str(payload["certificateChain"]), cp.clock.now()):
-        return {"status": "Accepted"}, None
-    event = {"type": "InvalidChargePointCertificate", "timestamp": format_timestamp(cp.clock.now())}
-    return {"status": "Rejected"}, cp.notify("SecurityEventNotification", event)
-
-
-async def ask_for_certificate(cp: ChargePoint) -> None:
-    """Make a new key and send a request for its certificate (A02)."""
-    cp.certificates.asked_key = ec.generate_private_key(ec.SECP256R1())
-    parts = [x509.NameAttribute(NameOID.COMMON_NAME, cp.station.identity[:64])]
-    if operator := cp.configuration["CpoName"]:
-        parts.insert(0, x509.NameAttribute(NameOID.ORGANIZATION_NAME, operator[:64]))  # A02.FR.13
+def new_request(key: ec.EllipticCurvePrivateKey, *, name: str, operator: str) -> str:
+    """A signing request in PEM (A02.FR.13: the operator stands in it)."""
+    parts = [x509.NameAttribute(NameOID.COMMON_NAME, name[:64])]
+    if operator:
+        parts.insert(0, x509.NameAttribute(NameOID.ORGANIZATION_NAME, operator[:64]))
     builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name(parts))
-    request = builder.sign(cp.certificates.asked_key, hashes.SHA256())
-    pem = request.public_bytes(serialization.Encoding.PEM).decode()
-    await cp.notify("SignCertificate", {"csr": pem})
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
 
 
-# ---------------------------------------------------------------- logs and firmware
-def get_log(cp: ChargePoint, payload: Payload) -> Reply:
-    request_id, location = int(payload["requestId"]), str(payload["log"]["remoteLocation"])
-    name = f"{payload['logType']}-{cp.clock.now():%Y%m%d%H%M%S}.log"
-
-    async def report(status: str) -> None:
-        await cp.notify("LogStatusNotification", {"status": status, "requestId": request_id})
-
-    work = firmware.upload(cp, location, name, report, failed="UploadFailure")
-    return {"status": "Accepted", "filename": name}, work
-
-
-def signed_update_firmware(cp: ChargePoint, payload: Payload, *, retrieve_at: datetime) -> Reply:
-    wanted, request_id = payload["firmware"], int(payload["requestId"])
-    certificate, location = _read(wanted["signingCertificate"]), str(wanted["location"])
-    if certificate is None:
-        return {"status": "InvalidCertificate"}, None
-
-    async def report(status: str) -> None:
-        await cp.notify("SignedFirmwareStatusNotification", {"status": status, "requestId": request_id})
-
-    def verify(fetched: files.Fetched) -> bool:
-        return not files.is_real(location) or _is_signed(
-            certificate, str(wanted["signature"]), fetched.sha256
-        )
-
-    order = firmware.order_of(payload, location=location, retrieve_at=retrieve_at, verify=verify)
-    return {"status": "Accepted"}, firmware.carry_out(cp, order, report)
-
-
-def _is_signed(certificate: x509.Certificate, signature: str, digest: bytes) -> bool:
+def is_signed(certificate: x509.Certificate, signature: str, digest: bytes) -> bool:
     """Whether the signature is that of a file with this hash: RSA-PSS or ECDSA over SHA-256 (L01.FR.04)."""
     key, algorithm = certificate.public_key(), Prehashed(hashes.SHA256())
     try:
