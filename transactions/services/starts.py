@@ -9,28 +9,28 @@ from typing import Any
 
 from accounts.choices import AuthorizationStatus, TokenType
 from accounts.services.authorization import Authorization, token_key
-from chargepoints.choices import ConnectorStatus, ReservationStatus
-from chargepoints.models import Reservation
-from chargepoints.selectors import profile_of
 from chargepoints.services.batch import Act, FromCharger
-from csms_project.common import bulk
-from transactions.choices import EndKind, Flag, LedgerKind, TransactionState
+from transactions.choices import Flag, LedgerKind
 from transactions.corrections import Correction
-from transactions.models import CostDisplay, Transaction
+from transactions.models import Transaction
 from transactions.rows import LedgerRow
 from transactions.services.batch import SessionBatch, digest_of
-from transactions.services.cost_display import is_fresh, price_command
+from transactions.services.opening import (
+    connect_reservation,
+    limited,
+    new_session,
+    show_price,
+    supersede_older,
+    with_status,
+)
 from transactions.services.sessions import (
     FUTURE_TOLERANCE,
     OFFLINE_AFTER,
     authorize_token,
     corrected,
-    end_transaction,
     is_plausible,
     tell,
 )
-from transactions.services.settling import known_end
-from transactions.services.tariffs import choose
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,15 +85,14 @@ def decide_start(request: Start, batch: SessionBatch) -> Started:
     known = _find_repeat(request, digest, batch)
     if known is not None:
         status = AuthorizationStatus(known.authorization_status)
-        return Started(ocpp_id=known.ocpp_id, authorization=_with_status(authorization, status))
-    if authorization.is_accepted and _has_too_many(authorization, request, batch):
-        authorization = _with_status(authorization, AuthorizationStatus.CONCURRENT_TX)
+        return Started(ocpp_id=known.ocpp_id, authorization=with_status(authorization, status))
+    authorization = limited(authorization, request, request.connector_number, batch)
     row = _open(request, digest, authorization, batch)
-    _supersede_older(row, request, batch)
-    _connect_reservation(row, request, batch)
+    supersede_older(row, request, batch)
+    connect_reservation(row, request, batch)
     batch.add_transaction(row)
     if batch.charge_point(row.charge_point_id).shows_cost:
-        _show_price(row, request, authorization, batch)
+        show_price(row, request, authorization, batch)
     _explain_start(row, request, batch)
     return Started(ocpp_id=row.ocpp_id, authorization=authorization)
 
@@ -120,80 +119,25 @@ def _later_digest(digest: str, ocpp_id: str) -> str:
     return f"{digest[:28]}-{ocpp_id}"
 
 
-def _with_status(authorization: Authorization, status: AuthorizationStatus) -> Authorization:
-    return Authorization(
-        status=status,
-        token=authorization.token,
-        expires_at=authorization.expires_at if status is authorization.status else None,
-        group_name=authorization.group_name,
-    )
-
-
-def _has_too_many(authorization: Authorization, request: Start, batch: SessionBatch) -> bool:
-    """Whether the token is used up by sessions elsewhere; those on a connector that is free do not count."""
-    token = authorization.token
-    if token is None:
-        return False
-    tenant = batch.charge_point(request.charge_point_id).tenant
-    limit = token.max_active_sessions if token.max_active_sessions is not None else tenant.max_active_sessions
-    if limit is None:
-        return False
-    here = (request.charge_point_id, request.connector_number)
-    stored = (
-        Transaction.objects.filter(id_token=token, state=TransactionState.ACTIVE)
-        .exclude(connector__status=ConnectorStatus.AVAILABLE)
-        .exclude(charge_point_id=here[0], connector_number=here[1])
-        .values_list("pk", flat=True)
-    )
-    running = sum(1 for pk in stored if not batch.has_ended(pk))
-    fresh = sum(
-        1
-        for row in batch.added(Transaction)
-        if row.id_token_id == token.pk
-        and row.is_active
-        and (row.charge_point_id, row.connector_number) != here
-    )
-    return running + fresh >= limit
-
-
 def _open(request: Start, digest: str, authorization: Authorization, batch: SessionBatch) -> Transaction:
-    station = batch.charge_point(request.charge_point_id)
-    tenant, location = station.tenant, station.location  # each look at a related row costs a microsecond
     connector = batch.connector(request.charge_point_id, request.connector_number)
-    chosen = choose(tenant=tenant, charge_point=station, location=location, id_token=authorization.token)
-    zone = (location.time_zone if location else "") or tenant.time_zone
     duplicate = batch.transaction_by_digest(request.charge_point_id, digest)
     ocpp_id = batch.unused_ocpp16_id()
-    correction = Correction.of(profile_of(station))
-    row = bulk.make(
-        Transaction,
-        id=batch.unused_key(),
-        tenant_id=station.tenant_id,
-        charge_point_id=station.pk,
-        evse_id=connector.evse_id if connector else None,
-        connector_id=connector.pk if connector else None,
+    row = new_session(
+        request,
+        connector,
+        authorization,
+        batch,
         connector_number=request.connector_number,
-        ocpp_version=request.ocpp_version,
         ocpp_id=ocpp_id,
         start_digest=digest if duplicate is None else _later_digest(digest, ocpp_id),
-        id_token_id=authorization.token.pk if authorization.token else None,
         id_token_value=request.id_token,
-        group_name=authorization.group_name,
-        authorization_status=authorization.status,
         reservation_number=request.reservation_number,
         remote_start_id=_remote_start(request, batch),
         started_at=request.started_at or request.received_at,
-        start_received_at=request.received_at,
-        meter_start_wh=correction.start_or_stop(request.meter_start_wh),
-        meter_correction=correction.as_json(),
         meter_start_raw=request.meter_start_raw[:64],
-        energy_wh=Decimal(0),
-        tariff_id=chosen.tariff.pk if chosen.tariff else None,
-        tariff_snapshot=chosen.snapshot,
-        currency=chosen.currency,
-        is_free=chosen.is_free,
-        time_zone=zone,
     )
+    row.meter_start_wh = Correction.from_json(row.meter_correction).start_or_stop(request.meter_start_wh)
     _flag_start(row, request, authorization, duplicate is not None)
     return row
 
@@ -225,60 +169,6 @@ def _remote_start(request: Start, batch: SessionBatch) -> int | None:
             commands.remove(command)
             return command.pk
     return None
-
-
-def _supersede_older(row: Transaction, request: Start, batch: SessionBatch) -> None:
-    """Close what is still open on the connector and began earlier; its real stop, if one comes, will win.
-
-    The end is found as when a session is closed by hand; the gap before the next start is never charged.
-    """
-    for older in batch.open_transactions(row.charge_point_id):
-        if older.connector_number != row.connector_number or older.started_at > row.started_at:
-            continue
-        ended_at, basis = known_end(
-            older,
-            [reading.at for reading in batch.readings(older)],
-            latest=row.started_at,
-            otherwise="the next start, because its samples go on after it",
-        )
-        older.end_note = (
-            f"The next session started on the connector and no stop had come. The end is {basis}."
-        )
-        end_transaction(
-            older,
-            kind=EndKind.SUPERSEDED,
-            ended_at=ended_at,
-            at=request.received_at,
-            batch=batch,
-        )
-
-
-def _connect_reservation(row: Transaction, request: Start, batch: SessionBatch) -> None:
-    if request.reservation_number is None:
-        return
-    reservation = Reservation.objects.filter(
-        charge_point_id=row.charge_point_id, reservation_id=request.reservation_number
-    ).first()
-    if reservation is None:
-        return
-    row.reservation = reservation
-    if reservation.status in (ReservationStatus.ACTIVE, ReservationStatus.REQUESTED):
-        reservation.status = ReservationStatus.USED
-        reservation.ended_at = request.received_at
-        reservation.end_reason = ""
-        batch.change(reservation, "status", "ended_at", "end_reason")
-
-
-def _show_price(row: Transaction, request: Start, authorization: Authorization, batch: SessionBatch) -> None:
-    """Tell the charger's display the driver's price, and from now on what the session costs."""
-    station = batch.charge_point(row.charge_point_id)
-    batch.add(
-        CostDisplay(tenant_id=row.tenant_id, charge_point_id=row.charge_point_id, transaction_id=row.pk)
-    )
-    if is_fresh(row.started_at, request.received_at):
-        command = price_command(station, authorization, request.id_token, request.received_at)
-        if command is not None:
-            batch.add(command)
 
 
 def _explain_start(row: Transaction, request: Start, batch: SessionBatch) -> None:
