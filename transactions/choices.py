@@ -20,6 +20,14 @@ class EndKind(models.TextChoices):
     ORPHAN = "orphan", "Orphan stop: the start was never delivered"
 
 
+class EventKind(models.TextChoices):
+    """TransactionEventEnumType of OCPP 2.0.1 §3.90."""
+
+    STARTED = "Started", "Started"
+    UPDATED = "Updated", "Updated"
+    ENDED = "Ended", "Ended"
+
+
 class Flag(models.TextChoices):
     """Something about a session that somebody should look at; none blocks billing."""
 
@@ -37,11 +45,12 @@ class Flag(models.TextChoices):
     ORPHAN_STOP = "orphan_stop", "Stop without a start"
     REPAIRED = "repaired", "A message had to be repaired"
     OFFLINE = "offline", "Delivered after an offline period"
+    EVENTS_MISSING = "events_missing", "Events of the charger are missing"
     PRICING_FAILED = "pricing_failed", "Could not be priced"
 
 
 class StopReason(models.TextChoices):
-    """Reason of OCPP 1.6 §7.35."""
+    """Reason of OCPP 1.6 §7.35 and ReasonEnumType of 2.x."""
 
     DE_AUTHORIZED = "DeAuthorized", "Deauthorized"
     EMERGENCY_STOP = "EmergencyStop", "Emergency stop"
@@ -54,6 +63,18 @@ class StopReason(models.TextChoices):
     REMOTE = "Remote", "Remote"
     SOFT_RESET = "SoftReset", "Soft reset"
     UNLOCK_COMMAND = "UnlockCommand", "Unlock command"
+    ENERGY_LIMIT_REACHED = "EnergyLimitReached", "Energy limit reached"
+    GROUND_FAULT = "GroundFault", "Ground fault"
+    IMMEDIATE_RESET = "ImmediateReset", "Immediate reset"
+    MASTER_PASS = "MasterPass", "Master pass"
+    OVERCURRENT_FAULT = "OvercurrentFault", "Overcurrent"
+    POWER_QUALITY = "PowerQuality", "Power quality"
+    SOC_LIMIT_REACHED = "SOCLimitReached", "State of charge reached"
+    STOPPED_BY_EV = "StoppedByEV", "Stopped by vehicle"
+    TIME_LIMIT_REACHED = "TimeLimitReached", "Time limit reached"
+    TIMEOUT = "Timeout", "Not plugged in in time"
+    LOCAL_OUT_OF_CREDIT = "LocalOutOfCredit", "Out of credit"
+    REQ_ENERGY_TRANSFER_REJECTED = "ReqEnergyTransferRejected", "Energy transfer mode refused"
 
 
 class LedgerKind(models.TextChoices):

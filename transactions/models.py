@@ -15,7 +15,7 @@ from accounts.models import CURRENCY, IdToken
 from chargepoints.models import ChargePoint, Command, Connector, Evse, Reservation
 from csms_project.common.fields import FastJSONField, energy_field, money_field
 from csms_project.common.models import TenantOwned, Timestamped
-from transactions.choices import EndKind, Flag, LedgerKind, TransactionState
+from transactions.choices import EndKind, EventKind, Flag, LedgerKind, TransactionState
 from transactions.pricing_tariff import Tariff as PricingTariff
 from transactions.pricing_tariff import TariffError
 
@@ -131,6 +131,13 @@ class Transaction(TenantOwned):
         "state of charge (%)", max_digits=6, decimal_places=2, null=True, blank=True
     )
 
+    # Of chargers that send numbered events (2.x); null: none came.
+    first_seq_no = models.BigIntegerField(null=True, blank=True, editable=False)
+    last_seq_no = models.BigIntegerField(null=True, blank=True, editable=False)
+    event_count = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    charging_state = models.CharField(max_length=20, blank=True, default="", db_default="", editable=False)
+    id_token_type = models.CharField(max_length=20, blank=True, default="", db_default="", editable=False)
+
     is_free = models.BooleanField(default=False)
     tariff = models.ForeignKey(Tariff, models.SET_NULL, null=True, blank=True, related_name="transactions")
     tariff_snapshot = FastJSONField(null=True, blank=True)
@@ -212,6 +219,39 @@ class Transaction(TenantOwned):
     def remove_flag(self, flag: Flag) -> None:
         """Take a flag back."""
         self.flags = [value for value in self.flags if value != flag.value]
+
+
+class TransactionEvent(TenantOwned):
+    """One event that a charger reported of a session (TransactionEvent of 2.x), each kept once."""
+
+    # Written by the thousand: constraints would only cost.
+    tenant = models.ForeignKey(
+        "accounts.Tenant", models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False
+    )
+    charge_point = models.ForeignKey(
+        ChargePoint, models.CASCADE, related_name="+", db_constraint=False, db_index=False
+    )
+    transaction = models.ForeignKey(
+        Transaction, models.CASCADE, related_name="events", db_constraint=False, db_index=False
+    )
+    kind = models.CharField(max_length=7, choices=EventKind.choices)
+    seq_no = models.BigIntegerField("sequence number")
+    at = models.DateTimeField(help_text="Charger's clock.")
+    received_at = models.DateTimeField(help_text="Our clock.")
+    trigger = models.CharField(max_length=32, blank=True)
+    is_offline = models.BooleanField(default=False)
+    digest = models.CharField(max_length=40, editable=False)
+    details = FastJSONField(default=dict, blank=True, help_text="What else it says, without samples.")
+
+    class Meta:
+        ordering = ["at", "seq_no", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["charge_point", "digest"], name="transaction_event_unique")
+        ]
+        indexes = [models.Index(fields=["transaction", "at"], name="transaction_event_of")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.seq_no}"
 
 
 class CostDisplay(TenantOwned):

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from csms_project.common import bulk
-from transactions.models import LedgerEntry, MeterValue
+from transactions.models import LedgerEntry, MeterValue, TransactionEvent
 
 
 class MeterValueRow(NamedTuple):
@@ -36,5 +36,22 @@ class LedgerRow(NamedTuple):
     at: datetime
 
 
+class EventRow(NamedTuple):
+    """One event of a session (`TransactionEvent`)."""
+
+    tenant_id: int
+    charge_point_id: int
+    transaction_id: int
+    kind: str
+    seq_no: int
+    at: datetime
+    received_at: datetime
+    trigger: str
+    is_offline: bool
+    digest: str
+    details: dict[str, Any]
+
+
+bulk.register(EventRow, TransactionEvent)
 bulk.register(MeterValueRow, MeterValue)
 bulk.register(LedgerRow, LedgerEntry)

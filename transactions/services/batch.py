@@ -21,6 +21,7 @@ from transactions.choices import LedgerKind, TransactionState
 from transactions.energy import Reading, Sample
 from transactions.models import MeterLayout, MeterValue, Transaction
 from transactions.rows import LedgerRow, MeterValueRow
+from transactions.services.known_events import KnownEvents
 from transactions.services.repeats import KnownSamples
 
 MAX_OCPP16_ID = 2**31 - 1
@@ -34,6 +35,7 @@ LIVE_FIELDS = (
     "id", "tenant_id", "charge_point_id", "connector_number", "ocpp_id", "start_digest", "state", "flags",
     "started_at", "start_received_at", "ended_at", "end_kind", "meter_start_wh", "register_wh",
     "last_sample_at", "energy_wh", "power_w", "meter_correction", "soc_percent", "authorization_status",
+    "first_seq_no", "last_seq_no", "event_count", "charging_state",
 )  # fmt: skip
 
 Columns = tuple[tuple[str | None, ...], ...]
@@ -60,7 +62,9 @@ class SessionBatch(StationBatch):
         self._wanted_digests: set[tuple[int, str]] = set()
         self._wanted_open: set[int] = set()
         self._wanted_readings: set[tuple[int, str]] = set()
+        self._wanted_whole_sessions: set[tuple[int, str]] = set()
         self._starting: list[int] = []
+        self._opening = 0
         self._free_ids: list[str] = []
         self._wanted_last: set[int] = set()
         self._rows: dict[int, Transaction] = {}
@@ -72,8 +76,9 @@ class SessionBatch(StationBatch):
         self._readings: dict[int, list[Reading]] = {}
         self._remote_starts: dict[int, list[Command]] = {}
         self._spans: dict[tuple[int, int], list[tuple[datetime | None, datetime | None]]] = {}
-        self._at_the_end: dict[int, Callable[[], None]] = {}
+        self._at_the_end: dict[tuple[int, object], Callable[[], None]] = {}
         self.known = KnownSamples()
+        self.known_events = KnownEvents()
         self._new_layouts: dict[Columns, int] = {}
         self.ended_wh = Decimal(0)
 
@@ -94,6 +99,22 @@ class SessionBatch(StationBatch):
         self._wanted_ids.add((charge_point_id, ocpp_id))
         self._wanted_readings.add((charge_point_id, ocpp_id))
 
+    def want_event(
+        self, charge_point_id: int, ocpp_id: str, digest: str, seq_no: int, *, whole: bool, opens: bool
+    ) -> None:
+        """An event of a session arrives.
+
+        whole  more of the session will be read than what its samples change
+        opens  it usually makes the session
+        """
+        self._wanted_ids.add((charge_point_id, ocpp_id))
+        self.known_events.want(charge_point_id, ocpp_id, digest, seq_no)
+        if whole:
+            self._wanted_whole_sessions.add((charge_point_id, ocpp_id))
+        if opens:
+            self._wanted_open.add(charge_point_id)
+            self._opening += 1
+
     def want_digest(self, charge_point_id: int, digest: str) -> None:
         """A start or orphan stop may be a repeat."""
         self._wanted_digests.add((charge_point_id, digest))
@@ -111,9 +132,12 @@ class SessionBatch(StationBatch):
         if self._starting:
             self._load_remote_starts(set(self._starting))
             self._find_free_ids(len(self._starting))
-            self._free_keys = self._keys.take(len(self._starting))
+        if self._starting or self._opening:
+            self._free_keys = self._keys.take(len(self._starting) + self._opening)
+        self.known_events.load(self._by_id.get)
         settled = [row for key in self._wanted_readings if (row := self._by_id.get(key)) is not None]
-        bulk.complete(settled)
+        whole = [row for key in self._wanted_whole_sessions if (row := self._by_id.get(key)) is not None]
+        bulk.complete([*settled, *whole])
         self._load_readings(settled)
 
     def _find_last(self, stations: set[int]) -> None:
@@ -163,7 +187,7 @@ class SessionBatch(StationBatch):
 
     def at_the_end(self, row: Transaction, act: Callable[[], None]) -> None:
         """Do this for a session once all requests of the batch are decided; once, however often it is asked."""
-        self._at_the_end.setdefault(id(row), act)
+        self._at_the_end.setdefault((id(row), getattr(act, "func", act)), act)
 
     def store(self) -> None:
         acts, self._at_the_end = self._at_the_end, {}

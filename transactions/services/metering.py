@@ -211,7 +211,7 @@ def _update_energy(
         _judge(request, row, [reading], batch)
         row.register_wh = reading.wh
     elif _is_doubtful(row) or _is_impossible(row.register_wh, reading, previous_at):
-        batch.at_the_end(row, partial(_judge_all, request, row, batch))
+        batch.at_the_end(row, partial(judge_all, request, row, batch))
         return
     elif reading.wh <= row.register_wh:
         return
@@ -229,7 +229,7 @@ def _is_impossible(register_wh: Decimal, reading: Reading, previous_at: datetime
     return is_impossible_rise(register_wh, reading, since=since)
 
 
-def _judge_all(request: FromCharger, row: Transaction, batch: SessionBatch) -> None:
+def judge_all(request: FromCharger, row: Transaction, batch: SessionBatch) -> None:
     """Find the live energy from all readings; not in a very long session, whose end settles it."""
     if not row.is_active or batch.has_more_readings(row, MAX_JUDGED):
         return

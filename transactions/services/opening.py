@@ -114,7 +114,8 @@ def supersede_older(row: Transaction, request: FromCharger, batch: SessionBatch)
     The end is found as when a session is closed by hand; the gap before the next start is never charged.
     """
     for older in batch.open_transactions(row.charge_point_id):
-        if older.connector_number != row.connector_number or older.started_at > row.started_at:
+        elsewhere = older is row or older.connector_number != row.connector_number
+        if elsewhere or older.started_at > row.started_at:
             continue
         ended_at, basis = known_end(
             older,

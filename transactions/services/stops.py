@@ -38,6 +38,8 @@ class Stop(FromCharger):
     id_token: str | None = None
     token_type: str = TokenType.ISO14443
     moments: tuple[Moment, ...] = ()
+    #: Name of the message, for the ledger.
+    message: str = "StopTransaction"
 
     @property
     def digest(self) -> str:
@@ -77,13 +79,15 @@ def decide_stop(request: Stop, batch: SessionBatch) -> Stopped:
     if row is None or row.end_kind == EndKind.ORPHAN:
         row = _orphan(request, batch)
     elif row.end_kind == EndKind.CHARGER:
-        _compare_second_stop(row, request, batch)
+        compare_second_stop(row, request, batch)
     else:
-        _close(row, request, batch)
+        correction = Correction.from_json(row.meter_correction)
+        close_session(row, request, batch, meter_stop_wh=correction.start_or_stop(request.meter_stop_wh))
     return Stopped(authorization=authorization, transaction=row)
 
 
-def _compare_second_stop(row: Transaction, request: Stop, batch: SessionBatch) -> None:
+def compare_second_stop(row: Transaction, request: Stop, batch: SessionBatch) -> None:
+    """A stop of a session that the charger has ended already: a different one is kept as an anomaly."""
     if row.stop_digest == request.digest:
         return
     row.add_flag(Flag.CONFLICTING_STOP)
@@ -98,7 +102,13 @@ def _compare_second_stop(row: Transaction, request: Stop, batch: SessionBatch) -
     )
 
 
-def _close(row: Transaction, request: Stop, batch: SessionBatch) -> None:
+def close_session(
+    row: Transaction, request: Stop, batch: SessionBatch, *, meter_stop_wh: Decimal | None
+) -> None:
+    """End a session as its charger says.
+
+    meter_stop_wh  the register at the end, corrected; None: unusable or not told
+    """
     if not row.is_active:
         row.add_flag(Flag.LATE_STOP)
         _note(
@@ -109,7 +119,7 @@ def _close(row: Transaction, request: Stop, batch: SessionBatch) -> None:
             batch,
         )
     _store_moments(row, request, batch)
-    row.meter_stop_wh = Correction.from_json(row.meter_correction).start_or_stop(request.meter_stop_wh)
+    row.meter_stop_wh = meter_stop_wh
     row.meter_stop_raw = request.meter_stop_raw[:64]
     row.stop_reason = request.reason[:32]
     row.stop_id_token_value = request.id_token or ""
@@ -121,14 +131,15 @@ def _close(row: Transaction, request: Stop, batch: SessionBatch) -> None:
         Flag.CLOCK_ANOMALY: not is_plausible(request.ended_at)
         or ended_at > request.received_at + FUTURE_TOLERANCE,
         Flag.OFFLINE: is_plausible(request.ended_at) and request.received_at - ended_at > OFFLINE_AFTER,
-        Flag.METER_UNREADABLE: row.meter_stop_wh is None,
+        Flag.METER_UNREADABLE: row.meter_stop_wh is None and request.meter_stop_raw != "",
         Flag.REPAIRED: bool(request.repairs),
     }.items():
         if applies and row.add_flag(flag):
             _note(row, LedgerKind.ANOMALY, flag.label, request, batch)
     for repair in request.repairs:
-        _note(row, LedgerKind.ANOMALY, f"StopTransaction: {repair}", request, batch)
-    text = f"Stopped at register {row.meter_stop_raw} Wh, reason {row.stop_reason}."
+        _note(row, LedgerKind.ANOMALY, f"{request.message}: {repair}", request, batch)
+    where = f" at register {row.meter_stop_raw} Wh" if row.meter_stop_raw else " without a register"
+    text = f"Stopped{where}, reason {row.stop_reason}."
     _note(row, LedgerKind.STOP, text, request, batch)
     if request.meter_stop_wh != row.meter_stop_wh:
         _note(row, LedgerKind.NOTE, corrected("Stop", row.meter_stop_raw, row.meter_stop_wh), request, batch)
