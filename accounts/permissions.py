@@ -72,6 +72,8 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     # Setting them on chargers is `commands.send_dangerous`.
     "charging_profiles.view": ALL,
     "charging_profiles.change": _FIELD,
+    "display_messages.view": ALL,
+    "display_messages.change": _FIELD,
     "events.view": ALL,
 }
 

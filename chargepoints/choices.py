@@ -363,3 +363,52 @@ class LogState(models.TextChoices):
     FAILED = "failed", "Failed"
     EXPIRED = "expired", "Never came"
     CANCELLED = "cancelled", "Cancelled"
+
+
+class DisplayPriority(models.TextChoices):
+    """MessagePriorityEnumType (2.0.1 part 2)."""
+
+    ALWAYS_FRONT = "AlwaysFront", "Always in front: nothing else is shown"
+    IN_FRONT = "InFront", "In front of the normal messages"
+    NORMAL = "NormalCycle", "In turn with the normal messages"
+
+
+class DisplayState(models.TextChoices):
+    """MessageStateEnumType (2.0.1 part 2; the last two came with 2.1)."""
+
+    CHARGING = "Charging", "Charging"
+    FAULTED = "Faulted", "Faulted"
+    IDLE = "Idle", "Idle"
+    UNAVAILABLE = "Unavailable", "Out of service"
+    SUSPENDED = "Suspended", "Suspended (OCPP 2.1)"
+    DISCHARGING = "Discharging", "Discharging (OCPP 2.1)"
+
+
+class DisplayFormat(models.TextChoices):
+    """MessageFormatEnumType (2.0.1 part 2; the last one came with 2.1)."""
+
+    UTF8 = "UTF8", "Text"
+    ASCII = "ASCII", "Text in ASCII"
+    HTML = "HTML", "HTML"
+    URI = "URI", "Address of a page or picture"
+    QRCODE = "QRCODE", "QR code of this text (OCPP 2.1)"
+
+
+class ShownState(models.TextChoices):
+    """How a message stands on one charger."""
+
+    DUE = "due", "To be sent"
+    SENDING = "sending", "Sending"
+    HELD = "held", "On the charger"
+    REFUSED = "refused", "Refused"
+    CLEARING = "clearing", "To be removed"
+    ENDED = "ended", "Ended"
+    FOREIGN = "foreign", "Not from here"
+
+
+class ReadingState(models.TextChoices):
+    """How far a charger has come with telling what it holds."""
+
+    OPEN = "open", "Arriving"
+    COMPLETE = "complete", "Complete"
+    INCOMPLETE = "incomplete", "Incomplete"

@@ -8,12 +8,20 @@ from typing import Any
 from django.db.models import Max
 
 from chargepoints.choices import CommandStatus
-from chargepoints.models import ChargePoint, Command, LocalList, Reservation, Variable
+from chargepoints.models import ChargePoint, Command, LocalList, Reservation, ShownMessage, Variable
+from chargepoints.models.displays import FREE_NUMBERS
 
 _MAX = 2**31 - 1
 #: Component and name of the variable that holds the version of the local list; GetConfiguration does not know it.
 LIST_VERSION = ("LocalAuthListCtrlr", "ListVersion")
-_WITH_REQUEST_ID = ("get_log", "signed_update_firmware", "GetLog", "SignedUpdateFirmware")
+_WITH_REQUEST_ID = (
+    "get_log",
+    "signed_update_firmware",
+    "get_display_messages",
+    "GetLog",
+    "SignedUpdateFirmware",
+    "GetDisplayMessages",
+)
 
 # action → name of the argument
 _NAMES = {
@@ -22,6 +30,8 @@ _NAMES = {
     "send_local_list": "version",
     "get_log": "request_id",
     "signed_update_firmware": "request_id",
+    "get_display_messages": "request_id",
+    "set_display_message": "message_id",
 }
 
 
@@ -85,6 +95,19 @@ def next_list_version(charge_point: ChargePoint) -> int:
     return _after(max(versions, default=0))
 
 
+def _next_message(charge_point: ChargePoint) -> int:
+    """Of a message that is none of our rows: beyond their numbers, and those of messages on their way."""
+    rows = ShownMessage.objects.filter(charge_point=charge_point, number__gte=FREE_NUMBERS)
+    numbers = [rows.aggregate(last=Max("number"))["last"] or FREE_NUMBERS]
+    on_their_way = Command.objects.filter(
+        charge_point=charge_point,
+        action="set_display_message",
+        status__in=(CommandStatus.QUEUED, CommandStatus.SENT),
+    )
+    numbers += [payload.get("message_id", 0) for payload in on_their_way.values_list("payload", flat=True)]
+    return _after(max(numbers))
+
+
 def _after(number: object) -> int:
     return number + 1 if isinstance(number, int) and 0 < number < _MAX else 1
 
@@ -93,5 +116,6 @@ _NEXT: dict[str, Callable[[ChargePoint], int]] = {
     "reservation_id": _next_reservation,
     "reservationId": _next_reservation,
     "request_id": _next_request,
+    "message_id": _next_message,
     "version": next_list_version,
 }

@@ -10,7 +10,15 @@ from datetime import timedelta
 from typing import Any
 
 from chargepoints.command_fields import SEND_DANGEROUS, CommandSpec, clean_values
-from chargepoints.command_tables import certificates, core, firmware, local_list, remote_trigger, reservation
+from chargepoints.command_tables import (
+    certificates,
+    core,
+    display,
+    firmware,
+    local_list,
+    remote_trigger,
+    reservation,
+)
 from chargepoints.command_tables import smart_charging as charging
 from chargepoints.errors import InvalidPayload, UnknownAction
 
@@ -22,6 +30,7 @@ GROUPS: tuple[tuple[str, tuple[CommandSpec, ...]], ...] = (
     ("Local list of tags", local_list.LOCAL_LIST),
     ("Firmware and logs", firmware.FIRMWARE),
     ("Certificates", certificates.CERTIFICATES),
+    ("Display", display.DISPLAY),
 )
 
 NEUTRAL: dict[str, CommandSpec] = {spec.action: spec for _, specs in GROUPS for spec in specs}

@@ -24,6 +24,7 @@ from chargepoints.services import (
     authorities,
     boot_settings,
     certificate_expiry,
+    display_sync,
     firmware_campaigns,
     firmware_following,
     fleet_steps,
@@ -55,6 +56,12 @@ def expire_commands(now: datetime) -> int:
 def expire_reservations(now: datetime) -> int:
     """End the reservations whose time has come."""
     return reservations.expire_due(now)
+
+
+@job(every_s=10, batch=display_sync.BATCH)
+def show_messages(now: datetime) -> int:
+    """Bring messages to the displays that should show them, and take off those that should not."""
+    return display_sync.run(now)
 
 
 @job(every_s=2, batch=fleet_steps.SEND_AT_ONCE)

@@ -137,6 +137,12 @@ UNFOLD: dict[str, Any] = {
                         "tune",
                         "chargepoints_configurationtemplate_changelist",
                         "configuration_templates.view",
+                    ),
+                    _item(
+                        "Display messages",
+                        "cast",
+                        "chargepoints_displaymessage_changelist",
+                        "display_messages.view",
                     )
                     | {"active": _is_at("/configurationtemplate/", but="/drift/")},
                     _item(

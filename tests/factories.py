@@ -251,6 +251,29 @@ class ReservationFactory(Factory):
     expires_at = T0 + timedelta(hours=1)
 
 
+class DisplayMessageFactory(Factory):
+    class Meta:
+        model = chargepoints.DisplayMessage
+
+    tenant = SubFactory(TenantFactory)
+    name = Sequence(lambda n: f"Message {n}")
+    content = "Welcome"
+    look_at = T0
+
+
+class ShownMessageFactory(Factory):
+    """A message that a charger holds."""
+
+    class Meta:
+        model = chargepoints.ShownMessage
+
+    charge_point = SubFactory(ChargePointFactory)
+    tenant = SelfAttribute("charge_point.tenant")
+    number = Sequence(lambda n: n + 1)
+    status = "held"
+    sent = LazyFunction(lambda: {"content": "Welcome", "format": "UTF8", "priority": "NormalCycle"})
+
+
 class FleetTaskFactory(Factory):
     class Meta:
         model = chargepoints.FleetTask

@@ -8,6 +8,7 @@ from chargepoints.api import (
     charging,
     commands,
     configuration,
+    displays,
     firmware,
     fleet,
     local_lists,
@@ -49,6 +50,8 @@ router.register(rf"{_PART}/charging-profiles", charging.AssignmentViewSet, basen
 router.register(
     rf"{_PART}/composite-schedule", charging.CompositeScheduleViewSet, basename="composite-schedule"
 )
+router.register("display-messages", displays.DisplayMessageViewSet, basename="display-message")
+router.register(rf"{_PART}/display-messages", displays.ShownMessageViewSet, basename="shown-message")
 router.register("firmware-files", firmware.FirmwareFileViewSet, basename="firmware-file")
 router.register("firmware-campaigns", firmware.FirmwareCampaignViewSet, basename="firmware-campaign")
 router.register(rf"{_PART}/firmware-updates", firmware.FirmwareUpdateViewSet, basename="firmware-update")

@@ -10,6 +10,7 @@ from chargepoints.models.charging import ChargingProfile, ChargingProfileAssignm
 from chargepoints.models.commands import Command
 from chargepoints.models.configuration import ConfigurationEntry, ConfigurationTemplate
 from chargepoints.models.connections import Connection, GatewayNode, RefusedConnection
+from chargepoints.models.displays import DisplayMessage, DisplayReading, ShownMessage
 from chargepoints.models.events import (
     BatchReceipt,
     DataTransfer,
@@ -45,6 +46,8 @@ __all__ = [
     "Connection",
     "Connector",
     "DataTransfer",
+    "DisplayMessage",
+    "DisplayReading",
     "Evse",
     "FirmwareCampaign",
     "FirmwareFile",
@@ -64,6 +67,7 @@ __all__ = [
     "Reservation",
     "SecurityEvent",
     "SecurityProfileUpgrade",
+    "ShownMessage",
     "StatusEvent",
     "StatusReport",
     "Variable",

@@ -29,6 +29,8 @@ EXEMPT = {
     "chargepoints.ChargingProfileAssignment": "part of the charge point's page",
     "chargepoints.ReportedSchedule": "part of the charge point's page",
     "chargepoints.InstalledCertificate": "part of the charge point's page",
+    "chargepoints.DisplayReading": "part of the charge point's page",
+    "chargepoints.ShownMessage": "part of the pages of its message and of its charge point",
     "chargepoints.Connector": "part of the charge point's page",
     "chargepoints.FirmwareUpdate": "part of the pages of its campaign and of its charge point",
     "chargepoints.Evse": "part of the charge point's page",
@@ -103,6 +105,12 @@ PAGES = {
         change="charging_profiles.change",
         delete="charging_profiles.change",
     ),
+    "chargepoints.DisplayMessage": Page(
+        view="display_messages.view",
+        add="display_messages.change",
+        change="display_messages.change",
+        delete="display_messages.change",
+    ),
     "chargepoints.FirmwareFile": Page(
         view="firmware.view", add="firmware.change", change="firmware.change", delete="firmware.change"
     ),
@@ -166,6 +174,7 @@ VIEWS = [
     ("chargepoints_firmwarecampaign_step", "chargepoints.FirmwareCampaign", ("pause",), "firmware.change"),
     ("chargepoints_firmwarecampaign_step", "chargepoints.FirmwareCampaign", ("cancel",), "firmware.change"),
     ("chargepoints_firmwareupdate_new", "chargepoints.ChargePoint", (), "firmware.change"),
+    ("chargepoints_displaymessage_ask", "chargepoints.ChargePoint", (), "commands.send"),
     ("chargepoints_logrequest_ask", "chargepoints.ChargePoint", (), "logs.change"),
     ("chargepoints_refusedconnection_register", "chargepoints.RefusedConnection", (), "refusals.change"),
     ("chargepoints_certificate_revoke", "chargepoints.Certificate", (), "certificates.change"),
@@ -230,6 +239,7 @@ def make_rows(tenant: Tenant, charge_point: ChargePoint) -> dict[str, Any]:
         "chargepoints.Certificate": factories.CertificateFactory(**here),
         "chargepoints.CertificateRequest": factories.CertificateRequestFactory(**here),
         "chargepoints.ChargingProfile": factories.ChargingProfileFactory(tenant=tenant),
+        "chargepoints.DisplayMessage": factories.DisplayMessageFactory(tenant=tenant),
         "chargepoints.FirmwareFile": factories.FirmwareFileFactory(tenant=tenant),
         "chargepoints.FirmwareCampaign": factories.FirmwareUpdateFactory(**here).campaign,
         "chargepoints.LogRequest": factories.LogRequestFactory(**here),
