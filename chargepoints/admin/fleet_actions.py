@@ -46,6 +46,8 @@ FOR_MANY = (
     "signed_update_firmware",
     "get_installed_certificate_ids",
     "install_certificate",
+    "set_display_message",
+    "get_display_messages",
 )
 
 

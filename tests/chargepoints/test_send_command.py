@@ -14,6 +14,7 @@ from chargepoints.choices import CommandStatus
 from chargepoints.command_specs import NEUTRAL
 from chargepoints.models import ChargePoint, Command, Connection
 from csms_project.common.models import AuditEntry
+from ocpp_gateway.v16.commands import CALLS
 from tests.chargepoints.test_command_specs import VALID
 
 
@@ -23,18 +24,23 @@ def run(*arguments: str, **options: Any) -> str:
     return out.getvalue()
 
 
+#: Arguments that are typed with commas between.
+LISTS = ("keys", "message_ids")
+
+
 @pytest.mark.parametrize("action", sorted(NEUTRAL))
 def test_every_command_is_queued_with_its_arguments(connection: Connection, action: str) -> None:
     payload = VALID[action]
+    if action not in CALLS:
+        ChargePoint.objects.update(ocpp_version="ocpp2.1")
     if action == "remote_start":
         payload = {"id_token": "04A1", "connector": 1}
     typed = [
         f"{name}={value if isinstance(value, str) else json.dumps(value)}"
         for name, value in payload.items()
-        if name != "keys"
+        if name not in LISTS
     ]
-    if "keys" in payload:
-        typed.append("keys=" + ",".join(payload["keys"]))
+    typed += [f"{name}={','.join(payload[name])}" for name in LISTS if name in payload]
 
     run("cp-a", action, *typed)
 

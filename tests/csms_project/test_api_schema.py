@@ -55,6 +55,7 @@ PROFILES, PROFILE = crud("model_profiles")
 TEMPLATES, TEMPLATE = crud("configuration_templates")
 CHANGE_CERTIFICATES = {"post": "certificates.change"}
 CHARGING_PROFILES, CHARGING_PROFILE = crud("charging_profiles")
+DISPLAY_MESSAGES, DISPLAY_MESSAGE = crud("display_messages")
 CHANGE_CP, ARCHIVE_CP = {"post": "charge_points.change"}, {"post": "charge_points.archive"}
 
 #: Operations that need no sign-in.
@@ -169,6 +170,12 @@ PATHS: dict[str, Path] = {
     "charge-points/{identity}/charging-profiles/{id}/": Path("charging_profiles.view"),
     "charge-points/{identity}/charging-profiles/{id}/clear/": Path(write={"post": "commands.send_dangerous"}),
     "charge-points/{identity}/composite-schedule/": Path("charging_profiles.view"),
+    "display-messages/": DISPLAY_MESSAGES,
+    "display-messages/{id}/": DISPLAY_MESSAGE,
+    "display-messages/{id}/chargers/": Path("display_messages.view"),
+    "display-messages/{id}/resend/": Path(write={"post": "display_messages.change"}),
+    "charge-points/{identity}/display-messages/": Path("display_messages.view"),
+    "charge-points/{identity}/display-messages/{id}/": Path("display_messages.view"),
     "transactions/": Path("transactions.view"),
     "transactions/{id}/": Path("transactions.view"),
     "transactions/{id}/stop/": Path(write={"post": "transactions.stop"}),
@@ -252,6 +259,10 @@ def rows(tenant: Tenant, charge_point: ChargePoint) -> dict[str, int]:
         "security-events": factories.SecurityEventFactory(charge_point=charge_point).pk,
         "charging-profiles": factories.ChargingProfileFactory(tenant=tenant).pk,
         "charge-points/{identity}/charging-profiles/": factories.ChargingProfileAssignmentFactory(
+            charge_point=charge_point
+        ).pk,
+        "display-messages": factories.DisplayMessageFactory(tenant=tenant).pk,
+        "charge-points/{identity}/display-messages/": factories.ShownMessageFactory(
             charge_point=charge_point
         ).pk,
         "transactions": session.pk,
