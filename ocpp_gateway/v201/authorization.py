@@ -6,7 +6,7 @@ from typing import Any
 
 from accounts.services.authorization import Authorization
 from ocpp_gateway.action import Action
-from ocpp_gateway.dialect import Block
+from ocpp_gateway.dialect import Block, sent_as
 from ocpp_gateway.link import Link
 from ocpp_gateway.v201 import mapping
 from transactions.services import sessions
@@ -24,4 +24,8 @@ def authorize_out(done: Authorization) -> Payload:
     return {"idTokenInfo": mapping.id_token_info(done)}
 
 
-BLOCK = Block(actions={"Authorize": Action(authorize_in, sessions.AUTHORIZE, authorize_out)})
+BLOCK = Block(
+    actions={"Authorize": Action(authorize_in, sessions.AUTHORIZE, authorize_out)},
+    calls={"clear_cache": sent_as("ClearCache", lambda payload: {})},
+    sentences={("ClearCache", "Rejected"): "The charger keeps no cache, or could not clear it (C11.FR.04)."},
+)
