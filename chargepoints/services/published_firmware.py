@@ -67,7 +67,7 @@ def _first_report(command: Command, number: object) -> StatusReport | None:
         charge_point_id=command.charge_point_id,
         kind=StatusReportKind.PUBLISH,
         request_id=number,
-        received_at__gte=command.sent_at or command.created_at,
+        received_at__gte=command.created_at,
     )
     found: StatusReport | None = rows.order_by("-id").first()
     return found
