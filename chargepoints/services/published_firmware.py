@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from chargepoints.choices import StatusReportKind
@@ -34,8 +33,10 @@ class Publishing(Progress):
 def decide_publishing(request: Publishing, batch: StationBatch) -> None:
     """Store a report and bring the order that it is about up to date; one about nothing we know is only stored."""
     reports.decide_progress(request, batch)
-    row = _rows(request.charge_point_id, request.request_id).first()
-    if row is None or row.ended_at is not None or request.status == "Idle":
+    if request.request_id is None or request.status == "Idle":
+        return
+    row = _find(request.charge_point_id, request.request_id)
+    if row is None or row.ended_at is not None:
         return
     row.status, row.reported_at = request.status, request.received_at
     if request.locations:
@@ -47,7 +48,7 @@ def ordered(request: Mapping[str, Any], accepted: bool, command: Command) -> Non
     """A controller has answered an order to publish: keep it, where it was accepted."""
     if not accepted:
         return
-    number = request.get("requestId")
+    number = int(request["requestId"])
     first = _first_report(command, number)
     PublishedFirmware.objects.create(
         tenant_id=command.tenant_id,
@@ -61,7 +62,7 @@ def ordered(request: Mapping[str, Any], accepted: bool, command: Command) -> Non
     )
 
 
-def _first_report(command: Command, number: object) -> StatusReport | None:
+def _first_report(command: Command, number: int) -> StatusReport | None:
     """A report that came before the answer."""
     rows = StatusReport.objects.filter(
         charge_point_id=command.charge_point_id,
@@ -80,12 +81,14 @@ def taken_back(checksum: str, command: Command) -> None:
     ).update(ended_at=timezone.now(), updated_at=timezone.now())
 
 
-def _rows(charge_point_id: int, request_id: int | None) -> QuerySet[PublishedFirmware]:
-    """Orders with this number, the newest first."""
-    rows: QuerySet[PublishedFirmware] = PublishedFirmware.objects.filter(
-        charge_point_id=charge_point_id, request_id=request_id
-    ).order_by("-id")
-    return rows
+def _find(charge_point_id: int, request_id: int) -> PublishedFirmware | None:
+    """The newest order with this number."""
+    found: PublishedFirmware | None = (
+        PublishedFirmware.objects.filter(charge_point_id=charge_point_id, request_id=request_id)
+        .order_by("-id")
+        .first()
+    )
+    return found
 
 
 def _want(request: Publishing, batch: StationBatch) -> None:

@@ -98,7 +98,7 @@ def tell_start(response: Payload) -> str:
 
 def tell_status(response: Payload) -> str:
     """GetTransactionStatus; without a session only the queue is told (E14.FR.06 to .08)."""
-    going_on = {True: "The session goes on.", False: "The session has ended."}
+    going_on: dict[Any, str] = {True: "The session goes on.", False: "The session has ended."}
     queue = "The charger still holds messages." if response.get("messagesInQueue") else "All was delivered."
     return " ".join(filter(None, (going_on.get(response.get("ongoingIndicator"), ""), queue)))
 

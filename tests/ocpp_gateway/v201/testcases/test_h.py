@@ -11,12 +11,13 @@ from chargepoints.choices import CommandStatus, ReservationStatus
 from chargepoints.models import ChargePoint, Reservation
 from ocpp_gateway.wire.timestamps import format_timestamp
 from tests import factories
+from tests.ocpp_gateway.csms import Csms as AnyCsms
 from tests.ocpp_gateway.v201.helpers import Csms, Csms21, Order, status
 
 ACTIVE = ReservationStatus.ACTIVE
 
 
-def reserve(csms: Csms, charge_point: ChargePoint, **given: object) -> Order:
+def reserve(csms: AnyCsms, charge_point: ChargePoint, **given: object) -> Order:
     until = format_timestamp(csms.now + timedelta(hours=1))
     return csms.order(charge_point, "reserve_now", {"id_token": "04A1B2C3", "expires_at": until, **given})
 

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("transactions", "0005_cost_display"),
+        ("transactions", "0006_session_events"),
     ]
 
     operations = [
