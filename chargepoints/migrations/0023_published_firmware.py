@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0008_token_words"),
-        ("chargepoints", "0021_places"),
+        ("chargepoints", "0022_display_messages"),
     ]
 
     operations = [
