@@ -51,24 +51,28 @@ class Certificates:
         )
         return self.chain.encode() + b"\n" + key
 
+    def __len__(self) -> int:
+        """How many are installed."""
+        return sum(map(len, self._installed.values()))
+
     def install(self, use: str, certificate: x509.Certificate) -> None:
         held = self._installed.setdefault(use, [])
         if certificate not in held:
             held.append(certificate)
 
     def hash_data(self, use: str) -> list[Payload]:
-        return [_hash_data(certificate, "SHA256") for certificate in self._installed.get(use, [])]
+        return [hash_data_of(certificate, "SHA256") for certificate in self._installed.get(use, [])]
 
     def delete(self, wanted: Payload) -> bool:
         for held in self._installed.values():
             for certificate in held:
-                if _hash_data(certificate, str(wanted["hashAlgorithm"])) == wanted:
+                if hash_data_of(certificate, str(wanted["hashAlgorithm"])) == wanted:
                     held.remove(certificate)
                     return True
         return False
 
 
-def _hash_data(certificate: x509.Certificate, algorithm: str) -> Payload:
+def hash_data_of(certificate: x509.Certificate, algorithm: str) -> Payload:
     """Of a root certificate: it is its own issuer."""
     name = algorithm.lower()
     return {

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, ClassVar
 
-from ocpp_gateway.simulator.answers import Answer, Payload, Refused
+from ocpp_gateway.simulator.answers import Payload
 from ocpp_gateway.simulator.certificates import Certificates
 from ocpp_gateway.simulator.clock import Clock
 from ocpp_gateway.simulator.connector import Connector, Reservation
@@ -19,16 +18,13 @@ from ocpp_gateway.simulator.meter import EnergyMeter
 from ocpp_gateway.simulator.outbox import Entry, Outbox, Session
 from ocpp_gateway.simulator.profiles import Profiles
 from ocpp_gateway.simulator.rpc import CallFailed, NoAnswer, Rpc
-from ocpp_gateway.simulator.station import Connection, Station
+from ocpp_gateway.simulator.serving import Serving
+from ocpp_gateway.simulator.station import Station
 from ocpp_gateway.simulator.stats import Stats
-from ocpp_gateway.wire import frames, schemas
-from ocpp_gateway.wire.errors import V16
 from ocpp_gateway.wire.timestamps import format_timestamp
 
-logger = logging.getLogger(__name__)
 
-
-class ChargePoint(Connection):
+class ChargePoint(Serving):
     """A charge point over a real socket; the classes of the versions say in their words what happens here.
 
     Drive it yourself (`connect`, `boot`, `authorize`, `start`, `meter`, `stop`, `close`) or let
@@ -124,10 +120,6 @@ class ChargePoint(Connection):
     def shown_status(self, plug: Connector) -> str:
         """A connector's status in the version's words."""
         return plug.status
-
-    def answer(self, action: str, payload: Payload) -> Answer:
-        """Answer a call of the CSMS.  Raises Refused."""
-        raise NotImplementedError
 
     def acknowledge(self, entry: Entry, answer: Payload) -> None:
         """Take in the answer to a transaction-related message.  Raises InvalidAnswer."""
@@ -362,44 +354,9 @@ class ChargePoint(Connection):
             record["reason"] = session.reason
         self.journal.write(record)
 
-    # ---------------------------------------------------------------- calls of the CSMS
+    # ---------------------------------------------------------------- the whole
     def own_certificate(self) -> bytes:
         return self.certificates.pem()
-
-    async def serve(self, rpc: Rpc, call: frames.Call) -> None:
-        """Answer a call of the CSMS, then do what was asked."""
-        self.stats.commands[call.action] += 1
-        try:
-            self._check(call)
-            answer = self.answer(call.action, call.payload)
-        except Refused as refused:
-            await self._reply(rpc, frames.error(call.message_id, refused.code, refused.description))
-            return
-        except Exception:  # a mistake here must not end the connection unseen
-            self.stats.errors["internal"] += 1
-            logger.exception("simulator.command_failed", extra={"action": call.action})
-            await self._reply(rpc, frames.error(call.message_id, "InternalError"))
-            return
-        if schemas.check_response(self.version, call.action, answer.payload, strict=True) is not None:
-            self.stats.errors[f"invalid_reply:{call.action}"] += 1
-        await self._reply(rpc, frames.result(call.message_id, answer.payload))
-        if answer.then is not None:
-            self.spawn(answer.then)
-
-    def _check(self, call: frames.Call) -> None:
-        """2.x refuses what breaks its schema (part 2 FR.03); 1.6 reads what it can."""
-        if self.version == V16 or call.action not in schemas.actions(self.version):
-            return
-        violation = schemas.check_request(self.version, call.action, call.payload)
-        if violation is not None:
-            self.stats.errors[f"invalid_command:{call.action}"] += 1
-            raise Refused(violation.code, violation.description)
-
-    async def _reply(self, rpc: Rpc, text: str) -> None:
-        try:
-            await rpc.send(text)
-        except NoAnswer:
-            self.stats.errors["reply_lost"] += 1
 
     async def reboot(self, *, reason: str, gently: bool = False) -> None:
         """Stop all sessions, drop the connection and register anew.

@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ocpp_gateway.simulator.autopilot import Traffic
 from ocpp_gateway.simulator.register import Registration, add_register_arguments, registration_from
+from ocpp_gateway.simulator.station import QUIRKS, TX_POINTS, Station
 from ocpp_gateway.simulator.tls import Tls
+from ocpp_gateway.simulator.versions import DEFAULT_VERSION, VERSIONS
 
 DEFAULT_URL = "ws://127.0.0.1:8000/ocpp"
 
@@ -24,6 +26,9 @@ class SimulationConfig:
 
     keys          authorization key by identity; its identities are the charge points when given
     duration_s    None: until told to stop
+    ocpp          versions, dealt out to the charge points in turn
+    cables        connectors of each EVSE, for 2.x
+    late, gaps    share of the events of 2.x that later ones overtake, and of those that get lost for ever
     speed         simulated seconds per real second
     connect_rate  new sockets per real second at the beginning
     """
@@ -32,6 +37,11 @@ class SimulationConfig:
     chargers: int = 1
     prefix: str = "SIM"
     connectors: int = 1
+    ocpp: tuple[str, ...] = (DEFAULT_VERSION,)
+    cables: tuple[int, ...] = ()
+    start_points: tuple[str, ...] = Station.start_points
+    stop_points: tuple[str, ...] = Station.stop_points
+    quirks: frozenset[str] = frozenset()
     duration_s: float | None = None
     traffic: Traffic = field(default_factory=Traffic)
     meter_interval_s: int = 10
@@ -43,6 +53,8 @@ class SimulationConfig:
     lost_answers: float = 0.0
     duplicates: float = 0.0
     malformed: float = 0.0
+    late: float = 0.0
+    gaps: float = 0.0
     seed: int | None = None
     speed: float = 1.0
     journal: Path | None = None
@@ -102,6 +114,34 @@ def read_keys(path: Path) -> dict[str, str]:
     return {row[0].strip(): row[1].strip() if len(row) > 1 else "" for row in rows}
 
 
+def read_versions(text: str) -> tuple[str, ...]:
+    """Versions by comma.  Raises ValueError."""
+    return _words(text, VERSIONS)
+
+
+def read_points(text: str) -> tuple[str, ...]:
+    """Start or stop points by comma.  Raises ValueError."""
+    return _words(text, TX_POINTS)
+
+
+def read_quirks(text: str) -> frozenset[str]:
+    """Quirks by comma.  Raises ValueError."""
+    return frozenset(_words(text, QUIRKS))
+
+
+def _words(text: str, known: Collection[str]) -> tuple[str, ...]:
+    words = tuple(word.strip() for word in text.split(",") if word.strip())
+    unknown = [word for word in words if word not in known]
+    if unknown or not words:
+        raise ValueError(f"{text!r}: choose from {', '.join(known)}")
+    return words
+
+
+def read_cables(text: str) -> tuple[int, ...]:
+    """Connectors of each EVSE by comma.  Raises ValueError."""
+    return tuple(positive(part) for part in text.split(","))
+
+
 def read_tags(text: str) -> tuple[str, ...]:
     """Tags from a file, one per line, or from a comma separated list (a comma is no part of a file name)."""
     path = Path(text)
@@ -138,6 +178,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--chargers", type=positive, help="number of charge points (default 1, or all of --keys)")
     add("--prefix", default="SIM", help="identities are PREFIX0001, PREFIX0002, …")
     add("--connectors", type=positive, default=1, metavar="K", help="connectors per charge point")
+    add(
+        "--ocpp",
+        type=read_versions,
+        default=(DEFAULT_VERSION,),
+        metavar="VERSIONS",
+        help="1.6 (default), 2.0.1, 2.1; several by comma are dealt out in turn",
+    )
+    add(
+        "--evse-connectors",
+        type=read_cables,
+        default=(),
+        metavar="K,K…",
+        help="connectors of each EVSE (2.x; --connectors says how many EVSEs)",
+    )
+    add(
+        "--tx-start",
+        type=read_points,
+        default=Station.start_points,
+        metavar="POINTS",
+        help="TxStartPoint (2.x)",
+    )
+    add(
+        "--tx-stop", type=read_points, default=Station.stop_points, metavar="POINTS", help="TxStopPoint (2.x)"
+    )
+    add(
+        "--quirks",
+        type=read_quirks,
+        default=frozenset(),
+        metavar="LIST",
+        help="ways of real charge points of 2.x: "
+        + "; ".join(f"{name}: {text}" for name, text in QUIRKS.items()),
+    )
     add("--duration", type=float, metavar="S", help="real seconds to run (default: until interrupted)")
     add(
         "--arrival-rate",
@@ -178,6 +250,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--lost-answers", type=_probability, default=0.0, metavar="P", help="transaction messages resent")
     add("--duplicates", type=_probability, default=0.0, metavar="P", help="transaction messages sent twice")
     add("--malformed", type=_probability, default=0.0, metavar="P", help="junk frames between")
+    add("--late", type=_probability, default=0.0, metavar="P", help="events of 2.x sent after later ones")
+    add("--gaps", type=_probability, default=0.0, metavar="P", help="Updated events of 2.x lost for ever")
     add("--transaction-data", action="store_true", help="StopTransaction carries transactionData")
     add("--seed", type=int, help="repeatable randomness")
     add("--speed", type=float, default=1.0, metavar="FACTOR", help="simulated seconds per real second")
@@ -209,6 +283,11 @@ def config_from(options: argparse.Namespace) -> SimulationConfig:
         chargers=chargers,
         prefix=options.prefix,
         connectors=options.connectors,
+        ocpp=options.ocpp,
+        cables=options.evse_connectors,
+        start_points=options.tx_start,
+        stop_points=options.tx_stop,
+        quirks=options.quirks,
         duration_s=options.duration,
         traffic=Traffic(
             gap_s=options.arrival_rate,
@@ -226,6 +305,8 @@ def config_from(options: argparse.Namespace) -> SimulationConfig:
         lost_answers=options.lost_answers,
         duplicates=options.duplicates,
         malformed=options.malformed,
+        late=options.late,
+        gaps=options.gaps,
         seed=options.seed,
         speed=options.speed,
         journal=options.journal,
@@ -246,7 +327,9 @@ def config_from(options: argparse.Namespace) -> SimulationConfig:
 
 def parse(argv: Sequence[str], *, prog: str) -> tuple[SimulationConfig, argparse.Namespace]:
     """Parse a command line; exits with a message when it is wrong."""
-    parser = argparse.ArgumentParser(prog=prog, description="Simulated OCPP 1.6 charge points.")
+    parser = argparse.ArgumentParser(
+        prog=prog, description="Simulated charge points of OCPP 1.6, 2.0.1 and 2.1."
+    )
     add_arguments(parser)
     options = parser.parse_args(argv)
     return config_from(options), options

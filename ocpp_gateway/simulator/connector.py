@@ -30,6 +30,8 @@ class Connector:
     status     what it should be known as; `reported` is what the CSMS last acknowledged
     operative  False once ChangeAvailability(Inoperative) was accepted, even while a session still runs
     claimed    somebody is about to start here
+    leaving    2.x: a session that has stopped, until its cable is out
+    closed     2.x: connectors of the EVSE that were made inoperative by themselves
     """
 
     number: int
@@ -39,6 +41,8 @@ class Connector:
     operative: bool = True
     claimed: bool = False
     session: Session | None = None
+    leaving: Session | None = None
+    closed: set[int] = field(default_factory=set)
     load: Load | None = None
     reservation: Reservation | None = None
     meter: EnergyMeter = field(default_factory=EnergyMeter)

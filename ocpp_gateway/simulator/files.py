@@ -27,6 +27,7 @@ class Fetched:
     head: bytes
     sha256: bytes
     size: int
+    md5: str = ""
 
     @property
     def version(self) -> str:
@@ -55,18 +56,20 @@ async def send(location: str, name: str, content: bytes, *, method: str = "PUT")
 
 def _fetch(location: str) -> Fetched:
     digest, head, size = hashlib.sha256(), b"", 0
+    checksum = hashlib.md5(usedforsecurity=False)  # what PublishFirmware goes by (2.0.1 L03.FR.04)
     try:
         with urllib.request.urlopen(location, timeout=TIMEOUT_S) as answer:  # noqa: S310 (http or https, checked)
             expected = answer.headers.get("Content-Length")
             while piece := answer.read(_PIECE):
                 digest.update(piece)
+                checksum.update(piece)
                 head = head or piece[:_HEAD]
                 size += len(piece)
     except (OSError, HTTPException, ValueError) as error:
         raise TransferFailed(str(error)) from error
     if expected is not None and size != int(expected):
         raise TransferFailed(f"{size} of {expected} bytes came")
-    return Fetched(head=head, sha256=digest.digest(), size=size)
+    return Fetched(head=head, sha256=digest.digest(), size=size, md5=checksum.hexdigest())
 
 
 def _send(url: str, content: bytes, method: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -85,6 +86,15 @@ class Profiles:
 
     def __len__(self) -> int:
         return len(self._installed)
+
+    def __iter__(self) -> Iterator[Installed]:
+        return iter(self._installed)
+
+    def remove(self, is_meant: Callable[[Installed], bool]) -> int:
+        """Remove profiles; returns how many."""
+        kept = [old for old in self._installed if not is_meant(old)]
+        removed, self._installed = len(self._installed) - len(kept), kept
+        return removed
 
     def clear(
         self, *, profile_id: int | None, connector: int | None, purpose: str | None, stack_level: int | None

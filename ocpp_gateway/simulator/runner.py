@@ -88,9 +88,12 @@ class Fleet:
         self._rng = random.Random(config.seed)
         self._journal = Journal(config.journal)
         self._tags = TagPool(config.tag_values, self._rng)
-        self._pilots = [self._pilot(identity) for identity in config.identities]
+        self._pilots = [
+            self._pilot(identity, config.ocpp[position % len(config.ocpp)])
+            for position, identity in enumerate(config.identities)
+        ]
 
-    def _pilot(self, identity: str) -> Autopilot:
+    def _pilot(self, identity: str, ocpp: str) -> Autopilot:
         config, rng = self._config, random.Random(self._rng.getrandbits(64))
         vendor, model = rng.choice(_MODELS)
         station = Station(
@@ -98,6 +101,10 @@ class Fleet:
             identity=identity,
             key=config.keys.get(identity) or config.key,
             connectors=config.connectors,
+            cables=config.cables,
+            start_points=config.start_points,
+            stop_points=config.stop_points,
+            quirks=config.quirks,
             user_agent=config.user_agent,
             vendor=vendor,
             model=model,
@@ -111,6 +118,7 @@ class Fleet:
         )
         cp = new_charge_point(
             station,
+            ocpp=ocpp,
             clock=self._clock,
             stats=self.stats,
             faults=RandomFaults(
@@ -118,6 +126,8 @@ class Fleet:
                 lost_answers=config.lost_answers,
                 duplicates=config.duplicates,
                 malformed=config.malformed,
+                late=config.late,
+                gaps=config.gaps,
             ),
             journal=self._journal,
             rng=rng,

@@ -30,6 +30,16 @@ MAX_BACKOFF_S = 30.0
 TRIES_WITH_NEW_PROFILE = 2
 
 
+#: When a transaction of 2.x may start or end.
+TX_POINTS = (
+    "ParkingBayOccupancy",
+    "EVConnected",
+    "Authorized",
+    "DataSigned",
+    "PowerPathClosed",
+    "EnergyTransfer",
+)
+
 #: What some charge points of 2.x do: the word and what it means.
 QUIRKS = {
     "seq-zero": "seqNo is 0 in every event",
@@ -51,6 +61,7 @@ class Station:
     url              without the identity, e.g. ws://127.0.0.1:8000/ocpp
     cables           connectors of each EVSE, for 2.x; those that are not named have one
     answer_timeout_s real seconds
+    start_points     2.x: TxStartPoint and, with stop_points, TxStopPoint
     quirks           peculiarities of real charge points, see `QUIRKS`
     plug_in_s        from an accepted remote start to the plug; unplug_s from the stop to Available
     """
@@ -76,6 +87,8 @@ class Station:
     upload_method: str = "PUT"
     install_fails: bool = False
     quirks: frozenset[str] = frozenset()
+    start_points: tuple[str, ...] = ("Authorized", "EVConnected")
+    stop_points: tuple[str, ...] = ("Authorized", "EVConnected")
 
     @property
     def profile(self) -> int:
@@ -256,7 +269,7 @@ class Connection:
                 await self.disconnected()
             except (HandshakeFailed, NoAnswer):
                 failures += 1
-                self._fall_back(failures)
+                self.fall_back(failures)
                 if self.online:
                     await self.disconnect()
             pause = min(2.0**failures, MAX_BACKOFF_S) * self.rng.uniform(0.5, 1.0)
@@ -276,11 +289,12 @@ class Connection:
         except (CallFailed, NoAnswer) as error:
             logger.debug("simulator.notify_failed", extra={"action": action, "error": str(error)})
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Let something run beside; what it raises is counted as an error of the simulator itself."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self.watch)
+        return task
 
     def watch(self, task: asyncio.Task[None]) -> None:
         """Done callback of a task: an exception that nobody expects is an error of the simulator itself."""
@@ -358,7 +372,7 @@ class Connection:
         self._profile_before, self.profile = self.profile, profile
         return True
 
-    def _fall_back(self, failures: int) -> None:
+    def fall_back(self, failures: int) -> None:
         """Take the profile before, when the new one does not work (A05.FR.08)."""
         if self._profile_before is not None and failures >= TRIES_WITH_NEW_PROFILE:
             self.profile, self._profile_before = self._profile_before, None

@@ -18,6 +18,7 @@ from websockets.typing import Subprotocol
 
 from ocpp_gateway.simulator.clock import Clock
 from ocpp_gateway.wire import frames, schemas
+from ocpp_gateway.wire.errors import V16
 
 ORIGIN = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 DEADLINE_S = 40.0  # a busy machine is slow, a test that hangs is no faster
@@ -99,6 +100,10 @@ def default_answer(csms: Csms, call: frames.Call) -> Reply:
     match call.action:
         case "BootNotification":
             return {"status": "Accepted", "currentTime": "2026-03-01T12:00:00.000Z", "interval": 300}
+        case "Authorize" | "TransactionEvent" if csms.version != V16:
+            return {"idTokenInfo": {"status": "Accepted"}} if "idToken" in call.payload else {}
+        case "SignCertificate" | "NotifyEVChargingNeeds" | "NotifyEVChargingSchedule" | "DataTransfer":
+            return {"status": "Accepted"}
         case "Heartbeat":
             return {"currentTime": "2026-03-01T12:00:00.000Z"}
         case "Authorize":
@@ -126,6 +131,9 @@ class Csms:
     sockets: int = 0
     unknown: int = 0
     strict: bool = False
+    version: str = V16
+    sends: list[frames.Send] = field(default_factory=list)
+    result_errors: list[frames.CallResultError] = field(default_factory=list)
     url: str = ""
     _server: Server | None = None
     _socket: ServerConnection | None = None
@@ -138,7 +146,7 @@ class Csms:
             self._talk,
             "127.0.0.1",
             0,
-            subprotocols=[Subprotocol("ocpp1.6")],
+            subprotocols=[Subprotocol(self.version)],
             process_request=self._admit,
             ping_interval=None,
         )
@@ -171,25 +179,29 @@ class Csms:
             pass
 
     async def _receive(self, socket: ServerConnection, text: str) -> None:
-        frame = frames.parse(text, version="ocpp1.6")
+        frame = frames.parse(text, version=self.version)
         if isinstance(frame, frames.Call):
             await self._serve(socket, frame)
+        elif isinstance(frame, frames.Send):
+            self.sends.append(frame)
+        elif isinstance(frame, frames.CallResultError):
+            self.result_errors.append(frame)
         elif isinstance(frame, frames.CallResult | frames.CallError):
             future = self._commands.pop(frame.message_id, None)
             if future is not None:
                 future.set_result(frame)
         else:
             self.junk.append(text)
-            if isinstance(frame, frames.Malformed) and frame.code is not None:
+            if frame.code is not None:
                 await socket.send(frames.error(frame.message_id, frame.code, frame.description))
         self._changed.set()
 
     async def _serve(self, socket: ServerConnection, call: frames.Call) -> None:
-        if call.action not in schemas.actions("ocpp1.6"):
+        if call.action not in schemas.actions(self.version):
             self.unknown += 1
             await socket.send(frames.error(call.message_id, "NotImplemented"))
             return
-        violation = schemas.check_request("ocpp1.6", call.action, call.payload)
+        violation = schemas.check_request(self.version, call.action, call.payload)
         if violation is not None:
             self.violations.append(f"{call.action}: {violation.description}")
         if violation is not None and self.strict:
@@ -227,6 +239,16 @@ class Csms:
         await self.until(lambda: len(self.named(action)) >= count)
         return self.named(action)[count - 1]
 
+    def events(self, kind: str = "") -> list[dict[str, Any]]:
+        """The transaction events of 2.x, of one type or all."""
+        found = [call.payload for call in self.named("TransactionEvent")]
+        return [payload for payload in found if kind in ("", payload["eventType"])]
+
+    async def event(self, kind: str, count: int = 1) -> dict[str, Any]:
+        """Wait for the n-th transaction event of a type."""
+        await self.until(lambda: len(self.events(kind)) >= count)
+        return self.events(kind)[count - 1]
+
     async def status(self, connector: int, status: str) -> None:
         """Wait until a connector's latest status is this one."""
 
@@ -245,7 +267,7 @@ class Csms:
         await self._socket.send(frames.call(message_id, action, payload))
         answer: frames.CallResult | frames.CallError = await future
         if isinstance(answer, frames.CallResult):
-            violation = schemas.check_response("ocpp1.6", action, answer.payload)
+            violation = schemas.check_response(self.version, action, answer.payload)
             assert violation is None, violation
         return answer
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ocpp_gateway.simulator import ChargePoint16
+from ocpp_gateway.simulator import ChargePoint16, answers
 from ocpp_gateway.simulator.v16 import commands
 from ocpp_gateway.wire import frames
 from tests.ocpp_gateway.simulator.helpers import Csms, ManualClock, play
@@ -469,7 +469,7 @@ def test_unusable_command_is_answered_with_callerror(action: str, payload: dict[
 
 
 def test_command_that_breaks_a_handler_is_answered_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(cp: ChargePoint16, payload: dict[str, Any]) -> commands.Answer:
+    def broken(cp: ChargePoint16, payload: dict[str, Any]) -> answers.Answer:
         raise OSError("a mistake of the simulator")
 
     async def scenario() -> None:

@@ -66,11 +66,11 @@ def test_take_profile_only_with_what_it_needs(made: Station, target: int, taken:
 def test_profile_that_does_not_work_is_given_up() -> None:
     cp = ChargePoint16(station())
     cp.take_profile(2)
-    cp._fall_back(TRIES_WITH_NEW_PROFILE - 1)
+    cp.fall_back(TRIES_WITH_NEW_PROFILE - 1)
     assert cp.profile == 2
-    cp._fall_back(TRIES_WITH_NEW_PROFILE)
+    cp.fall_back(TRIES_WITH_NEW_PROFILE)
     assert (cp.profile, cp.configuration["SecurityProfile"]) == (1, "1")
-    cp._fall_back(TRIES_WITH_NEW_PROFILE + 1)
+    cp.fall_back(TRIES_WITH_NEW_PROFILE + 1)
     assert cp.profile == 1
 
 
