@@ -4,7 +4,7 @@ A charger has one profile. It is refused with any other one (whitepaper A00.FR.0
 higher one unless OCPP_ACCEPT_HIGHER_PROFILE says otherwise. While an upgrade is under way the old profile and the new
 one both work, until the first success with the new one (A05.FR.08, .09).
 
-Spec: OCPP-J 1.6 §6.2; OCPP 1.6 security whitepaper A00, A05.
+Spec: OCPP-J 1.6 §6.2; OCPP 1.6 security whitepaper and 2.0.1 A00, A05.
 """
 
 from __future__ import annotations
@@ -22,12 +22,14 @@ class Evidence:
     """What a handshake has shown.
 
     password     the Basic password as sent, None when there was no usable Authorization header
+    is_text      in this version of OCPP it is text
     certificate  the client certificate of the TLS below, None when there was none
     """
 
     is_secure: bool = False
     username: bytes | None = None
     password: bytes | None = field(default=None, repr=False)
+    is_text: bool = False
     certificate: ClientCertificate | None = None
 
 
@@ -123,7 +125,8 @@ def _check_key(profile: int, evidence: Evidence, terms: Terms) -> Verdict:
         same_name = False
     if not same_name:
         return unauthorized(RefusalReason.WRONG_KEY, "user name is not the identity")
-    if not any(verify_key(evidence.password, stored) for stored in terms.key_hashes):
+    password, text_only = evidence.password, evidence.is_text
+    if not any(verify_key(password, stored, text_only=text_only) for stored in terms.key_hashes):
         return unauthorized(RefusalReason.WRONG_KEY)
     return Verdict(profile=profile)
 

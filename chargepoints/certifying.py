@@ -10,7 +10,12 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from chargepoints.choices import CertificateRequestState, CertificateState, CommandStatus
+from chargepoints.choices import (
+    CertificateKind,
+    CertificateRequestState,
+    CertificateState,
+    CommandStatus,
+)
 from chargepoints.models import Certificate, CertificateRequest, Command
 from chargepoints.pki import reading
 from csms_project.common import events
@@ -78,7 +83,21 @@ def _mark_delivered(certificate: Certificate | None, command: Command, now: date
         return
     rows = Certificate.objects.filter(pk=certificate.pk, state=CertificateState.ISSUED)
     if rows.update(state=CertificateState.DELIVERED, delivered_at=now, updated_at=now):
+        if certificate.kind == CertificateKind.V2G:
+            _supersede_for_vehicles(certificate, now)
         _tell("certificate.delivered", command, certificate)
+
+
+def _supersede_for_vehicles(certificate: Certificate, now: datetime) -> None:
+    """Nobody sees a charger's certificate for vehicles at work: it uses the newest (2.0.1 A02.FR.15)."""
+    older = Certificate.objects.filter(
+        charge_point_id=certificate.charge_point_id,
+        kind=CertificateKind.V2G,
+        state__in=(CertificateState.ISSUED, CertificateState.DELIVERED),
+        not_before__lte=certificate.not_before,
+        issuer=certificate.issuer,
+    ).exclude(pk=certificate.pk)
+    older.update(state=CertificateState.SUPERSEDED, superseded_at=now, updated_at=now)
 
 
 def _certificate_in(command: Command) -> Certificate | None:

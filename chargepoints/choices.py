@@ -191,7 +191,6 @@ class StatusReportKind(models.TextChoices):
     DIAGNOSTICS = "diagnostics", "Diagnostics upload"
     LOG = "log", "Log upload"
     SIGNED_FIRMWARE = "signed_firmware", "Signed firmware update"
-    PUBLISH = "publish", "Published firmware"
 
 
 class VariableChangeKind(models.TextChoices):
@@ -226,12 +225,16 @@ class AuthorityState(models.TextChoices):
 
 
 class CertificateKind(models.TextChoices):
-    """Certificates beside our authorities (OCPP 1.6 security whitepaper §2.6)."""
+    """Certificates beside our authorities (OCPP 1.6 security whitepaper §2.6; 2.0.1 part 2 M)."""
 
     CHARGER = "charger", "Charger"
+    V2G = "v2g", "Charger, for vehicles"
     SERVER = "server", "Server"
     CENTRAL_ROOT = "central_root", "Foreign root for this system"
     MANUFACTURER_ROOT = "manufacturer_root", "Manufacturer's root"
+    V2G_ROOT = "v2g_root", "V2G root"
+    MO_ROOT = "mo_root", "Mobility operator's root"
+    OEM_ROOT = "oem_root", "Vehicle maker's root"
 
 
 class CertificateState(models.TextChoices):
@@ -258,6 +261,14 @@ class CertificateRequestState(models.TextChoices):
     SUPERSEDED = "superseded", "Superseded"
 
 
+class CertificatePurpose(models.TextChoices):
+    """What a charger wants a certificate for (2.0.1 CertificateSigningUseEnumType)."""
+
+    CONNECTION = "ChargingStationCertificate", "Connection to this system"
+    V2G = "V2GCertificate", "Vehicles (ISO 15118-2)"
+    V2G_20 = "V2G20Certificate", "Vehicles (ISO 15118-20)"
+
+
 class RevocationReason(models.TextChoices):
     """Why a certificate was revoked (RFC 5280 §5.3.1)."""
 
@@ -269,10 +280,14 @@ class RevocationReason(models.TextChoices):
 
 
 class CertificateUse(models.TextChoices):
-    """What a root in a charger is for (OCPP 1.6 security whitepaper §6.4)."""
+    """What a certificate in a charger is for (OCPP 1.6 security whitepaper §6.4; 2.0.1 GetCertificateIdUseEnumType)."""
 
     CENTRAL_SYSTEM = "CentralSystemRootCertificate", "This system"
     MANUFACTURER = "ManufacturerRootCertificate", "Manufacturer"
+    V2G_ROOT = "V2GRootCertificate", "V2G root"
+    MO_ROOT = "MORootCertificate", "Mobility operator"
+    OEM_ROOT = "OEMRootCertificate", "Vehicle maker"
+    V2G_CHAIN = "V2GCertificateChain", "The charger's own, for vehicles"
 
 
 class DriftState(models.TextChoices):

@@ -1,7 +1,8 @@
 """Authorization keys of charge points: made, hashed and verified without ever being stored.
 
 A key of OCPP 1.6 is 16–20 bytes whose configuration text is hexadecimal; real chargers send either the
-bytes or that text as Basic password, so both spellings of a key hash alike.  Hashes are HMAC-SHA-256 with a
+bytes or that text as Basic password, so both spellings of a key hash alike.  A password of 2.x is UTF-8 text and
+nothing else: bytes that a text may spell are none.  Hashes are HMAC-SHA-256 with a
 salt per key and a pepper of the installation: keys are random, so no slow hash is needed where thousands of
 chargers log in at once.
 Spec: OCPP-J 1.6 §6.2.2; OCPP 1.6 security whitepaper A00.FR.204–207; OCPP 2.0.1 part 2 A00.FR.204–207.
@@ -63,8 +64,22 @@ def hash_key(text: str) -> str:
     return f"{_VERSION}${salt}${_digest(settings.CHARGER_KEY_PEPPERS[0], salt, canonical(text))}"
 
 
-def verify_key(password: bytes, stored_hash: str) -> bool:
-    """Whether a received password is the hashed key, under any pepper; in constant time."""
+def is_text(password: bytes) -> bool:
+    """Whether received bytes can be a password of 2.x (2.0.1 A00.FR.205)."""
+    try:
+        text = password.decode()
+    except UnicodeDecodeError:
+        return False
+    return MIN_LENGTH <= len(text) <= MAX_LENGTH and text.isprintable()
+
+
+def verify_key(password: bytes, stored_hash: str, *, text_only: bool = False) -> bool:
+    """Whether a received password is the hashed key, under any pepper; in constant time.
+
+    text_only  it is one of 2.x
+    """
+    if text_only and not is_text(password):
+        return False
     version, _, rest = stored_hash.partition("$")
     salt, _, digest = rest.partition("$")
     if version != _VERSION or not salt or not digest.isascii():
@@ -72,7 +87,7 @@ def verify_key(password: bytes, stored_hash: str) -> bool:
     matches = [
         hmac.compare_digest(_digest(pepper, salt, candidate), digest)
         for pepper in settings.CHARGER_KEY_PEPPERS
-        for candidate in candidates(password)
+        for candidate in ((canonical(password.decode()),) if text_only else candidates(password))
     ]
     return any(matches)
 

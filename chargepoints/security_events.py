@@ -31,20 +31,27 @@ _LISTED: Final = {
     "InvalidTLSVersion": NORMAL,
     "InvalidTLSCipherSuite": NORMAL,
 }
+#: What 2.0.1 and 2.1 add (security_events.csv).
+_LISTED_2X: Final = {
+    "MaintenanceLoginAccepted": CRITICAL,
+    "MaintenanceLoginFailed": CRITICAL,
+    "InvalidCsmsCertificate": CRITICAL,
+    "InvalidChargingStationCertificate": CRITICAL,
+    "DiscardedRenewedClientCertificate": CRITICAL,
+}
 #: What this system notes by itself.
 SIGNING_REFUSED: Final = "SignCertificateRefused"
-_OURS: Final = {SIGNING_REFUSED: NORMAL}
+FOREIGN_CERTIFICATE: Final = "CertificateOfAnotherCharger"
+_OURS: Final = {SIGNING_REFUSED: NORMAL, FOREIGN_CERTIFICATE: CRITICAL}
 #: Other spellings that chargers send: the words before they were corrected, and those of later versions.
 _SPELLINGS: Final = {
     "failedtoauthenticateatcentralsystem": "FailedToAuthenticationAtCentralSystem",
     "centralsystemfailedtoauthenticate": "CentralSystemFailedToAuthentication",
     "failedtoauthenticateatcsms": "FailedToAuthenticationAtCentralSystem",
     "csmsfailedtoauthenticate": "CentralSystemFailedToAuthentication",
-    "invalidcsmscertificate": "InvalidCentralSystemCertificate",
-    "invalidchargingstationcertificate": "InvalidChargePointCertificate",
 }
 _TYPES: Final = {
-    **{name.casefold(): severity for name, severity in (_LISTED | _OURS).items()},
+    **{name.casefold(): severity for name, severity in (_LISTED | _LISTED_2X | _OURS).items()},
     **{spelling: _LISTED[name] for spelling, name in _SPELLINGS.items()},
 }
 #: For filters: every spelling of a type that is not critical.

@@ -327,6 +327,8 @@ CERTIFICATE_PROVIDER: str = env.str(
 PLUG_AND_CHARGE_PROVIDER: str = env.str(
     "PLUG_AND_CHARGE_PROVIDER", default="chargepoints.plug_and_charge.NoProvider"
 )
+# Hosts, with or without a port, that the built-in Plug & Charge provider may ask for the status of certificates.
+OCSP_RESPONDERS: list[str] = env.list("OCSP_RESPONDERS", default=[])
 # False: RSA authorities sign with PKCS#1 v1.5, for chargers that cannot check RSA-PSS.
 PKI_RSA_PSS = env.bool("PKI_RSA_PSS", default=True)
 PKI_CRL_DAYS = env.int("PKI_CRL_DAYS", default=7)

@@ -31,10 +31,6 @@ CHANGEABLE = frozenset(
         "tariff",
         "max_active_sessions",
         "balance",
-        "language1",
-        "language2",
-        "personal_message",
-        "charging_priority",
         "note",
     }
 )

@@ -31,8 +31,6 @@ from chargepoints.models import Certificate
 from chargepoints.services import certificates
 from csms_project.common.admin import OptionFilter, TimeFilter
 
-_REVOCABLE = (CertificateKind.CHARGER, CertificateKind.SERVER)
-
 
 class ReasonForm(forms.Form):
     """Why a certificate is taken back."""
@@ -54,6 +52,9 @@ class RootForm(forms.Form):
                 CertificateKind.CENTRAL_ROOT,
                 "Of the authority that has signed this system's server certificate",
             ),
+            (CertificateKind.V2G_ROOT, "Plug & Charge, V2G: vehicles know chargers by it"),
+            (CertificateKind.MO_ROOT, "Plug & Charge, mobility operator: contracts are known by it"),
+            (CertificateKind.OEM_ROOT, "Plug & Charge, vehicle maker: vehicles are known by it (OCPP 2.1)"),
         ],
         widget=widgets.UnfoldAdminSelectWidget,
     )
@@ -182,7 +183,7 @@ class CertificateAdmin(CertificateActs, ReadOnlyAdmin):
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     def _may_revoke(self, request: HttpRequest, obj: Certificate) -> bool:
-        if obj.kind not in _REVOCABLE or obj.state == CertificateState.REVOKED:
+        if obj.kind not in certificates.REVOCABLE or obj.state == CertificateState.REVOKED:
             return False
         if obj.tenant_id is None:
             return allowed(request, "authorities.change")

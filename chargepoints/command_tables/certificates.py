@@ -1,4 +1,4 @@
-"""Certificates in the charger (OCPP 1.6 security whitepaper, use cases A02, M03–M05)."""
+"""Certificates in the charger (OCPP 1.6 security whitepaper and 2.0.1, use cases A02, M03–M05)."""
 
 from __future__ import annotations
 
@@ -7,18 +7,39 @@ from typing import Any
 from chargepoints.command_fields import SEND_DANGEROUS, CommandSpec, FieldSpec
 from chargepoints.plug_and_charge import ISO_ROOTS
 
+_ROOTS = {
+    "CentralSystemRootCertificate": "Ours: the charger knows this system by it",
+    "ManufacturerRootCertificate": "The manufacturer's: the charger knows firmware by it",
+    ISO_ROOTS[0]: "Plug & Charge, V2G root: vehicles know the charger by it",
+    ISO_ROOTS[1]: "Plug & Charge, MO root: the charger knows contracts by it",
+    "OEMRootCertificate": "Plug & Charge, OEM root: the charger knows vehicles by it (OCPP 2.1)",
+}
+_LISTED = {
+    **_ROOTS,
+    "V2GCertificateChain": "Plug & Charge, the charger's own chain for vehicles (OCPP 2.x)",
+}
 _USE = FieldSpec(
     name="certificate_type",
     type="enum",
     label="Certificate",
     required=True,
-    choices=("CentralSystemRootCertificate", "ManufacturerRootCertificate", *ISO_ROOTS),
-    choice_labels=(
-        "Ours: the charger knows this system by it",
-        "The manufacturer's: the charger knows firmware by it",
-        "Plug & Charge, V2G root: vehicles know the charger by it",
-        "Plug & Charge, MO root: the charger knows contracts by it",
-    ),
+    choices=tuple(_ROOTS),
+    choice_labels=tuple(_ROOTS.values()),
+)
+_ONE_USE = FieldSpec(
+    name="certificate_type",
+    type="enum",
+    label="Certificate",
+    choices=tuple(_LISTED),
+    choice_labels=tuple(_LISTED.values()),
+    help="Empty: all that it holds (OCPP 2.x).",
+)
+_USES = FieldSpec(
+    name="certificate_types",
+    type="strings",
+    label="Several kinds",
+    max_length=len(_LISTED),
+    help=f"Instead of one, for OCPP 2.x: {', '.join(_LISTED)}.",
 )
 _SCOPE = FieldSpec(
     name="scope",
@@ -26,8 +47,29 @@ _SCOPE = FieldSpec(
     label="For",
     choices=("connection", "plug_and_charge"),
     choice_labels=("The connection and firmware", "Plug & Charge (ISO 15118)"),
-    help="Empty: the connection and firmware.",
+    help="Empty: the connection and firmware. Only OCPP 1.6 tells them apart here.",
 )
+_PURPOSE = FieldSpec(
+    name="scope",
+    type="enum",
+    label="For",
+    choices=("connection", "plug_and_charge", "plug_and_charge_20"),
+    choice_labels=(
+        "The connection to this system",
+        "Plug & Charge (ISO 15118-2)",
+        "Plug & Charge (ISO 15118-20, OCPP 2.1)",
+    ),
+    help="As the charger has said in its request. Empty: it did not say.",
+)
+
+
+def _check_uses(given: dict[str, Any]) -> dict[str, str]:
+    names = given.get("certificate_types", [])
+    if names and "certificate_type" in given:
+        return {"certificate_types": "Give either one kind or several."}
+    if unknown := [name for name in names if name not in _LISTED]:
+        return {"certificate_types": f"“{unknown[0]}” is none of {', '.join(_LISTED)}."}
+    return {"certificate_types": "Each kind once."} if len(set(names)) < len(names) else {}
 
 
 def _check_pem(field: str) -> Any:
@@ -48,8 +90,9 @@ CERTIFICATES = (
     CommandSpec(
         action="get_installed_certificate_ids",
         label="List certificates",
-        description="Which root certificates the charger holds.",
-        fields=(_USE,),
+        description="Which certificates the charger holds.",
+        fields=(_ONE_USE, _USES),
+        check=_check_uses,
     ),
     CommandSpec(
         action="install_certificate",
@@ -62,8 +105,8 @@ CERTIFICATES = (
                 type="string",
                 label="Root certificate",
                 required=True,
-                max_length=5500,
-                help="In PEM: -----BEGIN CERTIFICATE----- and so on.",
+                max_length=10_000,
+                help="In PEM: -----BEGIN CERTIFICATE----- and so on. Before OCPP 2.1 at most 5500 characters.",
             ),
         ),
         dangerous=True,
@@ -117,7 +160,13 @@ CERTIFICATES = (
                 max_length=10_000,
                 help="In PEM: the charger's own first, then those of the authorities that signed it.",
             ),
-            _SCOPE,
+            _PURPOSE,
+            FieldSpec(
+                name="request_number",
+                type="integer",
+                label="Number of the request",
+                help="Where the charger has given its request one (OCPP 2.1).",
+            ),
         ),
         dangerous=True,
         permission=SEND_DANGEROUS,

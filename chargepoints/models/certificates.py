@@ -11,6 +11,7 @@ from chargepoints.choices import (
     AuthorityKind,
     AuthorityState,
     CertificateKind,
+    CertificatePurpose,
     CertificateRequestState,
     CertificateState,
     CertificateUse,
@@ -149,13 +150,31 @@ class Certificate(CertificateFacts, Timestamped):
 
 
 class CertificateRequest(TenantOwned, Timestamped):
-    """A charger's request for a certificate (whitepaper A02, A03); the newest of a charger counts."""
+    """A charger's request for a certificate (whitepaper and 2.0.1 A02, A03).
+
+    The newest of a charger for a purpose counts.
+    """
 
     charge_point = models.ForeignKey(
         ChargePoint, models.CASCADE, related_name="certificate_requests", db_index=False
     )
     state = models.CharField(
         max_length=10, choices=CertificateRequestState.choices, default=CertificateRequestState.RECEIVED
+    )
+    # Defaults of the database: processes of the version before do not know these columns.
+    purpose = models.CharField(
+        max_length=26,
+        choices=CertificatePurpose.choices,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Empty: the charger did not say; the connection, and vehicles where it has one for both.",
+    )
+    ocpp_request_id = models.BigIntegerField(
+        null=True, blank=True, help_text="The charger's own number of its request (2.1)."
+    )
+    wanted_root = FastJSONField(
+        null=True, blank=True, editable=False, help_text="The root below which it should be signed (2.1)."
     )
     received_at = models.DateTimeField()
     csr = models.TextField()
@@ -192,7 +211,7 @@ class CertificateRequest(TenantOwned, Timestamped):
 
 
 class InstalledCertificate(TenantOwned):
-    """A root that a charger holds, by the hashes with which it names it (whitepaper §6.1)."""
+    """A root that a charger holds, or its own for vehicles, by the hashes with which it names it (whitepaper §6.1)."""
 
     charge_point = models.ForeignKey(
         ChargePoint, models.CASCADE, related_name="installed_certificates", db_index=False
@@ -204,6 +223,12 @@ class InstalledCertificate(TenantOwned):
     serial_number = models.CharField(max_length=40)
     is_reported = models.BooleanField(
         help_text="Listed by the charger itself; otherwise known from an order that it has accepted."
+    )
+    chain = FastJSONField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="The hashes of the authorities that stand above it in the charger (2.0.1 M03.FR.05).",
     )
     updated_at = models.DateTimeField()
 

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 from chargepoints.pki.keys import PrivateKey
+from chargepoints.pki.requests import Request
 
 #: Clocks of chargers are slow: what we make is valid a little before it was made.
 BACKDATED = timedelta(hours=1)
@@ -105,6 +106,23 @@ def make_server(
     return _issue(_as_end(builder, ExtendedKeyUsageOID.SERVER_AUTH, key_encipherment=is_rsa), issuer)
 
 
+def make_for_vehicles(
+    issuer: Issuer, *, request: Request, at: datetime, valid_for: timedelta
+) -> x509.Certificate:
+    """What a charger shows to vehicles (ISO 15118-2 table F.3): a TLS server of the domain CPO."""
+    name = x509.Name(
+        [
+            *distinguished_name(
+                common_name=request.common_name or "SECC", organization=request.organization or "CPO"
+            ),
+            x509.NameAttribute(NameOID.DOMAIN_COMPONENT, "CPO"),
+        ]
+    )
+    key, end = request.csr.public_key(), _end(issuer, at, valid_for)
+    builder = _builder(name, issuer.certificate.subject, key, at, end)
+    return _issue(_as_end(builder, ExtendedKeyUsageOID.SERVER_AUTH, key_agreement=True), issuer)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revoked:
     """One line of a revocation list."""
@@ -168,11 +186,16 @@ def _as_authority(builder: x509.CertificateBuilder, *, path_length: int | None) 
 
 
 def _as_end(
-    builder: x509.CertificateBuilder, purpose: x509.ObjectIdentifier, *, key_encipherment: bool = False
+    builder: x509.CertificateBuilder,
+    purpose: x509.ObjectIdentifier,
+    *,
+    key_encipherment: bool = False,
+    key_agreement: bool = False,
 ) -> x509.CertificateBuilder:
+    usage = _usage(digital_signature=True, key_encipherment=key_encipherment, key_agreement=key_agreement)
     return (
         builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(digital_signature=True, key_encipherment=key_encipherment), critical=True)
+        .add_extension(usage, critical=True)
         .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
     )
 
@@ -181,6 +204,7 @@ def _usage(
     *,
     digital_signature: bool = False,
     key_encipherment: bool = False,
+    key_agreement: bool = False,
     key_cert_sign: bool = False,
     crl_sign: bool = False,
 ) -> x509.KeyUsage:
@@ -191,7 +215,7 @@ def _usage(
         crl_sign=crl_sign,
         content_commitment=False,
         data_encipherment=False,
-        key_agreement=False,
+        key_agreement=key_agreement,
         encipher_only=False,
         decipher_only=False,
     )

@@ -119,9 +119,14 @@ def hash_data(certificate: x509.Certificate, issuer: x509.Certificate, algorithm
     return HashData(
         algorithm=algorithm,
         issuer_name_hash=digest(certificate.issuer.public_bytes()).hexdigest(),
-        issuer_key_hash=digest(_key_bits(issuer)).hexdigest(),
+        issuer_key_hash=key_hash(issuer, algorithm),
         serial_number=serial_of(certificate),
     )
+
+
+def key_hash(certificate: x509.Certificate, algorithm: str = "SHA256") -> str:
+    """The hash of its key, by which those are named that it has issued."""
+    return str(getattr(hashlib, algorithm.lower())(_key_bits(certificate)).hexdigest())
 
 
 def _key_bits(certificate: x509.Certificate) -> bytes:

@@ -8,7 +8,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.transaction import atomic
 
 from accounts.permissions import Actor
-from chargepoints import commands, errors
+from chargepoints import commands, errors, plug_and_charge
 from chargepoints.certificate_providers import get_provider
 from chargepoints.choices import (
     AuthorityState,
@@ -19,6 +19,7 @@ from chargepoints.choices import (
 )
 from chargepoints.models import Certificate, CertificateAuthority, CertificateRequest
 from chargepoints.services import authorities, certificates
+from chargepoints.services.certificate_requests import FOR_VEHICLES
 
 #: Without a setting of the organisation: a month, as the whitepaper says (A03.FR.02).
 TELL_BEFORE = timedelta(days=30)
@@ -89,35 +90,46 @@ def _tell_authorities(now: datetime) -> int:
 
 
 def _ask_to_renew(now: datetime) -> int:
-    """Ask for a SignCertificate (whitepaper A02); whether it comes is up to the charger."""
-    if get_provider().problem():
-        return 0
+    """Ask for a SignCertificate (whitepaper and 2.0.1 A02); whether it comes is up to the charger."""
+    done = 0
+    if not get_provider().problem():
+        done += _ask_for(CertificateKind.CHARGER, "SignCertificate", now)
+    if not plug_and_charge.get_provider().problem():
+        done += _ask_for(CertificateKind.V2G, "SignV2GCertificate", now)
+    return done
+
+
+def _ask_for(kind: CertificateKind, message: str, now: datetime) -> int:
+    """Those of a kind, by the message that asks for the request."""
     open_states = (
         CertificateRequestState.RECEIVED,
         CertificateRequestState.WAITING,
         CertificateRequestState.SIGNED,
     )
+    is_for_vehicles = Q(purpose__in=FOR_VEHICLES)
     under_way = CertificateRequest.objects.filter(
-        charge_point=OuterRef("charge_point"), state__in=open_states
+        is_for_vehicles if kind == CertificateKind.V2G else ~is_for_vehicles,
+        charge_point=OuterRef("charge_point"),
+        state__in=open_states,
     )
     newer = Certificate.objects.filter(
         charge_point=OuterRef("charge_point"),
-        kind=CertificateKind.CHARGER,
+        kind=kind,
         state__in=certificates.GOOD,
         not_after__gt=OuterRef("not_after"),
     )
     long_ago = Q(renewal_asked_at=None) | Q(renewal_asked_at__lte=now - ASK_AGAIN_AFTER)
     rows = (
         expiring(now)
-        .filter(long_ago, kind=CertificateKind.CHARGER, tenant__renew_certificate_days__isnull=False)
+        .filter(long_ago, kind=kind, tenant__renew_certificate_days__isnull=False)
         .exclude(charge_point=None)
         .exclude(Exists(under_way))
         .exclude(Exists(newer))
     )
-    return sum(_ask(row, now) for row in rows[:BATCH] if is_near(row, now))
+    return sum(_ask(row, message, now) for row in rows[:BATCH] if is_near(row, now))
 
 
-def _ask(row: Certificate, now: datetime) -> int:
+def _ask(row: Certificate, message: str, now: datetime) -> int:
     assert row.charge_point is not None
     try:
         with atomic():
@@ -126,7 +138,7 @@ def _ask(row: Certificate, now: datetime) -> int:
                 actor=Actor.system("certificates", via=Via.JOB),
                 charge_point=row.charge_point,
                 action="trigger_message",
-                payload={"message": "SignCertificate"},
+                payload={"message": message},
                 expires_in=int(ASK_AGAIN_AFTER.total_seconds()) - 3600,
             )
     except errors.ChargePointsError:

@@ -1,33 +1,37 @@
-"""Requests of chargers for a certificate (whitepaper A02, A03): checked and taken in, approved or refused by people.
+"""Requests of chargers for a certificate (whitepaper and 2.0.1 A02, A03): taken in, approved or refused by people.
 
 The charger is answered after a look at its request; a background job (`signing`) asks the authority and delivers. The
-newest request of a charger counts: those before it are superseded.
+newest request of a charger for a purpose counts: those before it are superseded.  What it shows to vehicles is signed
+by the Plug & Charge provider, the rest by the authority of the connection.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.db.transaction import atomic
 from django.utils import timezone
 
 from accounts.actors import require
 from accounts.choices import SigningPolicy
 from accounts.permissions import Actor
-from chargepoints import errors, security_events
+from chargepoints import errors, plug_and_charge, security_events
 from chargepoints.certificate_providers import Order, get_provider
+from chargepoints.choices import CertificatePurpose, CertificateState
 from chargepoints.choices import CertificateRequestState as State
-from chargepoints.choices import CertificateState
 from chargepoints.models import Certificate, CertificateRequest, ChargePoint
-from chargepoints.pki import reading, requests
+from chargepoints.pki import keys, reading, requests
+from chargepoints.pki.reading import HashData
 from chargepoints.services import certificates, reports
 from chargepoints.services.batch import Act, FromCharger, StationBatch
 from csms_project.common import audit, jobs
 
 CHANGE = "certificates.change"
 JOB = "chargepoints.sign_certificates"
+FOR_VEHICLES = (CertificatePurpose.V2G, CertificatePurpose.V2G_20)
 _OPEN = (State.RECEIVED, State.WAITING, State.SIGNED)
 _HOUR = timedelta(hours=1)
 
@@ -35,16 +39,25 @@ _HOUR = timedelta(hours=1)
 # ---------------------------------------------------------------- the message
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SigningRequest(FromCharger):
-    """A charger wants its public key signed."""
+    """A charger wants its public key signed.
+
+    purpose     of CertificatePurpose; "": it did not say
+    request_id  its own number of the request, which comes back with the certificate (2.1 A02.FR.25)
+    root        below which root, where it says so
+    """
 
     csr: str
+    purpose: str = ""
+    request_id: int | None = None
+    root: HashData | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SigningAnswer:
-    """Whether it will be tried (whitepaper A02.FR.11, A02.FR.12)."""
+    """Whether it will be tried, or why not (whitepaper A02.FR.11, A02.FR.12)."""
 
     is_accepted: bool
+    problem: str = ""
 
 
 def decide_request(request: SigningRequest, batch: StationBatch) -> SigningAnswer:
@@ -60,7 +73,7 @@ def decide_request(request: SigningRequest, batch: StationBatch) -> SigningAnswe
             tech_info=str(error)[:255],
         )
         reports.decide_security_event(report, batch)
-        return SigningAnswer(is_accepted=False)
+        return SigningAnswer(is_accepted=False, problem=str(error))
     return SigningAnswer(is_accepted=True)
 
 
@@ -71,20 +84,26 @@ def _take_in(request: SigningRequest, station: ChargePoint) -> None:
     """Store a good request; raises BadRequest."""
     if station.tenant.signing_policy == SigningPolicy.NEVER:
         raise requests.BadRequest("The organisation signs no certificates of chargers.")
-    if problem := get_provider().problem():
+    is_for_vehicles = request.purpose in FOR_VEHICLES
+    provider = plug_and_charge.get_provider() if is_for_vehicles else get_provider()
+    if problem := provider.problem():
         raise requests.BadRequest(problem)
-    read = check(request.csr, station)
+    read = _check_for_vehicles(request.csr) if is_for_vehicles else check(request.csr, station)
     earlier = CertificateRequest.objects.filter(charge_point_id=station.pk)
-    if earlier.filter(digest=read.digest, state__in=_OPEN).exists():
+    same = earlier.filter(digest=read.digest, purpose=request.purpose, state__in=_OPEN)
+    if _is_under_way(same, request):
         return  # our answer was lost: it is being worked on
     if earlier.filter(received_at__gt=request.received_at - _HOUR).count() >= settings.PKI_REQUESTS_PER_HOUR:
         raise requests.BadRequest(
             f"More than {settings.PKI_REQUESTS_PER_HOUR} certificate requests within an hour."
         )
-    _supersede(station.pk, request.received_at)
+    _supersede(station.pk, request.purpose, request.received_at)
     CertificateRequest.objects.create(
         tenant_id=station.tenant_id,
         charge_point_id=station.pk,
+        purpose=request.purpose,
+        ocpp_request_id=request.request_id,
+        wanted_root=asdict(request.root) if request.root is not None else None,
         received_at=request.received_at,
         csr=read.pem,
         digest=read.digest,
@@ -94,6 +113,22 @@ def _take_in(request: SigningRequest, station: ChargePoint) -> None:
         key=read.key[:40],
         next_attempt_at=request.received_at,
     )
+
+
+def _is_under_way(same: QuerySet[CertificateRequest], request: SigningRequest) -> bool:
+    """Whether a repeat is being worked on; the charger may have given it another number meanwhile."""
+    row = same.order_by("-pk").first()
+    if row is not None and row.ocpp_request_id != request.request_id:
+        same.filter(pk=row.pk).update(ocpp_request_id=request.request_id, updated_at=request.received_at)
+    return row is not None
+
+
+def _check_for_vehicles(csr: str) -> requests.Request:
+    """Vehicles of ISO 15118 check ECDSA only; whose it must be is for the provider to say.  Raises BadRequest."""
+    read = requests.read(csr)
+    if read.family != keys.KeyFamily.EC:
+        raise requests.BadRequest(f"The key is {read.key}; a certificate for vehicles needs an ECDSA key.")
+    return read
 
 
 def check(csr: str, station: ChargePoint) -> requests.Request:
@@ -112,9 +147,11 @@ def check(csr: str, station: ChargePoint) -> requests.Request:
     return read
 
 
-def _supersede(charge_point_id: int, now: datetime) -> None:
+def _supersede(charge_point_id: int, purpose: str, now: datetime) -> None:
     """The newest request counts: what was signed for those before it and not delivered is of no use."""
-    older = CertificateRequest.objects.filter(charge_point_id=charge_point_id, state__in=_OPEN)
+    older = CertificateRequest.objects.filter(
+        charge_point_id=charge_point_id, purpose=purpose, state__in=_OPEN
+    )
     Certificate.objects.filter(request__in=older, state=CertificateState.ISSUED).update(
         state=CertificateState.SUPERSEDED, superseded_at=now, updated_at=now
     )
@@ -188,7 +225,9 @@ def try_again(*, actor: Actor, request: CertificateRequest) -> CertificateReques
     rows = CertificateRequest.objects.select_related("charge_point", "certificate")
     rows = rows.select_for_update(of=("self",), no_key=True)
     row: CertificateRequest | None = rows.filter(pk=request.pk, state=State.FAILED).first()
-    newer = CertificateRequest.objects.filter(charge_point_id=request.charge_point_id, pk__gt=request.pk)
+    newer = CertificateRequest.objects.filter(
+        charge_point_id=request.charge_point_id, purpose=request.purpose, pk__gt=request.pk
+    )
     if row is None or newer.exists():
         raise errors.RequestDecided(
             "Only the newest request of a charger can be tried again, after it failed."

@@ -28,6 +28,16 @@ CHANGE = "certificates.change"
 FALLBACK = timedelta(days=31)
 #: Certificates that a charger may come with.
 GOOD = (CertificateState.ISSUED, CertificateState.DELIVERED, CertificateState.INSTALLED)
+#: Roots of others that are kept here.
+FOREIGN_ROOTS = (
+    CertificateKind.MANUFACTURER_ROOT,
+    CertificateKind.CENTRAL_ROOT,
+    CertificateKind.V2G_ROOT,
+    CertificateKind.MO_ROOT,
+    CertificateKind.OEM_ROOT,
+)
+#: What was signed for somebody and can be taken back.
+REVOCABLE = (CertificateKind.CHARGER, CertificateKind.V2G, CertificateKind.SERVER)
 SERVER_DAYS = 90
 _SEEN_EVERY = timedelta(hours=1)
 
@@ -114,9 +124,17 @@ def good_of(charge_point: ChargePoint) -> QuerySet[Certificate]:
 
 
 # ---------------------------------------------------------------- issuing
-def keep_signed(signed: Signed, *, charge_point: ChargePoint, provider: str, csr_key: bytes) -> Certificate:
+def keep_signed(
+    signed: Signed,
+    *,
+    charge_point: ChargePoint,
+    provider: str,
+    csr_key: bytes,
+    kind: CertificateKind = CertificateKind.CHARGER,
+) -> Certificate:
     """Store what a provider has signed for a charger, after looking at it.
 
+    kind    `charger`, or `v2g` for what it shows to vehicles: nobody gets in here with that
     Raises  ProviderError  it has signed something else than it was asked for
     """
     try:
@@ -131,7 +149,7 @@ def keep_signed(signed: Signed, *, charge_point: ChargePoint, provider: str, csr
         **authorities.facts(made, issuer),
         tenant_id=charge_point.tenant_id,
         charge_point=charge_point,
-        kind=CertificateKind.CHARGER,
+        kind=kind,
         authority_id=signed.authority_id,
         provider=provider[:100],
         chain=chain,
@@ -216,12 +234,12 @@ def _check_hosts(hosts: Sequence[str]) -> None:
 def add_root(*, actor: Actor, tenant: Tenant, kind: str, pem: str) -> Certificate:
     """Keep a root of somebody else, so that it can be installed in chargers and is known where they list it.
 
-    kind    `manufacturer_root` or `central_root`
+    kind    one of FOREIGN_ROOTS
     Raises  PermissionRefused, Invalid
     """
     require(actor, CHANGE, tenant)
-    if kind not in (CertificateKind.MANUFACTURER_ROOT, CertificateKind.CENTRAL_ROOT):
-        raise errors.Invalid({"kind": "Must be manufacturer_root or central_root."})
+    if kind not in FOREIGN_ROOTS:
+        raise errors.Invalid({"kind": f"Must be one of {', '.join(FOREIGN_ROOTS)}."})
     if "PRIVATE KEY-----" in pem:
         raise errors.Invalid({"pem": "This holds a private key. Leave only the certificate."})
     try:
@@ -262,10 +280,10 @@ def revoke(
         require(actor, CHANGE, certificate)
     if reason not in RevocationReason.values:
         raise errors.Invalid({"reason": f"Must be one of {', '.join(RevocationReason.values)}."})
-    if certificate.kind not in (CertificateKind.CHARGER, CertificateKind.SERVER):
+    if certificate.kind not in REVOCABLE:
         raise errors.NotRevocable
     _revoke(actor, certificate, reason)
-    if certificate.authority_id is None:
+    if certificate.authority_id is None and certificate.kind != CertificateKind.V2G:
         _tell_provider(certificate, reason)
     return certificate
 

@@ -15,7 +15,7 @@ from chargepoints import profile_changes
 from chargepoints.admission import Evidence, Terms, Verdict, judge
 from chargepoints.choices import RefusalReason, RegistrationStatus, SecurityProfile
 from chargepoints.client_certificates import ClientCertificate, find_fault
-from chargepoints.keys import hash_key, verify_key
+from chargepoints.keys import hash_key, is_text, verify_key
 from chargepoints.models import ChargePoint, Connection
 from chargepoints.models.sites import is_strict, keeps_repairs
 from chargepoints.services.batch import Act, StationBatch
@@ -32,6 +32,7 @@ class Connect:
     """A handshake: somebody asks to speak for an identity.
 
     password     the Basic password as sent, None when there was no usable Authorization header
+    password_is_text  in this version of OCPP it is text, and not the bytes that a text may spell (2.0.1 A00.FR.205)
     username     the Basic user name; must equal the identity (OCPP security whitepaper A00.FR.204)
     certificate  the client certificate, whose signatures and path were checked
     """
@@ -42,6 +43,7 @@ class Connect:
     ocpp_version: str
     username: bytes | None = None
     password: bytes | None = None
+    password_is_text: bool = False
     is_secure: bool = False
     certificate: ClientCertificate | None = None
     remote_address: str = ""
@@ -50,7 +52,10 @@ class Connect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connected:
-    """The handshake succeeded. `replaced` names the socket that it displaces: (node, token)."""
+    """The handshake succeeded. `replaced` names the socket that it displaces: (node, token).
+
+    certificate_names  the common names of the certificate by which it was let in; empty: by none
+    """
 
     charge_point_id: int
     tenant_id: int
@@ -60,6 +65,7 @@ class Connected:
     was_accepted: bool
     strict_schema: bool
     keeps_repairs: bool = True
+    certificate_names: tuple[str, ...] = ()
     replaced: tuple[uuid.UUID, uuid.UUID] | None
 
 
@@ -105,7 +111,10 @@ def decide_connect(request: Connect, batch: StationBatch) -> Connected | Refused
     if verdict.profile == SecurityProfile.TLS_CERTIFICATE and request.certificate is not None:
         batch.part(ShownCertificates).used(request.certificate, request.received_at)
     station = _settle_profile(request, station, verdict, presence, batch)
-    return _take_over(request, _settle_key(request, station, presence), verdict.profile, batch)
+    done = _take_over(request, _settle_key(request, station, presence), verdict.profile, batch)
+    if verdict.profile == SecurityProfile.TLS_CERTIFICATE and request.certificate is not None:
+        done = replace(done, certificate_names=request.certificate.common_names)
+    return done
 
 
 def _check(request: Connect, station: Station | None, presence: Presence) -> Verdict:
@@ -117,6 +126,7 @@ def _check(request: Connect, station: Station | None, presence: Presence) -> Ver
         is_secure=request.is_secure,
         username=request.username,
         password=request.password,
+        is_text=request.password_is_text,
         certificate=request.certificate,
     )
     return judge(evidence, _terms(station, presence))
@@ -176,7 +186,7 @@ def _settle_key(request: Connect, station: Station, presence: Presence) -> Stati
     """The first login after an unconfirmed key change decides which key stays (security whitepaper A01)."""
     if not station.pending_key_hash or request.password is None:
         return station
-    proven = verify_key(request.password, station.pending_key_hash)
+    proven = verify_key(request.password, station.pending_key_hash, text_only=request.password_is_text)
     key_hash = station.pending_key_hash if proven else station.key_hash
     rows = ChargePoint.objects.filter(pk=station.id, pending_key_hash=station.pending_key_hash)
     rows.update(key_hash=key_hash, pending_key_hash="", updated_at=request.received_at)
@@ -191,6 +201,8 @@ def _onboard(request: Connect, batch: StationBatch) -> Station | None:
     tenant = presence.host()
     if tenant is None or tenant.onboarding_mode == OnboardingMode.CLOSED:
         return None
+    if request.password and request.password_is_text and not is_text(request.password):
+        return None  # it could never sign in with it again
     waits = tenant.onboarding_mode == OnboardingMode.PENDING
     unknown = ChargePoint.objects.filter(tenant=tenant, registration_status=RegistrationStatus.PENDING)
     if waits and unknown.count() >= MAX_WAITING_CHARGE_POINTS:

@@ -1,9 +1,9 @@
-"""The roots that chargers hold (whitepaper M03–M05): as listed, and as taken or deleted since."""
+"""The certificates that chargers hold (whitepaper and 2.0.1 M03–M05): as listed, and as taken or deleted since."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from django.db.transaction import atomic
@@ -28,19 +28,44 @@ from chargepoints.services import authorities, fleet
 _KINDS = {
     CertificateUse.CENTRAL_SYSTEM: CertificateKind.CENTRAL_ROOT,
     CertificateUse.MANUFACTURER: CertificateKind.MANUFACTURER_ROOT,
+    CertificateUse.V2G_ROOT: CertificateKind.V2G_ROOT,
+    CertificateUse.MO_ROOT: CertificateKind.MO_ROOT,
+    CertificateUse.OEM_ROOT: CertificateKind.OEM_ROOT,
 }
+#: What chargers are asked for that list one kind at a time.
+_ONE_BY_ONE = (CertificateUse.CENTRAL_SYSTEM, CertificateUse.MANUFACTURER)
+_FOR_VEHICLES = (
+    CertificateUse.V2G_ROOT,
+    CertificateUse.MO_ROOT,
+    CertificateUse.OEM_ROOT,
+    CertificateUse.V2G_CHAIN,
+)
 _MOST = 100
+_MOST_ABOVE = 4  # 2.0.1 CertificateHashDataChainType
 
 
 # ---------------------------------------------------------------- what chargers answered
 @atomic
-def listed(charge_point_id: int, use: str, found: Iterable[HashData], *, at: datetime) -> int:
-    """A charger has listed what it holds for a use: this and nothing else; returns how many."""
+def listed(
+    charge_point_id: int,
+    use: str,
+    found: Iterable[HashData],
+    *,
+    at: datetime,
+    chains: Mapping[tuple[str, ...], Sequence[HashData]] | None = None,
+) -> int:
+    """A charger has listed what it holds for a use: this and nothing else; returns how many.
+
+    chains  for some of them, by their keys: the authorities that stand above them
+    """
     station = _station(charge_point_id)
     if station is None or use not in CertificateUse.values:
         return 0
     unique = {item.key(): item for item in found}
     rows = [_row(station, use, item, at, is_reported=True) for item in list(unique.values())[:_MOST]]
+    for row in rows:
+        if above := (chains or {}).get(name_of(row).key()):
+            row.chain = [_shortened(item) for item in above[:_MOST_ABOVE]]
     InstalledCertificate.objects.filter(charge_point=station, use=use).delete()
     InstalledCertificate.objects.bulk_create(rows)
     return len(rows)
@@ -95,6 +120,10 @@ def _row(
         is_reported=is_reported,
         updated_at=at,
     )
+
+
+def _shortened(item: HashData) -> dict[str, str]:
+    return {name: value[:128] for name, value in asdict(item).items()}
 
 
 def name_of(row: InstalledCertificate) -> HashData:
@@ -199,7 +228,10 @@ def _pem_for(station: ChargePoint, root: CertificateAuthority) -> str:
     if not root.cross_signed_pem:
         return root.pem
     checks = Variable.objects.filter(
-        charge_point=station, component="", name_key="additionalrootcertificatecheck", value__iexact="true"
+        charge_point=station,
+        component__in=("", "SecurityCtrlr"),
+        name_key="additionalrootcertificatecheck",
+        value__iexact="true",
     )
     return root.cross_signed_pem if checks.exists() else root.pem
 
@@ -271,28 +303,44 @@ def delete(*, actor: Actor, installed: InstalledCertificate, expires_in: int | N
 
     Raises  what `commands.queue` raises
     """
+    scope = {"scope": "plug_and_charge"} if installed.use in _FOR_VEHICLES else {}
     return commands.queue(
         actor=actor,
         charge_point=installed.charge_point,
         action="delete_certificate",
-        payload=installed.order,
+        payload={**installed.order, **scope},
         expires_in=expires_in,
     )
 
 
 @atomic
 def ask(*, actor: Actor, charge_point: ChargePoint, expires_in: int | None = None) -> list[Command]:
-    """Ask a charger for what it holds, of both uses.
+    """Ask a charger for what it holds: for everything, or one kind after the other where it lists no more at a time.
 
     Raises  what `commands.queue` raises
     """
+    kinds: list[dict[str, str]] = [{"certificate_type": use.value} for use in _ONE_BY_ONE]
     return [
         commands.queue(
             actor=actor,
             charge_point=charge_point,
-            action="get_installed_certificate_ids",
-            payload={"certificate_type": use},
+            action=_LIST,
+            payload=payload,
             expires_in=expires_in,
         )
-        for use in CertificateUse.values
+        for payload in ([{}] if _lists_everything(charge_point) else kinds)
     ]
+
+
+_LIST = "get_installed_certificate_ids"
+
+
+def _lists_everything(charge_point: ChargePoint) -> bool:
+    """Whether it can be asked for all kinds at once; one that never came may speak any version."""
+    if not charge_point.ocpp_version:
+        return False
+    try:
+        commands.check_order(charge_point, _LIST, {})
+    except errors.InvalidPayload:
+        return False
+    return True

@@ -1,20 +1,19 @@
-"""Certificates of ISO 15118 that chargers and vehicles ask for (2.0.1 M01, M02, M06, A02), as vendor messages.
+"""What chargers and vehicles ask about certificates of ISO 15118 (2.0.1 M01, M02, M06, A02; 2.1 M07).
 
 The provider was asked before, outside of the transaction.  A question that it cannot answer is not an error of the
 message: it is answered with the failure that the specification has for it, and what went wrong is kept for people.
+OCPP 1.6 says the same in vendor messages.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
-from django.conf import settings
-
-from chargepoints.choices import Via
-from chargepoints.models import Command
+from chargepoints.choices import CertificatePurpose
+from chargepoints.models import FrameAnomaly
 from chargepoints.plug_and_charge import (
     MAX_CSR,
     MAX_EXI,
@@ -27,7 +26,7 @@ from chargepoints.plug_and_charge import (
     read_ocsp_request,
     text_of,
 )
-from chargepoints.services.batch import StationBatch
+from chargepoints.services.batch import Act, FromCharger, StationBatch
 from chargepoints.services.certificate_requests import SIGN, SigningRequest
 from chargepoints.services.vendor_messages import (
     Handler,
@@ -36,7 +35,6 @@ from chargepoints.services.vendor_messages import (
     VendorMessageRefused,
 )
 
-DELIVERY_LIFE = timedelta(days=1)
 ACTIONS = ("Install", "Update")
 
 
@@ -45,6 +43,54 @@ def problem_of(prepared: object) -> str:
     return (str(prepared) or type(prepared).__name__) if isinstance(prepared, Exception) else ""
 
 
+# ---------------------------------------------------------------- messages of their own (2.x)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question(FromCharger):
+    """A question of a charger to which the provider has answered already, or failed to.
+
+    action  as the message is called
+    about   what it was about, in words, for people
+    """
+
+    action: str
+    about: str
+    prepared: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What the provider said; or why it said nothing."""
+
+    value: Any = None
+    problem: str = ""
+
+
+def decide_question(request: Question, batch: StationBatch) -> Reply:
+    """Hand the answer over, or keep for people why there is none."""
+    if problem := problem_of(request.prepared):
+        batch.add(trouble(request, action=request.action, problem=problem, frame=request.about))
+        return Reply(problem=problem)
+    return Reply(value=request.prepared)
+
+
+def trouble(request: FromCharger, *, action: str, problem: str, frame: str) -> FrameAnomaly:
+    """A question that stayed without an answer, as people see it."""
+    return FrameAnomaly(
+        tenant_id=request.tenant_id,
+        charge_point_id=request.charge_point_id,
+        received_at=request.received_at,
+        action=action,
+        message_id=request.message_id[:64],
+        frame=frame,
+        problem=problem[:500],
+        was_served=True,
+    )
+
+
+QUESTION: Act[Question, StationBatch] = Act(decide_question)
+
+
+# ---------------------------------------------------------------- vendor messages (1.6)
 def reading(prepare: Callable[[VendorMessage], Any]) -> Callable[[VendorMessage], Any]:
     """Return what is wrong with the message, or why the provider cannot answer, for the handler to say."""
 
@@ -113,31 +159,14 @@ def decide_ev_certificate(request: VendorMessage, batch: StationBatch) -> Vendor
 # --- SignCertificate ---
 
 
-@reading
-def ask_signature(request: VendorMessage) -> str | None:
-    """The certificate for vehicles that a charger asks for; None where it asks for the one of its connection."""
-    fields = request.fields()
-    csr = text_of(fields, "csr", MAX_CSR)
-    if fields.get("certificateType", V2G_CERTIFICATE) != V2G_CERTIFICATE:
-        return None
-    return get_provider().sign(csr, reference=f"charge-point-{request.charge_point_id}")
-
-
 def decide_signature(request: VendorMessage, batch: StationBatch) -> VendorAnswer:
-    """Accept, and deliver the chain in a message of ours; the certificate of the connection is for our authority.
-
-    Spec: 2.0.1 A02.FR.02–04
-    """
-    refuse_unreadable(request)
-    if request.prepared is None:
-        return _sign_for_connection(request, batch)
-    if problem := problem_of(request.prepared):
-        return _failed({"status": "Rejected"}, problem)
-    batch.add(_delivery(request))
-    return VendorAnswer.of({"status": "Accepted"})
-
-
-def _sign_for_connection(request: VendorMessage, batch: StationBatch) -> VendorAnswer:
+    """Take a request in; the certificate follows in a message of ours (2.0.1 A02.FR.02–04)."""
+    fields = request.fields()
+    try:
+        csr = text_of(fields, "csr", MAX_CSR)
+    except BadFields as error:
+        raise VendorMessageRefused(str(error)) from error
+    is_for_vehicles = fields.get("certificateType", V2G_CERTIFICATE) == V2G_CERTIFICATE
     done = SIGN.decide(
         SigningRequest(
             charge_point_id=request.charge_point_id,
@@ -145,26 +174,12 @@ def _sign_for_connection(request: VendorMessage, batch: StationBatch) -> VendorA
             received_at=request.received_at,
             message_id=request.message_id,
             ocpp_version=request.ocpp_version,
-            csr=request.fields()["csr"],
+            csr=csr,
+            purpose=CertificatePurpose.V2G.value if is_for_vehicles else "",
         ),
         batch,
     )
     return VendorAnswer.of({"status": "Accepted" if done.is_accepted else "Rejected"})
-
-
-def _delivery(request: VendorMessage) -> Command:
-    return Command(
-        tenant_id=request.tenant_id,
-        charge_point_id=request.charge_point_id,
-        action="certificate_signed",
-        payload={"certificate_chain": request.prepared, "scope": "plug_and_charge"},
-        requested_by_name="Plug & Charge",
-        requested_via=Via.JOB,
-        created_at=request.received_at,
-        expires_at=request.received_at + DELIVERY_LIFE,
-        waits_for_connection=True,
-        timeout_s=settings.OCPP_CALL_TIMEOUT_S,
-    )
 
 
 def want_whole(request: VendorMessage, batch: StationBatch) -> None:
@@ -180,5 +195,5 @@ def _failed(fields: dict[str, Any], problem: str) -> VendorAnswer:
 HANDLERS: tuple[tuple[str, str, Handler], ...] = (
     (VENDOR_ID, "GetCertificateStatus", Handler(decide_status, prepare=ask_status)),
     (VENDOR_ID, "Get15118EVCertificate", Handler(decide_ev_certificate, prepare=ask_ev_certificate)),
-    (VENDOR_ID, "SignCertificate", Handler(decide_signature, want_whole, prepare=ask_signature)),
+    (VENDOR_ID, "SignCertificate", Handler(decide_signature, want_whole)),
 )

@@ -7,10 +7,12 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
+from chargepoints import security_events
 from chargepoints.choices import RegistrationStatus, Via
 from chargepoints.configuring import AFTER_BOOT
 from chargepoints.models import ChargePoint, Command
 from chargepoints.selectors import PROFILE_COLUMNS, chosen_profile, put_profile
+from chargepoints.services import reports
 from chargepoints.services.batch import Act, FromCharger, StationBatch
 from csms_project.common.events import EventRow, event
 
@@ -20,19 +22,27 @@ MAX_CLOCK_OFFSET_S = 2**31 - 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Boot(FromCharger):
-    """A charge point has started; `details` maps our field names to what it said of itself."""
+    """A charge point has started; `details` maps our field names to what it said of itself.
+
+    certificate_names  common names of the certificate that must carry its serial number; empty: none must
+    """
 
     details: dict[str, str] = field(default_factory=dict)
     reason: str = ""
+    certificate_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Booted:
-    """Answer to a boot; `interval_s` is the heartbeat interval, or the time to wait before booting again."""
+    """Answer to a boot; `interval_s` is the heartbeat interval, or the time to wait before booting again.
+
+    is_foreign  it came with the certificate of another charger: its socket must end
+    """
 
     status: RegistrationStatus
     interval_s: int
     at: datetime
+    is_foreign: bool = False
 
 
 def want_boot(request: Boot, batch: StationBatch) -> None:
@@ -46,6 +56,8 @@ def decide_boot(request: Boot, batch: StationBatch) -> Booted:
     A repeat is harmless. A boot in the middle of a session does not close it.  Spec: OCPP 1.6 §4.2
     """
     row = batch.charge_point(request.charge_point_id)
+    if _is_foreign(request, row):
+        return _turn_away(request, batch)
     _note_firmware_change(request, row, batch)
     for name, value in request.details.items():
         setattr(row, name, value)
@@ -64,6 +76,39 @@ def decide_boot(request: Boot, batch: StationBatch) -> Booted:
     if status is RegistrationStatus.ACCEPTED and _auto_configure(row):
         batch.add(_read_configuration(row, request))
     return Booted(status=status, interval_s=heartbeat_interval_s(row), at=request.received_at)
+
+
+def _is_foreign(request: Boot, row: ChargePoint) -> bool:
+    """Whether the certificate is not the one of this serial number, and nobody has said that it may carry another name.
+
+    Spec: 2.0.1 B01.FR.11
+    """
+    serial = request.details.get("serial_number", "").strip().casefold()
+    names = {name.strip().casefold() for name in request.certificate_names}
+    return bool(serial and names and serial not in names and not row.certificate_name)
+
+
+def _turn_away(request: Boot, batch: StationBatch) -> Booted:
+    """Nothing of what it says of itself is believed (2.0.1 B01.FR.12)."""
+    names = " / ".join(f"“{name[:64]}”" for name in request.certificate_names)
+    report = reports.SecurityReport(
+        charge_point_id=request.charge_point_id,
+        tenant_id=request.tenant_id,
+        received_at=request.received_at,
+        message_id=request.message_id,
+        ocpp_version=request.ocpp_version,
+        type=security_events.FOREIGN_CERTIFICATE,
+        at=None,
+        tech_info=f"The certificate is that of {names}, the charger's serial number is "
+        f"“{request.details['serial_number'][:64]}”."[:255],
+    )
+    reports.decide_security_event(report, batch)
+    return Booted(
+        status=RegistrationStatus.REJECTED,
+        interval_s=max(MIN_INTERVAL_S, settings.OCPP_PENDING_INTERVAL_S),
+        at=request.received_at,
+        is_foreign=True,
+    )
 
 
 def _choose_profile(row: ChargePoint, batch: StationBatch) -> bool:

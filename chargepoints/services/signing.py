@@ -7,24 +7,42 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta
+from typing import Any
 
+from django.db.models import Q
 from django.db.transaction import atomic
 
 from accounts.choices import SigningPolicy
 from accounts.permissions import Actor
-from chargepoints import certifying, commands, errors
-from chargepoints.certificate_providers import Order, ProviderError, SigningRefused, get_provider
+from chargepoints import certifying, commands, errors, plug_and_charge
+from chargepoints.certificate_providers import Order, ProviderError, Signed, SigningRefused, get_provider
+from chargepoints.choices import (
+    CertificateKind,
+    CertificatePurpose,
+    CertificateState,
+    CommandStatus,
+    SecurityProfile,
+    Via,
+)
 from chargepoints.choices import CertificateRequestState as State
-from chargepoints.choices import CertificateState, CommandStatus, SecurityProfile, Via
 from chargepoints.models import CertificateRequest, ChargePoint, Command, Variable
 from chargepoints.pki import reading, requests
+from chargepoints.pki.reading import HashData
 from chargepoints.services import certificates
+from chargepoints.services.certificate_requests import FOR_VEHICLES
 from csms_project.common import events
 
 logger = logging.getLogger(__name__)
 
-#: CertificateSigned of the whitepaper (§5.1), unless CertificateSignedMaxChainSize says less.
+#: CertificateSigned of the whitepaper (§5.1), unless the charger's configuration says less: as 1.6 and 2.x call it.
 MAX_CHAIN = 10_000
+_CHAIN_LIMITS = (("", "certificatesignedmaxchainsize"), ("SecurityCtrlr", "maxcertificatechainsize"))
+#: What a request is for → the argument of the delivery that says so.
+_SCOPES = {
+    CertificatePurpose.CONNECTION: "connection",
+    CertificatePurpose.V2G: "plug_and_charge",
+    CertificatePurpose.V2G_20: "plug_and_charge_20",
+}
 MAX_SIGNING_ATTEMPTS = 12
 #: A delivery waits so long for a charger that is offline, and is then given anew.
 DELIVERY_WAIT = timedelta(days=1)
@@ -50,36 +68,62 @@ def _sign(pk: int, now: datetime) -> int:
     if row.decided_at is None and (reason := _needs_a_person(station)):
         _hold(row, reason)
         return 1
-    provider = get_provider()
-    order = Order(
-        reference=f"request-{row.pk}",
-        csr=row.csr,
-        common_name=row.common_name,
-        organization=row.organization,
-        valid_days=station.tenant.certificate_days,
-    )
+    is_for_vehicles = row.purpose in FOR_VEHICLES
     try:
         # No transaction is open while somebody else is asked.
-        signed = provider.sign(order)
+        signed = _ask_vehicles_provider(row) if is_for_vehicles else _ask_authority(row)
         with atomic():
             locked = _find(pk, State.RECEIVED, lock=True)
             if locked is None:  # superseded or refused meanwhile
                 return 1
             key = reading.public_bytes(requests.read(row.csr).csr.public_key())
             locked.certificate = certificates.keep_signed(
-                signed, charge_point=station, provider=provider.name, csr_key=key
+                signed,
+                charge_point=station,
+                provider=_PLUG_AND_CHARGE if is_for_vehicles else get_provider().name,
+                csr_key=key,
+                kind=CertificateKind.V2G if is_for_vehicles else CertificateKind.CHARGER,
             )
             locked.state, locked.problem, locked.attempts = State.SIGNED, "", 0
             locked.next_attempt_at = now
             locked.save()
     except SigningRefused as error:
         _fail(row, str(error), now)
-    except ProviderError as error:
+    except (ProviderError, plug_and_charge.ProviderError) as error:
         _try_again(row, str(error), now)
     except Exception as error:  # an outside provider may raise anything; its requests must not hold up others
         logger.exception("certificate.provider_failed", extra={"request": pk})
         _try_again(row, f"The certificate authority failed: {type(error).__name__}.", now)
     return 1
+
+
+_PLUG_AND_CHARGE = "Plug & Charge provider"
+
+
+def _ask_authority(row: CertificateRequest) -> Signed:
+    order = Order(
+        reference=f"request-{row.pk}",
+        csr=row.csr,
+        common_name=row.common_name,
+        organization=row.organization,
+        valid_days=row.charge_point.tenant.certificate_days,
+    )
+    return get_provider().sign(order)
+
+
+def _ask_vehicles_provider(row: CertificateRequest) -> Signed:
+    order = plug_and_charge.SigningOrder(
+        csr=row.csr,
+        reference=f"request-{row.pk}",
+        purpose=row.purpose,
+        root=HashData(**row.wanted_root) if row.wanted_root else None,
+    )
+    text = plug_and_charge.get_provider().sign_order(order)
+    try:
+        own, *above = [reading.to_pem(item) for item in reading.load_all(text)]
+    except reading.UnreadableCertificate as error:
+        raise ProviderError("The provider has answered with something that is no certificate.") from error
+    return Signed(certificate=own, chain="".join(above), issuer=above[0] if above else "")
 
 
 def _find(pk: int, state: State, *, lock: bool = False) -> CertificateRequest | None:
@@ -137,16 +181,20 @@ def _deliver(pk: int, now: datetime) -> int:
     station, actor = row.charge_point, Actor.system("certificates", via=Via.JOB)
     chain = fitting_chain(row.certificate.full_chain, limit=chain_limit(station))
     if not chain:
-        _fail(row, "The charger takes no certificate of this size (CertificateSignedMaxChainSize).", now)
+        names = "CertificateSignedMaxChainSize, MaxCertificateChainSize"
+        _fail(row, f"The charger takes no certificate of this size ({names}).", now)
         return 1
-    _withdraw_older(station, actor)
+    payload = {"certificate_chain": chain, **_scope(row)}
+    if row.ocpp_request_id is not None:
+        payload["request_number"] = row.ocpp_request_id
+    _withdraw_older(station, payload.get("scope"), actor)
     try:
         with atomic():
             command = commands.queue(
                 actor=actor,
                 charge_point=station,
                 action="certificate_signed",
-                payload={"certificate_chain": chain},
+                payload=payload,
                 expires_in=int(DELIVERY_WAIT.total_seconds()),
             )
             CertificateRequest.objects.filter(pk=pk, state=State.SIGNED).update(
@@ -157,12 +205,19 @@ def _deliver(pk: int, now: datetime) -> int:
     return 1
 
 
-def _withdraw_older(station: ChargePoint, actor: Actor) -> None:
+def _scope(row: CertificateRequest) -> dict[str, Any]:
+    """What the certificate is for, as the charger has said (2.0.1 A02.FR.14)."""
+    return {"scope": _SCOPES[CertificatePurpose(row.purpose)]} if row.purpose else {}
+
+
+def _withdraw_older(station: ChargePoint, scope: object, actor: Actor) -> None:
     """A delivery that still waits would bring a certificate that is out of date."""
     rows = Command.objects.select_related("charge_point").filter(
         charge_point=station, action="certificate_signed", status=CommandStatus.QUEUED
     )
     for command in rows:
+        if command.payload.get("scope") != scope:
+            continue
         try:
             commands.cancel(actor=actor, command=command)
         except errors.CommandNotCancellable:
@@ -171,13 +226,12 @@ def _withdraw_older(station: ChargePoint, actor: Actor) -> None:
 
 def chain_limit(station: ChargePoint) -> int:
     """Characters that the charger takes, as it has told us."""
-    value = (
-        Variable.objects.filter(charge_point=station, component="", name_key="certificatesignedmaxchainsize")
-        .values_list("value", flat=True)
-        .first()
-    )
-    text = (value or "").strip()
-    return min(int(text), MAX_CHAIN) if text.isdecimal() and int(text) > 0 else MAX_CHAIN
+    names = Q()
+    for component, name in _CHAIN_LIMITS:
+        names |= Q(component__iexact=component, name_key=name)
+    rows = Variable.objects.filter(names, charge_point=station, attribute="Actual").order_by("-updated_at")
+    text = (rows.values_list("value", flat=True).first() or "").strip()
+    return min(int(text), MAX_CHAIN) if text.isdecimal() and 0 < len(text) < 10 and int(text) else MAX_CHAIN
 
 
 def fitting_chain(full: str, *, limit: int) -> str:

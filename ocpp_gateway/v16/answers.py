@@ -11,9 +11,9 @@ from django.utils import timezone
 from chargepoints.charging import following
 from chargepoints.choices import CommandStatus
 from chargepoints.models import Command
-from chargepoints.pki.reading import HashData
 from chargepoints.services import charging_profiles, installed_certificates, local_list
 from chargepoints.services.variables import Entry, store_snapshot, store_unknown, store_value
+from ocpp_gateway import certificate_answers
 from ocpp_gateway.outcome import Effect, Outcome, outcome_of_status
 from ocpp_gateway.v16 import plug_and_charge
 from ocpp_gateway.wire.timestamps import parse_timestamp
@@ -41,12 +41,7 @@ _SENTENCES = {
     ("SignedUpdateFirmware", "AcceptedCanceled"): "An earlier update was cancelled for this one.",
     ("SignedUpdateFirmware", "InvalidCertificate"): "The charger does not trust the signing certificate.",
     ("SignedUpdateFirmware", "RevokedCertificate"): "The signing certificate has been revoked.",
-    ("GetInstalledCertificateIds", "NotFound"): "The charger holds no certificate of this kind.",
-    ("InstallCertificate", "Failed"): "The certificate is good, but the charger could not install it.",
-    ("InstallCertificate", "Rejected"): "The charger finds the certificate wrong, or has no room for it.",
-    ("DeleteCertificate", "Failed"): "The charger could not delete the certificate, or needs it itself.",
-    ("DeleteCertificate", "NotFound"): "The charger has no such certificate.",
-    ("CertificateSigned", "Rejected"): "The charger finds the certificate wrong.",
+    **certificate_answers.SENTENCES,
     ("TriggerMessage", "NotImplemented"): "The charger cannot send this message on request.",
     ("ExtendedTriggerMessage", "NotImplemented"): "The charger cannot send this message on request.",
 }
@@ -56,7 +51,7 @@ def read_answer(action: str, request: Payload, response: Payload) -> Outcome:
     """What a CALLRESULT means: our state, and what it tells us about the charger."""
     inner = plug_and_charge.unwrap(request, response) if action == "DataTransfer" else None
     if inner is not None:
-        return _read_inner(*inner)
+        return _read_inner(request, *inner)
     status = outcome_of_status(response.get("status"))
     if action == "GetLocalListVersion" and _version(response) == local_list.NOT_SUPPORTED:
         status = CommandStatus.NOT_SUPPORTED
@@ -66,7 +61,7 @@ def read_answer(action: str, request: Payload, response: Payload) -> Outcome:
     return Outcome(status=status, summary=summary, effects=_effects(action, request, response))
 
 
-def _read_inner(action: str, response: Payload) -> Outcome:
+def _read_inner(request: Payload, action: str, response: Payload) -> Outcome:
     """The answer inside a vendor message of Plug & Charge."""
     given = response.get("status")
     if not isinstance(given, str):
@@ -78,9 +73,14 @@ def _read_inner(action: str, response: Payload) -> Outcome:
                 "details": {},
             },
         )
-    listed = plug_and_charge.tell_certificates(response) if action == "GetInstalledCertificateIds" else ""
+    listed = certificate_answers.tell_chains(response) if action == "GetInstalledCertificateIds" else ""
     sentence = _SENTENCES.get((action, given), "")
-    return Outcome(status=outcome_of_status(given), summary="\n".join(filter(None, (listed, sentence))))
+    asked = plug_and_charge.asked_in(request)
+    return Outcome(
+        status=outcome_of_status(given),
+        summary="\n".join(filter(None, (listed, sentence))),
+        effects=certificate_answers.effects(action, asked, response),
+    )
 
 
 def _effects(action: str, request: Payload, response: Payload) -> Sequence[Effect]:
@@ -98,10 +98,8 @@ def _effects(action: str, request: Payload, response: Payload) -> Sequence[Effec
             return [partial(_keep_list_version, request.get("listVersion"))]
         case "GetInstalledCertificateIds" if status in ("Accepted", "NotFound"):
             return [partial(_keep_roots, request, response)]
-        case "InstallCertificate" if status == "Accepted":
-            return [partial(_keep_root, request)]
-        case "DeleteCertificate" if status in ("Accepted", "NotFound"):
-            return [partial(_drop_root, request)]
+        case "InstallCertificate" | "DeleteCertificate":
+            return certificate_answers.effects(action, request, response)
         case "ClearChargingProfile" if status == "Unknown":
             return [following.nothing_matched]
         case "GetCompositeSchedule" if status == "Accepted":
@@ -157,28 +155,8 @@ def _keep_list_version(version: object, command: Command) -> None:
 
 def _keep_roots(request: Payload, response: Payload, command: Command) -> None:
     use, found = str(request.get("certificateType", "")), response.get("certificateHashData") or ()
-    names = [_hash_data(item) for item in found if isinstance(item, Mapping)]
+    names = [certificate_answers.hash_data(item) for item in found if isinstance(item, Mapping)]
     installed_certificates.listed(command.charge_point_id, use, names, at=timezone.now())
-
-
-def _keep_root(request: Payload, command: Command) -> None:
-    use, pem = str(request.get("certificateType", "")), str(request.get("certificate", ""))
-    installed_certificates.taken(command.charge_point_id, use, pem, at=timezone.now())
-
-
-def _drop_root(request: Payload, command: Command) -> None:
-    name = request.get("certificateHashData")
-    if isinstance(name, Mapping):
-        installed_certificates.deleted(command.charge_point_id, _hash_data(name))
-
-
-def _hash_data(item: Mapping[str, Any]) -> HashData:
-    return HashData(
-        algorithm=str(item.get("hashAlgorithm", "")),
-        issuer_name_hash=str(item.get("issuerNameHash", "")),
-        issuer_key_hash=str(item.get("issuerKeyHash", "")),
-        serial_number=str(item.get("serialNumber", "")),
-    )
 
 
 def _keep_schedule(request: Payload, response: Payload, command: Command) -> None:

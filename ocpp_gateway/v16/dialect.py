@@ -15,4 +15,5 @@ DIALECT = Dialect(
     read_answer=read_answer,
     asked_message=asked_message,
     tag_length=TAG_LENGTH,
+    text_passwords=False,
 )

@@ -19,6 +19,7 @@ from ocpp_gateway.wire.errors import V201
 Payload = dict[str, Any]
 
 TRIGGER = "SignV2GCertificate"
+_LISTED = (*ISO_ROOTS, "V2GCertificateChain")
 
 
 def wrap(action: str, name: str, payload: Payload, call: Payload) -> Payload | None:
@@ -41,7 +42,7 @@ def _inner(action: str, payload: Payload, call: Payload) -> Payload | None:
     match action:
         case "install_certificate" if payload["certificate_type"] in ISO_ROOTS:
             return call
-        case "get_installed_certificate_ids" if payload["certificate_type"] in ISO_ROOTS:
+        case "get_installed_certificate_ids" if payload.get("certificate_type") in _LISTED:
             return {"certificateType": [payload["certificate_type"]]}
         case "delete_certificate" if payload.get("scope") == "plug_and_charge":
             return call
@@ -69,17 +70,8 @@ def unwrap(request: Payload, response: Payload) -> tuple[str, Payload] | None:
     return str(request.get("messageId", "")), dict(found) if isinstance(found, Mapping) else {}
 
 
-def tell_certificates(answer: Payload) -> str:
-    """GetInstalledCertificateIds: one line for each certificate."""
-    chains = answer.get("certificateHashDataChain")
-    lines = []
-    for chain in chains if isinstance(chains, list) else ():
-        if isinstance(chain, Mapping):
-            hashes = chain.get("certificateHashData")
-            hashes = hashes if isinstance(hashes, Mapping) else {}
-            lines.append(
-                f"{chain.get('certificateType')}: serial number {hashes.get('serialNumber')}, "
-                f"{hashes.get('hashAlgorithm')}, issuer name {hashes.get('issuerNameHash')}, "
-                f"issuer key {hashes.get('issuerKeyHash')}."
-            )
-    return "\n".join(lines)
+def asked_in(request: Payload) -> Payload:
+    """The message inside an order of ours."""
+    data = request.get("data")
+    found = read_json(data) if isinstance(data, str) else data
+    return dict(found) if isinstance(found, Mapping) else {}

@@ -90,7 +90,7 @@ def test_root_listed_twice_in_two_spellings_is_one(charge_point: ChargePoint) ->
 
 
 def test_list_for_an_unknown_use_or_charger_changes_nothing(charge_point: ChargePoint) -> None:
-    assert installed_certificates.listed(charge_point.pk, "V2GRootCertificate", [STRANGE], at=T0) == 0
+    assert installed_certificates.listed(charge_point.pk, "CafeRootCertificate", [STRANGE], at=T0) == 0
     assert installed_certificates.listed(0, OURS, [STRANGE], at=T0) == 0
     assert held(charge_point) == []
 

@@ -44,7 +44,21 @@ def test_severity_is_that_of_the_whitepaper_and_unknown_types_are_critical() -> 
 
 
 @pytest.mark.parametrize(
-    "kind", ["invalidmessages", " InvalidMessages ", "FailedToAuthenticateAtCsms", "InvalidCsmsCertificate"]
+    "kind",
+    [
+        "MaintenanceLoginAccepted",
+        "MaintenanceLoginFailed",
+        "InvalidCsmsCertificate",
+        "InvalidChargingStationCertificate",
+        "DiscardedRenewedClientCertificate",
+    ],
+)
+def test_severity_of_what_2x_adds_is_that_of_its_list(kind: str) -> None:
+    assert security_events.severity_of(kind) == "critical"
+
+
+@pytest.mark.parametrize(
+    "kind", ["invalidmessages", " InvalidMessages ", "FailedToAuthenticateAtCsms", "CsmsFailedToAuthenticate"]
 )
 def test_other_spellings_are_known(kind: str) -> None:
     assert security_events.severity_of(kind) == "normal"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
-from accounts.choices import AuthorizationStatus, TokenType
+from accounts.choices import TokenType
 from accounts.services.authorization import Authorization, authorize, token_key
 from chargepoints.services.batch import Act, FromCharger
 from csms_project.common import bulk
@@ -24,10 +25,14 @@ OFFLINE_AFTER = timedelta(minutes=2)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authorize(FromCharger):
-    """May this token charge?  Spec: OCPP 1.6 §4.1"""
+    """May this token charge?  Spec: OCPP 1.6 §4.1; 2.0.1 C01, C07
+
+    contract  what the provider said of the contract that a vehicle has shown (`plug_and_charge`); None: none was shown
+    """
 
     id_token: str
     token_type: str = TokenType.ISO14443
+    contract: Any = None
 
 
 def want_authorize(request: Authorize, batch: SessionBatch) -> None:
@@ -48,9 +53,6 @@ def decide_authorize(request: Authorize, batch: SessionBatch) -> Authorization:
 
 
 def authorize_token(request: FromCharger, value: str, type: str, batch: SessionBatch) -> Authorization:
-    """Decide about a token.  Where a button starts sessions nobody has one: 2.0.1 C02.FR.02."""
-    if type == TokenType.NO_AUTHORIZATION and not value:
-        return Authorization(status=AuthorizationStatus.ACCEPTED, type=type)
     station = batch.charge_point(request.charge_point_id)
     tenant = station.tenant
     return authorize(

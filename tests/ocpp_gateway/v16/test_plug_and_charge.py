@@ -11,16 +11,28 @@ from pytest_django import Settings
 
 from accounts.models import Tenant
 from chargepoints import plug_and_charge
-from chargepoints.choices import CommandStatus
+from chargepoints.choices import CertificateKind, CommandStatus
 from chargepoints.command_specs import clean
-from chargepoints.models import CertificateRequest, ChargePoint, Command, FrameAnomaly
+from chargepoints.models import (
+    Certificate,
+    CertificateRequest,
+    ChargePoint,
+    Command,
+    FrameAnomaly,
+    InstalledCertificate,
+    SecurityEvent,
+)
+from chargepoints.pki import reading
 from chargepoints.plug_and_charge import Contract, ContractStatus, FixedProvider, ProviderError
+from chargepoints.services import signing
+from chargepoints.services.certificates import find_valid_certificate
 from ocpp_gateway.outcome import CannotSend
 from ocpp_gateway.v16.answers import read_answer
 from ocpp_gateway.v16.commands import asked_message, to_call
 from ocpp_gateway.wire import schemas
 from ocpp_gateway.wire.errors import V201
 from tests import factories
+from tests.chargepoints.certs import csr_pem, rsa_key
 from tests.factories import T0
 from tests.ocpp_gateway.v16.helpers import Csms, Payload
 
@@ -242,16 +254,43 @@ def test_without_a_provider_the_refusal_is_the_specifications(
 def test_signed_certificate_for_vehicles_is_delivered_in_a_message_of_ours(
     csms: Csms, charge_point: ChargePoint, provider: type[Provider]
 ) -> None:
-    answer = say(csms, charge_point, "SignCertificate", {"csr": "x", "certificateType": "V2GCertificate"})
+    csr = csr_pem(common_name="SECC-1", organization=None)
+    answer = say(csms, charge_point, "SignCertificate", {"csr": csr, "certificateType": "V2GCertificate"})
 
     assert answer == {"status": "Accepted"}
+    signing.process_due(csms.now)
     command = Command.objects.get()
     action, payload = to_call(command.action, command.payload)
     assert (action, payload["messageId"]) == ("DataTransfer", "CertificateSigned")
-    assert json.loads(payload["data"]) == {
-        "certificateChain": FixedProvider.CHAIN,
-        "certificateType": "V2GCertificate",
-    }
+    inner = json.loads(payload["data"])
+    assert inner["certificateType"] == "V2GCertificate"
+    (own,) = reading.load_all(inner["certificateChain"])  # the root itself is known to vehicles
+    assert "Trial V2G Root" in own.issuer.rfc4514_string()
+    row = Certificate.objects.get()
+    assert (row.kind, row.common_name, row.charge_point) == (CertificateKind.V2G, "SECC-1", charge_point)
+
+
+def test_certificate_for_vehicles_lets_nobody_in(
+    csms: Csms, charge_point: ChargePoint, provider: type[Provider]
+) -> None:
+    say(csms, charge_point, "SignCertificate", {"csr": csr_pem(), "certificateType": "V2GCertificate"})
+    signing.process_due(csms.now)
+
+    assert find_valid_certificate(fingerprint=Certificate.objects.get().fingerprint) is None
+
+
+def test_rsa_key_is_none_for_vehicles(
+    csms: Csms, charge_point: ChargePoint, provider: type[Provider]
+) -> None:
+    answer = say(
+        csms,
+        charge_point,
+        "SignCertificate",
+        {"csr": csr_pem(rsa_key()), "certificateType": "V2GCertificate"},
+    )
+
+    assert answer == {"status": "Rejected"}
+    assert "ECDSA" in SecurityEvent.objects.get().tech_info
 
 
 def test_request_for_the_certificate_of_the_connection_goes_to_our_authority(
@@ -399,6 +438,38 @@ def test_installed_certificates_are_told() -> None:
     assert outcome.summary == (
         "MORootCertificate: serial number 12345, SHA256, issuer name 65df, issuer key d503."
     )
+
+
+def test_installed_certificates_are_kept_as_those_of_2x(csms: Csms, charge_point: ChargePoint) -> None:
+    """A root that vehicles or contracts are known by stands in the same list as the others."""
+    hashes = {name: HASHES[name] for name in HASHES if name != "responderURL"}
+    chain = {"certificateType": "MORootCertificate", "certificateHashData": hashes}
+    order = csms.order(
+        charge_point, "get_installed_certificate_ids", {"certificate_type": "MORootCertificate"}
+    )
+    answer = {"status": "Accepted", "certificateHashDataChain": [chain]}
+    done = order.answer({"status": "Accepted", "data": json.dumps(answer)})
+
+    assert done.status == CommandStatus.ACCEPTED
+    held = InstalledCertificate.objects.get()
+    assert (held.use, held.serial_number) == ("MORootCertificate", "12345")
+    again = csms.order(charge_point, "delete_certificate", {**held.order, "scope": "plug_and_charge"})
+    again.answer({"status": "Accepted", "data": json.dumps({"status": "Accepted"})})
+    assert not InstalledCertificate.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("action", "given", "words"),
+    [
+        ("get_installed_certificate_ids", {}, "choose one"),
+        ("get_installed_certificate_ids", {"certificate_types": ["MORootCertificate"]}, "choose one"),
+        ("certificate_signed", {"certificate_chain": PEM, "request_number": 3}, "no numbers"),
+        ("certificate_signed", {"certificate_chain": PEM, "scope": "plug_and_charge_20"}, "15118-20"),
+    ],
+)
+def test_what_only_2x_can_say_is_not_sent_to_a_charger_of_16(action: str, given: Payload, words: str) -> None:
+    with pytest.raises(CannotSend, match=words):
+        to_call(action, clean(action, given))
 
 
 @pytest.mark.parametrize("data", [None, "no json", "[]", '{"other": 1}', '{"status": 7}'])
