@@ -17,6 +17,7 @@ from chargepoints.services import connections
 from chargepoints.services.connections import Connected, Refused
 from csms_project.common import metrics
 from ocpp_gateway import calls, peers
+from ocpp_gateway.dialects import dialect_for
 from ocpp_gateway.lines import DIRECT, AsgiLine, DirectLine
 from ocpp_gateway.node import get_node
 from ocpp_gateway.sockets import Socket
@@ -101,6 +102,7 @@ class ChargerConsumer(AsyncWebsocketConsumer):
             ocpp_version=version,
             username=basic.username if basic else None,
             password=basic.password if basic else None,
+            password_is_text=dialect_for(version).text_passwords,
             is_secure=self.scope.get("scheme") == "wss",
             certificate=peers.certificate_of(self.scope, revocations=self.node.revocations),
             remote_address=self._address(),

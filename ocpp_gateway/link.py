@@ -17,6 +17,8 @@ class Link(NamedTuple):
     repairs: tuple[str, ...] = ()
     # What was asked of others before the message is served; see `Action.prepare`.
     prepared: Any = None
+    # The common names of the certificate by which the charger was let in; empty: by none.
+    certificate_names: tuple[str, ...] = ()
 
     def facts(self) -> dict[str, Any]:
         """The fields that every domain request carries (`FromCharger`)."""

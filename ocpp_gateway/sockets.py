@@ -59,6 +59,7 @@ class Socket:
         self.was_accepted = connected.was_accepted
         self.strict_schema = connected.strict_schema
         self.keeps_repairs = connected.keeps_repairs
+        self._certificate_names = connected.certificate_names
         self.state = Connection(
             clock=time.monotonic, rate=settings.OCPP_MESSAGE_RATE, burst=settings.OCPP_MESSAGE_BURST
         )
@@ -255,7 +256,13 @@ class Socket:
 
     def _link(self, message_id: str, repairs: tuple[str, ...] = ()) -> Link:
         return Link(
-            self.charge_point_id, self.tenant_id, self.version, self.last_frame_at, message_id, repairs
+            self.charge_point_id,
+            self.tenant_id,
+            self.version,
+            self.last_frame_at,
+            message_id,
+            repairs,
+            certificate_names=self._certificate_names,
         )
 
     # -- answers
@@ -340,7 +347,9 @@ class Socket:
 
     def settled(self, action: str, result: Any) -> None:
         """A CALL was stored: what it changes for this socket."""
-        if action == "BootNotification":
+        if action == "BootNotification" and result.is_foreign:
+            self.close_soon(_CLOSE_POLICY, "the certificate is that of another charger")
+        elif action == "BootNotification":
             self._booted_at = time.monotonic()
             self.registration = result.status
             self.was_accepted = self.was_accepted or result.status is RegistrationStatus.ACCEPTED

@@ -27,7 +27,12 @@ def boot_in(link: Link, payload: Payload) -> Boot:
     modem = station.get("modem") or {}
     details = {ours: mapping.text(station, name, limit) for name, (ours, limit) in _BOOT_FIELDS.items()}
     details |= {name: mapping.text(modem, name, 20) for name in ("iccid", "imsi")}
-    return Boot(**link.facts(), details=details, reason=mapping.text(payload, "reason", 20))
+    return Boot(
+        **link.facts(),
+        details=details,
+        reason=mapping.text(payload, "reason", 20),
+        certificate_names=link.certificate_names,
+    )
 
 
 def boot_out(done: Booted) -> Payload:

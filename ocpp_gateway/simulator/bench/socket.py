@@ -93,7 +93,6 @@ class LoadSocket(asyncio.Protocol):
         key: str,
         timeout_s: float,
         deflate: bool = False,
-        protocol: str = "ocpp1.6",
     ) -> LoadSocket:
         """Connect and upgrade.
 
@@ -109,7 +108,7 @@ class LoadSocket(asyncio.Protocol):
                 lambda: cls(tally), parts.hostname or "127.0.0.1", port, ssl=context
             )
             path = f"{parts.path.rstrip('/')}/{quote(identity, safe='')}"
-            socket._upgrade(path, parts.netloc, identity, key, deflate, protocol)
+            socket._upgrade(path, parts.netloc, identity, key, deflate)
             try:
                 await socket._upgraded
             except BaseException:
@@ -117,7 +116,7 @@ class LoadSocket(asyncio.Protocol):
                 raise
         return socket
 
-    def _upgrade(self, path: str, host: str, identity: str, key: str, deflate: bool, protocol: str) -> None:
+    def _upgrade(self, path: str, host: str, identity: str, key: str, deflate: bool) -> None:
         assert self._transport is not None
         lines = [
             f"GET {path} HTTP/1.1",
@@ -126,7 +125,7 @@ class LoadSocket(asyncio.Protocol):
             "Connection: Upgrade",
             f"Sec-WebSocket-Key: {base64.b64encode(secrets.token_bytes(16)).decode()}",
             "Sec-WebSocket-Version: 13",
-            f"Sec-WebSocket-Protocol: {protocol}",
+            "Sec-WebSocket-Protocol: ocpp1.6",
         ]
         if deflate:
             lines.append(f"Sec-WebSocket-Extensions: {OFFER}")
