@@ -14,7 +14,10 @@ class Role(models.TextChoices):
 
 
 class TokenType(models.TextChoices):
-    """IdTokenEnumType of OCPP 2.0.1 §3.43; OCPP 1.6 idTags are ISO14443."""
+    """IdTokenEnumType of OCPP 2.0.1 §3.43; OCPP 1.6 idTags are ISO14443.
+
+    From OCPP 2.1 on a type is any text of up to 20 characters: these are those that have a meaning to us.
+    """
 
     CENTRAL = "Central", "Central"
     EMAID = "eMAID", "eMAID"
@@ -24,6 +27,9 @@ class TokenType(models.TextChoices):
     LOCAL = "Local", "Local"
     MAC_ADDRESS = "MacAddress", "MAC address"
     NO_AUTHORIZATION = "NoAuthorization", "No authorization"
+    DIRECT_PAYMENT = "DirectPayment", "Payment card (OCPP 2.1)"
+    EVCCID = "EVCCID", "EVCCID of a vehicle (OCPP 2.1)"
+    VIN = "VIN", "VIN of a vehicle (OCPP 2.1)"
 
 
 class TokenStatus(models.TextChoices):
@@ -34,13 +40,17 @@ class TokenStatus(models.TextChoices):
 
 
 class AuthorizationStatus(models.TextChoices):
-    """Answer to a token (OCPP 1.6 §7.2)."""
+    """Answer to a token (OCPP 1.6 §7.2; 2.0.1 §3.4, which tells more of them apart)."""
 
     ACCEPTED = "Accepted", "Accepted"
     BLOCKED = "Blocked", "Blocked"
     EXPIRED = "Expired", "Expired"
     INVALID = "Invalid", "Invalid"
     CONCURRENT_TX = "ConcurrentTx", "Concurrent transaction"
+    NO_CREDIT = "NoCredit", "No credit"
+    NOT_ALLOWED_TYPE_EVSE = "NotAllowedTypeEVSE", "Not at EVSEs of this type"
+    NOT_AT_THIS_LOCATION = "NotAtThisLocation", "Not at this location"
+    NOT_AT_THIS_TIME = "NotAtThisTime", "Not at this time"
 
 
 class OnboardingMode(models.TextChoices):

@@ -240,13 +240,33 @@ class Driver(TenantOwned, Timestamped):
         return self.name
 
 
+LANGUAGE = RegexValidator(r"^[A-Za-z]{2,3}(-[A-Za-z0-9]+)*$", "Use a language tag such as en or de-CH.")
+
+
 class TokenGroup(TenantOwned, Timestamped):
-    """Tokens that may stop each other's sessions: parentIdTag of 1.6, groupIdToken of 2.x."""
+    """Tokens that may stop each other's sessions: parentIdTag of 1.6, groupIdToken of 2.x.
+
+    Those of a master pass stop any session, and start none (2.0.1 C16).
+    """
 
     name = models.CharField(
         max_length=36, help_text="Sent to chargers as parentIdTag (20 characters in OCPP 1.6)."
     )
     status = models.CharField(max_length=8, choices=TokenStatus.choices, default=TokenStatus.ACCEPTED)
+    # Defaults of the database: processes of the version before do not know these columns.
+    type = models.CharField(
+        max_length=20,
+        default=TokenType.CENTRAL,
+        db_default=TokenType.CENTRAL,
+        help_text="Sent to chargers of OCPP 2.x with the name: Central, ISO14443 …",
+    )
+    is_master_pass = models.BooleanField(
+        "master pass",
+        default=False,
+        db_default=False,
+        help_text="Its tags end any session at chargers of OCPP 2.x whose MasterPassGroupId is the name of this group, "
+        "and start none.",
+    )
 
     class Meta:
         ordering = ["name"]
@@ -268,7 +288,11 @@ class IdToken(TenantOwned, Timestamped):
 
     value = models.CharField(max_length=255, help_text="As printed or read; compared without regard to case.")
     value_key = models.CharField(max_length=255, editable=False)
-    type = models.CharField(max_length=20, choices=TokenType.choices, default=TokenType.ISO14443)
+    type = models.CharField(
+        max_length=20,
+        default=TokenType.ISO14443,
+        help_text="Central, eMAID, ISO14443, ISO15693, KeyCode, Local, MacAddress, or any other of OCPP 2.1.",
+    )
     status = models.CharField(max_length=8, choices=TokenStatus.choices, default=TokenStatus.ACCEPTED)
     expires_at = models.DateTimeField(null=True, blank=True)
     group = models.ForeignKey(TokenGroup, models.PROTECT, null=True, blank=True, related_name="tokens")
@@ -283,6 +307,38 @@ class IdToken(TenantOwned, Timestamped):
         null=True,
         blank=True,
         help_text="Prepaid balance; empty: not prepaid.",
+    )
+    # What chargers of OCPP 2.x are told besides (IdTokenInfoType); absent in OCPP 1.6.
+    language1 = models.CharField(
+        "language",
+        max_length=8,
+        blank=True,
+        default="",
+        db_default="",
+        validators=[LANGUAGE],
+        help_text="In which the charger speaks to the driver (OCPP 2.x).",
+    )
+    language2 = models.CharField(
+        "second language",
+        max_length=8,
+        blank=True,
+        default="",
+        db_default="",
+        validators=[LANGUAGE],
+        help_text="Where the charger does not know the first (OCPP 2.x).",
+    )
+    personal_message = models.CharField(
+        max_length=512,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Shown to the driver by the charger (OCPP 2.x).",
+    )
+    charging_priority = models.SmallIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(-9), MaxValueValidator(9)],
+        help_text="From -9 to 9, for chargers of OCPP 2.x that must share their power. Empty: 0.",
     )
     note = models.CharField(max_length=200, blank=True)
 
@@ -302,6 +358,10 @@ class IdToken(TenantOwned, Timestamped):
 
     def clean(self) -> None:
         self.value_key = self.value.casefold()
+        if self.language2 and self.language2 == self.language1:
+            raise ValidationError({"language2": "Must be another one than the first."})
+        if self.language2 and not self.language1:
+            raise ValidationError({"language2": "Name the first language as well."})
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         self.value_key = self.value.casefold()
@@ -311,12 +371,29 @@ class IdToken(TenantOwned, Timestamped):
         super().save(*args, **kwargs)
 
     def status_at(self, now: datetime) -> AuthorizationStatus:
-        """What a charger is told about this token alone (precedence: blocked, expired)."""
+        """What a charger is told about this token alone (precedence: blocked, expired, no credit)."""
         if self.status == TokenStatus.BLOCKED:
             return AuthorizationStatus.BLOCKED
         if self.expires_at is not None and self.expires_at <= now:
             return AuthorizationStatus.EXPIRED
+        if self.balance is not None and self.balance <= 0:
+            return AuthorizationStatus.NO_CREDIT
         return AuthorizationStatus.ACCEPTED
+
+    @property
+    def type_label(self) -> str:
+        """Its type, for people."""
+        return dict(TokenType.choices).get(self.type, self.type)
+
+    @property
+    def is_secret(self) -> bool:
+        """Whoever knows its value may charge with it (2.0.1 C04.FR.04)."""
+        return self.type == TokenType.KEY_CODE
+
+    @property
+    def shown_value(self) -> str:
+        """Its value where it may be shown; of a key code no more than that it is one."""
+        return f"Key code …{self.pk}" if self.is_secret else self.value
 
 
 class TokenChange(TenantOwned):

@@ -191,6 +191,7 @@ class StatusReportKind(models.TextChoices):
     DIAGNOSTICS = "diagnostics", "Diagnostics upload"
     LOG = "log", "Log upload"
     SIGNED_FIRMWARE = "signed_firmware", "Signed firmware update"
+    PUBLISH = "publish", "Published firmware"
 
 
 class VariableChangeKind(models.TextChoices):

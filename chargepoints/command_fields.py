@@ -15,6 +15,8 @@ FieldType = Literal[
 SEND = "commands.send"
 SEND_DANGEROUS = "commands.send_dangerous"
 CONNECTOR_HELP = "The number that the charger itself uses."
+#: Characters that a token may have in any version (OCPP 2.1, IdTokenType).
+MAX_TOKEN = 255
 
 _MAX_INTEGER = 2**31 - 1
 _MAX_DECIMAL = Decimal(10**9)
@@ -48,6 +50,23 @@ class FieldSpec:
 
 
 Check = Callable[[dict[str, Any]], dict[str, str]]
+
+
+#: Which connector of an EVSE is meant: OCPP 2.x only.
+WITHIN = FieldSpec(
+    name="within",
+    type="integer",
+    label="Connector of the EVSE",
+    minimum=1,
+    help="OCPP 2.x, where one EVSE has several connectors. Empty: the first, or the whole EVSE.",
+)
+TOKEN_TYPE = FieldSpec(
+    name="token_type",
+    type="string",
+    label="Type of the tag",
+    max_length=20,
+    help="OCPP 2.x: ISO14443, KeyCode, eMAID … Empty: as the list of tags says, else ISO14443.",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,10 @@ _WITH_REQUEST_ID = (
     "GetLog",
     "SignedUpdateFirmware",
     "GetDisplayMessages",
+    "update_firmware",
+    "publish_firmware",
+    "UpdateFirmware",
+    "PublishFirmware",
 )
 
 # action → name of the argument
@@ -29,9 +33,11 @@ _NAMES = {
     "ReserveNow": "reservationId",
     "send_local_list": "version",
     "get_log": "request_id",
+    "update_firmware": "request_id",
     "signed_update_firmware": "request_id",
     "get_display_messages": "request_id",
     "set_display_message": "message_id",
+    "publish_firmware": "request_id",
 }
 
 
@@ -57,10 +63,10 @@ def same_order(action: str, payload: dict[str, Any], earlier: dict[str, Any]) ->
 
 
 def _missing(action: str, payload: Mapping[str, Any]) -> str:
-    """The argument that is left to us.  ReserveNow of other versions names its number otherwise."""
+    """The argument that is left to us.  ReserveNow of OCPP 2.x names its number otherwise."""
     name = _NAMES.get(action, "")
-    if action == "ReserveNow" and "idTag" not in payload:
-        return ""
+    if action == "ReserveNow" and "idToken" in payload:
+        name = "id"
     return "" if name in payload else name
 
 
@@ -115,6 +121,7 @@ def _after(number: object) -> int:
 _NEXT: dict[str, Callable[[ChargePoint], int]] = {
     "reservation_id": _next_reservation,
     "reservationId": _next_reservation,
+    "id": _next_reservation,
     "request_id": _next_request,
     "message_id": _next_message,
     "version": next_list_version,

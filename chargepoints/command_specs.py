@@ -49,7 +49,7 @@ START_AND_STOP = frozenset(
 
 
 #: Remote starts in both forms, and how long the session that they ask for may take to begin.
-REMOTE_STARTS = ("remote_start", "RemoteStartTransaction")
+REMOTE_STARTS = ("remote_start", "RemoteStartTransaction", "RequestStartTransaction")
 SESSION_WINDOW = timedelta(minutes=10)
 
 

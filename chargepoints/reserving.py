@@ -47,8 +47,10 @@ def wanted(action: str, payload: Mapping[str, Any]) -> Wanted | None:
     Raises  InvalidPayload  a number or time that no reservation can have
     """
     is_raw = _RESERVE.get(action)
-    if is_raw is None or (is_raw and "idTag" not in payload):
+    if is_raw is None:
         return None
+    if is_raw and "idTag" not in payload:
+        payload = _in_words_of_16(payload)
     number = payload["reservationId" if is_raw else "reservation_id"]
     if not 0 <= number <= _MAX_NUMBER:
         raise InvalidPayload(
@@ -61,6 +63,23 @@ def wanted(action: str, payload: Mapping[str, Any]) -> Wanted | None:
         parent_id_token=payload.get("parentIdTag" if is_raw else "parent_id_token", ""),
         expires_at=_moment(payload, "expiryDate" if is_raw else "expires_at"),
     )
+
+
+def _in_words_of_16(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """ReserveNow of OCPP 2.x with the names of 1.6: it means the same."""
+    said = {
+        "reservationId": payload["id"],
+        "connectorId": payload.get("evseId", 0),
+        "idTag": payload["idToken"]["idToken"],
+        "expiryDate": payload["expiryDateTime"],
+    }
+    group = payload.get("groupIdToken")
+    return {**said, "parentIdTag": group["idToken"]} if group else said
+
+
+def numbers_of(payload: Mapping[str, Any]) -> tuple[object, ...]:
+    """The number of the reservation that an order names, under the names that it has in orders."""
+    return tuple(payload[name] for name in ("reservation_id", "reservationId", "id") if name in payload)
 
 
 def _moment(payload: Mapping[str, Any], name: str) -> datetime:
@@ -116,10 +135,7 @@ def _open_requests(row: Reservation) -> int:
         status__in=(CommandStatus.QUEUED, CommandStatus.SENT),
     )
     number = row.reservation_id
-    return sum(
-        number in (payload.get("reservation_id"), payload.get("reservationId"))
-        for payload in rows.values_list("payload", flat=True)
-    )
+    return sum(number in numbers_of(payload) for payload in rows.values_list("payload", flat=True))
 
 
 def answered(command: Command) -> None:

@@ -54,6 +54,7 @@ class Dialect:
     read_answer    (OCPP action, request, CALLRESULT's payload) → outcome
     asked_message  (OCPP action, request) → the message that it asks the charger for, if any
     tag_length     characters that a token may have
+    has_token_types  a token is its value and its type
     text_passwords the Basic password of a charger is text; in 1.6 it may be bytes
     """
 
@@ -63,6 +64,7 @@ class Dialect:
     read_answer: Callable[[str, Payload, Payload], Outcome]
     asked_message: Callable[[str, Payload], str | None]
     tag_length: int
+    has_token_types: bool = False
     sends: dict[str, Action] = field(default_factory=dict)
     calls: Mapping[str, ToCall] = field(default_factory=dict)
     text_passwords: bool = True
@@ -112,6 +114,7 @@ def dialect_of(version: str, label: str, blocks: Sequence[Block], *, tag_length:
         read_answer=lambda action, request, response: _read_answer(whole, action, request, response),
         asked_message=asked_message,
         tag_length=tag_length,
+        has_token_types=True,
     )
 
 

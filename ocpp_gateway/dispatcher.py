@@ -15,6 +15,7 @@ from django.utils import timezone
 from chargepoints import commands
 from chargepoints.choices import CommandStatus
 from chargepoints.models import Command
+from chargepoints.orders import order_of
 from chargepoints.services.ownership import standings
 from csms_project.common import crypto, metrics
 from ocpp_gateway import calls
@@ -122,7 +123,9 @@ class Dispatcher:
     @staticmethod
     def _claim(wire: Wire, command: Command) -> tuple[str, dict[str, Any], str] | None:
         try:
-            action, payload = DIALECTS[wire.version].to_call(command.action, commands.payload_of(command))
+            dialect = DIALECTS[wire.version]
+            order = order_of(command, with_types=dialect.has_token_types)
+            action, payload = dialect.to_call(command.action, order)
         except Exception as error:
             # Whatever is wrong with one command must not keep those of other chargers from being sent.
             known = isinstance(error, CannotSend)
@@ -284,6 +287,11 @@ def _failed(code: str, description: str) -> Outcome:
 def tag_length(version: str) -> int:
     """How many characters a tag may have in this version, which is 1.6 until the charger has connected."""
     return dialect_for(version).tag_length
+
+
+def has_token_types(version: str) -> bool:
+    """Whether a list names the type of each tag in this version."""
+    return dialect_for(version).has_token_types
 
 
 def neutral_problem(version: str, action: str, payload: Any) -> str | None:

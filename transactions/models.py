@@ -93,7 +93,7 @@ class Transaction(TenantOwned):
     id_token_value = models.CharField(max_length=255, blank=True, help_text="As sent by the charger.")
     group_name = models.CharField(max_length=36, blank=True, editable=False)
     authorization_status = models.CharField(
-        max_length=16, choices=AuthorizationStatus.choices, blank=True, help_text="As answered to the start."
+        max_length=20, choices=AuthorizationStatus.choices, blank=True, help_text="As answered to the start."
     )
     reservation = models.ForeignKey(
         Reservation, models.SET_NULL, null=True, blank=True, related_name="transactions", db_index=False

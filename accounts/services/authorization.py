@@ -19,6 +19,9 @@ class Authorization:
 
     expires_at   the card's expiry, None if it has none; never in the past together with Accepted
     group_name   parentIdTag / groupIdToken, "" if none
+    group_type   of the groupIdToken
+    type         of the token that was presented
+    is_master_pass  it ends any session and starts none (2.0.1 C16.FR.03)
     certificate  what is said of the contract certificate that a vehicle has shown, "" if none (2.0.1 C07)
     """
 
@@ -26,7 +29,16 @@ class Authorization:
     token: IdToken | None = None
     expires_at: datetime | None = None
     group_name: str = ""
+    group_type: str = TokenType.CENTRAL.value
+    type: str = TokenType.ISO14443.value
+    is_master_pass: bool = False
     certificate: str = ""
+
+    @property
+    def is_unknown(self) -> bool:
+        """There is no such token; versions that can tell it apart from one that is invalid."""
+        is_by_certificate = self.certificate not in ("", "ContractCancelled")
+        return self.token is None and self.status is AuthorizationStatus.INVALID and not is_by_certificate
 
     @property
     def is_accepted(self) -> bool:
@@ -78,7 +90,9 @@ def authorize(
         rows.sort(key=lambda row: row.type != type)
     if not rows:
         accepted = mode == AuthorizationMode.ANY_TOKEN
-        return Authorization(status=AuthorizationStatus.ACCEPTED if accepted else AuthorizationStatus.INVALID)
+        return Authorization(
+            status=AuthorizationStatus.ACCEPTED if accepted else AuthorizationStatus.INVALID, type=type
+        )
     token = rows[0]
     status = token.status_at(now)
     group = token.group if token.group_id is not None else None
@@ -89,4 +103,7 @@ def authorize(
         token=token,
         expires_at=token.expires_at,
         group_name=group.name if group is not None else "",
+        group_type=group.type if group is not None else TokenType.CENTRAL.value,
+        type=type,
+        is_master_pass=group is not None and group.is_master_pass,
     )

@@ -31,6 +31,10 @@ CHANGEABLE = frozenset(
         "tariff",
         "max_active_sessions",
         "balance",
+        "language1",
+        "language2",
+        "personal_message",
+        "charging_priority",
         "note",
     }
 )

@@ -28,6 +28,7 @@ _SPECIAL = {
     "certificate_chain": _PEM,
     "signing_certificate": _PEM,
     "location": "https://files.example.org/file",
+    "checksum": "d41d8cd98f00b204e9800998ecf8427e",
 }
 
 _TIMES: Schema = {

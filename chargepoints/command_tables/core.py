@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-from chargepoints.command_fields import CONNECTOR_HELP, SEND_DANGEROUS, CommandSpec, FieldSpec
+from chargepoints.command_fields import (
+    CONNECTOR_HELP,
+    MAX_TOKEN,
+    SEND_DANGEROUS,
+    TOKEN_TYPE,
+    WITHIN,
+    CommandSpec,
+    FieldSpec,
+)
 
 
 def _check_start(given: dict[str, Any]) -> dict[str, str]:
@@ -14,6 +23,22 @@ def _check_start(given: dict[str, Any]) -> dict[str, str]:
         return {"charging_profile": "Must be a TxProfile: it is for this session only."}
     if "transactionId" in profile:
         return {"charging_profile": "Leave transactionId out: the session has none yet."}
+    return {}
+
+
+def _check_availability(given: dict[str, Any]) -> dict[str, str]:
+    if "within" in given and not given["connector"]:
+        return {"within": "Name the connector (EVSE) that it belongs to as well."}
+    return {}
+
+
+def _check_data(given: dict[str, Any]) -> dict[str, str]:
+    if not given.get("as_json"):
+        return {}
+    try:
+        json.loads(given.get("data", ""))
+    except (ValueError, RecursionError):
+        return {"data": "This is no JSON."}
     return {}
 
 
@@ -28,15 +53,23 @@ CORE = (
                 type="string",
                 label="Tag",
                 required=True,
-                max_length=36,
-                help="Value of the tag that is charged for; 20 characters in OCPP 1.6.",
+                max_length=MAX_TOKEN,
+                help="Value of the tag that is charged for; 20 characters in OCPP 1.6, 36 in 2.0.1.",
             ),
+            TOKEN_TYPE,
             FieldSpec(
                 name="connector",
                 type="integer",
                 label="Connector",
                 minimum=1,
                 help=f"{CONNECTOR_HELP} Empty: the charger chooses.",
+            ),
+            FieldSpec(
+                name="parent_id_token",
+                type="string",
+                label="Group",
+                max_length=MAX_TOKEN,
+                help="OCPP 2.x: the group of the tag, where the place is reserved for it.",
             ),
             FieldSpec(
                 name="charging_profile",
@@ -62,6 +95,20 @@ CORE = (
             ),
         ),
         confirm="Stop this session?",
+    ),
+    CommandSpec(
+        action="get_transaction_status",
+        label="Ask about a session",
+        description="Whether a session goes on, and whether the charger still holds messages (OCPP 2.x).",
+        fields=(
+            FieldSpec(
+                name="transaction_id",
+                type="string",
+                label="Transaction id",
+                max_length=36,
+                help="The id used on the wire (ocpp_id of the session). Empty: whether it holds messages at all.",
+            ),
+        ),
     ),
     CommandSpec(
         action="reset",
@@ -94,6 +141,7 @@ CORE = (
                 minimum=1,
                 help=CONNECTOR_HELP,
             ),
+            WITHIN,
         ),
         confirm="Unlock the connector? A running session on it will end.",
     ),
@@ -110,6 +158,7 @@ CORE = (
                 minimum=0,
                 help=f"{CONNECTOR_HELP} 0: the whole charger.",
             ),
+            WITHIN,
             FieldSpec(
                 name="operative",
                 type="boolean",
@@ -121,6 +170,7 @@ CORE = (
         dangerous=True,
         permission=SEND_DANGEROUS,
         confirm="Change the availability?",
+        check=_check_availability,
     ),
     CommandSpec(
         action="get_configuration",
@@ -162,7 +212,14 @@ CORE = (
             FieldSpec(name="vendor_id", type="string", label="Vendor id", required=True, max_length=255),
             FieldSpec(name="message_id", type="string", label="Message id", max_length=50),
             FieldSpec(name="data", type="string", label="Data", max_length=10_000),
+            FieldSpec(
+                name="as_json",
+                type="boolean",
+                label="Data is JSON",
+                help="OCPP 2.x: send what the JSON means, an object for example, instead of its text.",
+            ),
         ),
+        check=_check_data,
         dangerous=True,
         permission=SEND_DANGEROUS,
         confirm="Send this message? What it does is up to the charger's vendor.",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from string import hexdigits
+from typing import Any
+
 from chargepoints.command_fields import SEND_DANGEROUS, CommandSpec, FieldSpec
 
 _RETRIES = (
@@ -31,6 +34,22 @@ _REQUEST_ID = FieldSpec(
     minimum=0,
     help="Reports about it carry this number. Empty: a new one.",
 )
+_CHECKSUM = FieldSpec(
+    name="checksum",
+    type="string",
+    label="MD5 checksum",
+    required=True,
+    max_length=32,
+    help="Of the whole file, 32 hexadecimal digits.",
+)
+
+
+def _check_checksum(given: dict[str, Any]) -> dict[str, str]:
+    if len(given["checksum"]) == 32 and set(given["checksum"]) <= set(hexdigits):
+        return {}
+    return {"checksum": "Must be 32 hexadecimal digits."}
+
+
 _FIRMWARE_HELP = "Where the charger fetches the file: http, https, ftp or ftps, as the charger can."
 _UPLOAD_HELP = "Where the charger puts the file: http, https, ftp or ftps, as the charger can."
 
@@ -50,7 +69,14 @@ FIRMWARE = (
                 help=_FIRMWARE_HELP,
             ),
             FieldSpec(name="retrieve_at", type="datetime", label="Not before", help="Empty: now."),
+            FieldSpec(
+                name="install_at",
+                type="datetime",
+                label="Not installed before",
+                help="OCPP 2.x. Empty: at once.",
+            ),
             *_RETRIES,
+            _REQUEST_ID,
         ),
         dangerous=True,
         permission=SEND_DANGEROUS,
@@ -66,7 +92,7 @@ FIRMWARE = (
                 type="string",
                 label="URL of the firmware",
                 required=True,
-                max_length=512,
+                max_length=2000,
                 help=_FIRMWARE_HELP,
             ),
             FieldSpec(
@@ -95,6 +121,38 @@ FIRMWARE = (
         dangerous=True,
         permission=SEND_DANGEROUS,
         confirm="Install this firmware? The charger restarts; an update that is under way is cancelled.",
+    ),
+    CommandSpec(
+        action="publish_firmware",
+        label="Publish firmware",
+        description="Let a local controller fetch firmware and offer it to the chargers behind it (OCPP 2.x).",
+        fields=(
+            FieldSpec(
+                name="location",
+                type="string",
+                label="URL of the firmware",
+                required=True,
+                max_length=2000,
+                help="Where the controller fetches the file.",
+            ),
+            _CHECKSUM,
+            *_RETRIES,
+            _REQUEST_ID,
+        ),
+        dangerous=True,
+        permission=SEND_DANGEROUS,
+        confirm="Publish this firmware to the chargers behind this controller?",
+        check=_check_checksum,
+    ),
+    CommandSpec(
+        action="unpublish_firmware",
+        label="Unpublish firmware",
+        description="Let a local controller no longer offer firmware that it has published (OCPP 2.x).",
+        fields=(_CHECKSUM,),
+        dangerous=True,
+        permission=SEND_DANGEROUS,
+        confirm="Take this firmware back? Chargers behind this controller can no longer fetch it.",
+        check=_check_checksum,
     ),
     CommandSpec(
         action="get_diagnostics",

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from chargepoints.command_fields import SEND_DANGEROUS, CommandSpec, FieldSpec
+from chargepoints.command_fields import MAX_TOKEN, SEND_DANGEROUS, TOKEN_TYPE, CommandSpec, FieldSpec
 
 
 def _check_list(given: dict[str, Any]) -> dict[str, str]:
-    """No tag twice; a full list says of each tag what it is (OCPP 1.6 §6.41, §7.1)."""
-    seen: set[str] = set()
+    """No tag twice; a full list says of each tag what it is (OCPP 1.6 §6.41, §7.1; 2.0.1 D01.FR.18, .19)."""
+    seen: set[tuple[str, str]] = set()
     for number, entry in enumerate(given.get("entries", ()), start=1):
-        tag = entry["id_token"].casefold()
+        tag = (entry["id_token"].casefold(), entry.get("token_type", ""))
         if tag in seen:
             return {"entries": f"Entry {number}: this tag is in the list twice."}
         seen.add(tag)
@@ -19,7 +20,7 @@ def _check_list(given: dict[str, Any]) -> dict[str, str]:
             continue
         if given["update_type"] == "Full":
             return {"entries": f"Entry {number}: in a full list each tag needs a status."}
-        if len(entry) > 1:
+        if entry.keys() - {"id_token", "token_type"}:
             return {"entries": f"Entry {number}: a tag without a status is removed and takes nothing else."}
     return {}
 
@@ -58,7 +59,9 @@ LOCAL_LIST = (
                 help="A full list without tags empties the charger's list. In a differential one a tag without "
                 "a status is removed.",
                 fields=(
-                    FieldSpec(name="id_token", type="string", label="tag", required=True, max_length=36),
+                    FieldSpec(
+                        name="id_token", type="string", label="tag", required=True, max_length=MAX_TOKEN
+                    ),
                     FieldSpec(
                         name="status",
                         type="enum",
@@ -66,7 +69,8 @@ LOCAL_LIST = (
                         choices=("Accepted", "Blocked", "Expired", "Invalid"),
                     ),
                     FieldSpec(name="expires_at", type="datetime", label="valid until"),
-                    FieldSpec(name="parent_id_token", type="string", label="group", max_length=36),
+                    FieldSpec(name="parent_id_token", type="string", label="group", max_length=MAX_TOKEN),
+                    replace(TOKEN_TYPE, label="type"),
                 ),
             ),
         ),

@@ -6,7 +6,14 @@ from typing import Any
 
 from django.utils import timezone
 
-from chargepoints.command_fields import CONNECTOR_HELP, CommandSpec, FieldSpec, read_time
+from chargepoints.command_fields import (
+    CONNECTOR_HELP,
+    MAX_TOKEN,
+    TOKEN_TYPE,
+    CommandSpec,
+    FieldSpec,
+    read_time,
+)
 
 
 def _check_reservation(given: dict[str, Any]) -> dict[str, str]:
@@ -27,9 +34,10 @@ RESERVATION = (
                 type="string",
                 label="Tag",
                 required=True,
-                max_length=36,
-                help="Value of the tag that may charge; 20 characters in OCPP 1.6.",
+                max_length=MAX_TOKEN,
+                help="Value of the tag that may charge; 20 characters in OCPP 1.6, 36 in 2.0.1.",
             ),
+            TOKEN_TYPE,
             FieldSpec(
                 name="expires_at",
                 type="datetime",
@@ -49,8 +57,15 @@ RESERVATION = (
                 name="parent_id_token",
                 type="string",
                 label="Group",
-                max_length=36,
+                max_length=MAX_TOKEN,
                 help="Every tag of this group may use the reservation.",
+            ),
+            FieldSpec(
+                name="connector_type",
+                type="string",
+                label="Kind of connector",
+                max_length=20,
+                help="OCPP 2.x: any connector of this kind, as cCCS2 or sType2.",
             ),
             FieldSpec(
                 name="reservation_id",

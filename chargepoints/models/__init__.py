@@ -25,6 +25,7 @@ from chargepoints.models.fleet import FleetTask, FleetTaskItem
 from chargepoints.models.local_lists import LocalList, LocalListContent
 from chargepoints.models.model_profiles import ChargePointModelProfile
 from chargepoints.models.profile_upgrades import SecurityProfileUpgrade
+from chargepoints.models.published_firmware import PublishedFirmware
 from chargepoints.models.reservations import Reservation
 from chargepoints.models.sites import ChargePoint, Connector, Evse, Location
 from chargepoints.models.uploads import LogRequest
@@ -62,6 +63,7 @@ __all__ = [
     "Location",
     "LogRequest",
     "OcppMessage",
+    "PublishedFirmware",
     "RefusedConnection",
     "ReportedSchedule",
     "Reservation",

@@ -140,13 +140,10 @@ def _reports() -> Iterator[tuple[int, StatusReport]]:
 def take_report(row: FirmwareUpdate, report: StatusReport, now: datetime) -> None:
     """Let one report act on its update.
 
-    Reports of signed updates name their request; plain ones belong to whatever update is open.
+    Reports of signed updates, and all of OCPP 2.x, name their request; others belong to whatever update is open.
     """
     row.last_report_id = max(row.last_report_id, report.pk)
-    is_foreign = report.kind == StatusReportKind.SIGNED_FIRMWARE and report.request_id not in (
-        None,
-        row.request_id,
-    )
+    is_foreign = report.request_id not in (None, row.request_id)
     if is_foreign or row.ended_at is not None:
         return
     state = state_after(FirmwareState(row.state), report.status)

@@ -1,4 +1,4 @@
-"""Reservations as people and programs handle them: order, call off, and what has run out."""
+"""Reservations as people and programs handle them: order, call off, and what has run out; what chargers end."""
 
 from __future__ import annotations
 
@@ -10,8 +10,26 @@ from chargepoints import commands
 from chargepoints.choices import CommandStatus, ReservationStatus
 from chargepoints.errors import ReservationEnded
 from chargepoints.models import ChargePoint, Command, Reservation
+from chargepoints.reserving import numbers_of
+from chargepoints.services.batch import Act, FromCharger, StationBatch
 
 _OPEN = (ReservationStatus.REQUESTED, ReservationStatus.ACTIVE)
+
+
+# What a charger says of the end of a reservation → what it is to us, and why.
+_ENDS = {
+    "Expired": (ReservationStatus.EXPIRED, ""),
+    "Removed": (ReservationStatus.CANCELLED, "The charger has removed it."),
+    "NoTransaction": (ReservationStatus.EXPIRED, "The driver came, but started no session in time."),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReservationEnd(FromCharger):
+    """ReservationStatusUpdate (2.0.1 H01.FR.16, .17, H04; 2.1 NoTransaction)."""
+
+    number: int
+    status: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +48,7 @@ def reserve(
     expires_at: datetime,
     connector: int = 0,
     parent_id_token: str = "",
+    connector_type: str = "",
     reservation_id: int | None = None,
     expires_in: int | None = None,
     idempotency_key: str = "",
@@ -39,6 +58,7 @@ def reserve(
     The same idempotency key with the same order returns the reservation made the first time.
 
     connector       the charger's number; 0: one of them
+    connector_type  any connector of this kind (OCPP 2.x); "": of whichever kind
     reservation_id  None: a new number; that of an active reservation replaces it
     expires_in      seconds to wait for an offline charger; None: it must be online now
     Raises          what `commands.queue` raises
@@ -48,6 +68,7 @@ def reserve(
         "expires_at": expires_at.isoformat(),
         "connector": connector,
         "parent_id_token": parent_id_token or None,
+        "connector_type": connector_type or None,
         "reservation_id": reservation_id,
     }
     command = commands.queue(
@@ -97,9 +118,22 @@ def _find_waiting(reservation: Reservation) -> Command | None:
         (
             row
             for row in rows.filter(action__in=("reserve_now", "ReserveNow")).order_by("id")
-            if number in (row.payload.get("reservation_id"), row.payload.get("reservationId"))
+            if number in numbers_of(row.payload)
         ),
         None,
+    )
+
+
+def decide_end(request: ReservationEnd, batch: StationBatch) -> None:
+    """Close a reservation that the charger has ended; one that is over, or that nobody knows, stays as it is."""
+    if request.status not in _ENDS:
+        return
+    status, reason = _ENDS[request.status]
+    open_ = Reservation.objects.filter(
+        charge_point_id=request.charge_point_id, reservation_id=request.number, status__in=_OPEN
+    )
+    open_.update(
+        status=status, ended_at=request.received_at, end_reason=reason, updated_at=request.received_at
     )
 
 
@@ -107,3 +141,6 @@ def expire_due(now: datetime) -> int:
     """End the reservations whose time has come; chargers do so by themselves (OCPP 1.6 §5.13)."""
     due = Reservation.objects.filter(status__in=_OPEN, expires_at__lte=now)
     return int(due.update(status=ReservationStatus.EXPIRED, ended_at=now, end_reason="", updated_at=now))
+
+
+ENDED: Act[ReservationEnd, StationBatch] = Act(decide_end)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -39,12 +39,14 @@ class VendorMessage(FromCharger):
     """DataTransfer from a charger (OCPP 1.6 §4.3).
 
     data      as text; an object that came instead of text is its JSON
+    is_text   it came as text, or not at all
     prepared  what `Handler.prepare` returned for it
     """
 
     vendor_id: str
     vendor_message_id: str
     data: str = ""
+    is_text: bool = True
     prepared: Any = None
 
     def fields(self) -> dict[str, Any]:
@@ -65,11 +67,15 @@ class VendorMessage(FromCharger):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VendorAnswer:
-    """Answer to a vendor message; `problem` is for the operator only."""
+    """Answer to a vendor message; `problem` is for the operator only.
+
+    is_text  the message carried text, and so does the answer; else it carries what its JSON means (OCPP 2.x)
+    """
 
     status: str
     data: str | None = None
     problem: str = ""
+    is_text: bool = True
 
     @classmethod
     def of(cls, fields: Mapping[str, Any], status: str = ACCEPTED) -> VendorAnswer:
@@ -176,7 +182,7 @@ def decide_vendor_message(request: VendorMessage, batch: StationBatch) -> Vendor
     )
     if answer.problem:
         batch.add(_anomaly(request, answer.problem))
-    return answer
+    return answer if request.is_text else replace(answer, is_text=False)
 
 
 def _answer(request: VendorMessage, batch: StationBatch) -> VendorAnswer:

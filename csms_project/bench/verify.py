@@ -15,6 +15,7 @@ from django.db.models import Count
 
 from chargepoints.models import OcppMessage
 from ocpp_gateway.simulator.bench.messages import RUN
+from ocpp_gateway.simulator.bench.messages_2x import STARTED
 from ocpp_gateway.simulator.bench.report import BenchResult
 from ocpp_gateway.simulator.bench.scenarios import Booked
 from transactions.choices import TransactionState
@@ -26,7 +27,7 @@ SHOWN = 5
 PATIENCE_S = 10.0
 _POLL_S = 0.25
 #: Names of the load test for which the message log has another action.
-_LOGGED = {"malformed": "", "invalid Authorize": "Authorize"}
+_LOGGED = {STARTED: "TransactionEvent", "malformed": "", "invalid Authorize": "Authorize"}
 
 T = TypeVar("T")
 
@@ -53,8 +54,9 @@ def _sessions(result: BenchResult, began_at: datetime) -> Iterator[str]:
     stored = Transaction.objects.filter(
         charge_point__identity__in=identities, start_received_at__gte=began_at
     )
-    tally = result.tally
-    answered, sent = tally.answered["StartTransaction"], tally.sent["StartTransaction"]
+    starts = ("StartTransaction", STARTED)
+    answered = sum(result.tally.answered[name] for name in starts)
+    sent = sum(result.tally.sent[name] for name in starts)
     yield from _compare("sessions", stored.count(), answered=answered, sent=sent)
     for part in _chunks([(name, booked) for name, rows in result.sessions.items() for booked in rows]):
         yield from _check_sessions(part)

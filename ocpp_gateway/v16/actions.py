@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chargepoints.services import certificate_requests, registration, reports, status, vendor_messages
+from ocpp_gateway import vendor_data
 from ocpp_gateway.action import Action
 from ocpp_gateway.v16 import core, maintenance
 from transactions.services import metering, sessions, starts, stops
@@ -11,10 +12,10 @@ ACTIONS: dict[str, Action] = {
     "Authorize": Action(core.authorize_in, sessions.AUTHORIZE, core.authorize_out),
     "BootNotification": Action(core.boot_in, registration.BOOT, core.boot_out),
     "DataTransfer": Action(
-        core.data_transfer_in,
+        vendor_data.data_transfer_in,
         vendor_messages.VENDOR_MESSAGE,
         core.data_transfer_out,
-        prepare=core.data_transfer_prepare,
+        prepare=vendor_data.data_transfer_prepare,
     ),
     "DiagnosticsStatusNotification": Action(maintenance.diagnostics_in, reports.PROGRESS, core.nothing_out),
     "FirmwareStatusNotification": Action(maintenance.firmware_in, reports.PROGRESS, core.nothing_out),

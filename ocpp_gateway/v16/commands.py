@@ -225,6 +225,37 @@ EXTENDED = {
 _COMES_AS = {asked: name for name, asked in EXTENDED.items()}
 
 
+#: Arguments for which OCPP 1.6 has no field, and why an order with one of them cannot be said.
+_ONE_CONNECTOR = "In OCPP 1.6 a connector has no others beside it: leave “within” out."
+_UNSAYABLE = {
+    ("remote_start", "parent_id_token"): "OCPP 1.6 cannot name a group in a start: leave it out.",
+    ("unlock_connector", "within"): _ONE_CONNECTOR,
+    ("change_availability", "within"): _ONE_CONNECTOR,
+    ("trigger_message", "within"): _ONE_CONNECTOR,
+    ("reserve_now", "connector_type"): "OCPP 1.6 cannot reserve a kind of connector: name one, or none.",
+    ("data_transfer", "as_json"): "OCPP 1.6 carries text only: leave “as_json” out.",
+    ("update_firmware", "install_at"): "OCPP 1.6 names no time for the installation, but of signed firmware.",
+}
+_ASKABLE = {
+    "BootNotification",
+    "Heartbeat",
+    "StatusNotification",
+    "MeterValues",
+    "FirmwareStatusNotification",
+    "DiagnosticsStatusNotification",
+    plug_and_charge.TRIGGER,
+    *EXTENDED,
+}
+
+
+def _check_sayable(action: str, payload: Payload) -> None:
+    for name, value in payload.items():
+        if value and (problem := _UNSAYABLE.get((action, name))):
+            raise CannotSend(problem)
+    if action == "trigger_message" and payload["message"] not in _ASKABLE:
+        raise CannotSend(f"OCPP 1.6 knows no {payload['message']} that could be asked for.")
+
+
 def to_call(action: str, payload: Payload) -> tuple[str, Payload]:
     """The OCPP action and payload of a command; raw ones go out as they are.
 
@@ -234,6 +265,7 @@ def to_call(action: str, payload: Payload) -> tuple[str, Payload]:
         return action, payload
     if action not in CALLS:
         raise CannotSend(f"OCPP 1.6 has no message for {action}.")
+    _check_sayable(action, payload)
     name, convert = CALLS[action]
     if name == "TriggerMessage" and payload["message"] in EXTENDED:
         name, payload = "ExtendedTriggerMessage", {**payload, "message": EXTENDED[payload["message"]]}

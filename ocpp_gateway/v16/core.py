@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any
-
-import orjson
 
 from accounts.services.authorization import Authorization
 from chargepoints.services.registration import Boot, Booted
 from chargepoints.services.status import StatusChange
-from chargepoints.services.vendor_messages import VendorAnswer, VendorMessage, find_handler
+from chargepoints.services.vendor_messages import VendorAnswer
 from ocpp_gateway.link import Link
 from ocpp_gateway.v16 import mapping
 from ocpp_gateway.wire.timestamps import format_timestamp
@@ -120,30 +116,6 @@ def status_in(link: Link, payload: Payload) -> StatusChange:
         vendor_error_code=mapping.text(payload, "vendorErrorCode", 50),
         at=mapping.status_timestamp(payload.get("timestamp")),
     )
-
-
-def data_transfer_in(link: Link, payload: Payload) -> VendorMessage:
-    return VendorMessage(
-        **link.facts(),
-        vendor_id=mapping.text(payload, "vendorId"),
-        vendor_message_id=mapping.text(payload, "messageId", 50),
-        data=_data_text(payload.get("data")),
-        prepared=link.prepared,
-    )
-
-
-def _data_text(data: object) -> str:
-    if data is None or isinstance(data, str):
-        return data or ""
-    return orjson.dumps(data).decode()
-
-
-def data_transfer_prepare(link: Link, payload: Payload) -> Callable[[], Any] | None:
-    request = data_transfer_in(link, payload)
-    handler = find_handler(request)
-    if handler is None or handler.prepare is None:
-        return None
-    return partial(handler.prepare, request)
 
 
 def data_transfer_out(done: VendorAnswer) -> Payload:

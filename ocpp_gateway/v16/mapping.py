@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from accounts.choices import AuthorizationStatus
 from accounts.services.authorization import Authorization
 from ocpp_gateway.reading import register, status_timestamp, text, timestamp, whole, without_none
 from ocpp_gateway.wire.timestamps import format_timestamp
@@ -63,13 +64,22 @@ def _sample(value: dict[str, Any]) -> Sample:
     )
 
 
+#: What OCPP 1.6 has no word for (§7.2).
+_STATUS = {
+    AuthorizationStatus.NO_CREDIT: AuthorizationStatus.BLOCKED,
+    AuthorizationStatus.NOT_ALLOWED_TYPE_EVSE: AuthorizationStatus.INVALID,
+    AuthorizationStatus.NOT_AT_THIS_LOCATION: AuthorizationStatus.INVALID,
+    AuthorizationStatus.NOT_AT_THIS_TIME: AuthorizationStatus.INVALID,
+}
+
+
 def id_tag_info(authorization: Authorization | None) -> dict[str, Any] | None:
     """IdTagInfo (§7.8). An expiry in the past never goes with Accepted."""
     if authorization is None:
         return None
     expires_at = authorization.expires_at
     return without_none(
-        status=str(authorization.status),
+        status=str(_STATUS.get(authorization.status, authorization.status)),
         parentIdTag=authorization.group_name[:20] or None,
         expiryDate=format_timestamp(expires_at) if expires_at is not None else None,
     )

@@ -9,7 +9,7 @@ from typing import Any
 from accounts.services.authorization import Authorization
 from chargepoints.plug_and_charge import Contract, get_provider
 from ocpp_gateway.action import Action
-from ocpp_gateway.dialect import Block
+from ocpp_gateway.dialect import Block, sent_as
 from ocpp_gateway.link import Link
 from ocpp_gateway.v201 import mapping
 from ocpp_gateway.v201.certificates import ocsp_request
@@ -56,5 +56,7 @@ def authorize_out(done: Authorization) -> Payload:
 BLOCK = Block(
     actions={
         "Authorize": Action(authorize_in, plug_and_charge.AUTHORIZE, authorize_out, prepare=authorize_prepare)
-    }
+    },
+    calls={"clear_cache": sent_as("ClearCache", lambda payload: {})},
+    sentences={("ClearCache", "Rejected"): "The charger keeps no cache, or could not clear it (C11.FR.04)."},
 )

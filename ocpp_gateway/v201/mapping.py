@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from accounts.choices import TokenType
+from accounts.models import IdToken
 from accounts.services.authorization import Authorization
 from ocpp_gateway.reading import (
     copied,
@@ -27,10 +28,14 @@ from transactions.services.batch import Moment
 __all__ = [
     "copied",
     "evse_numbers",
+    "group",
     "id_token",
     "id_token_info",
     "moments",
     "register",
+    "said_evse",
+    "said_group",
+    "said_token",
     "status_info",
     "status_timestamp",
     "text",
@@ -125,14 +130,62 @@ def status_info(problem: str) -> dict[str, Any] | None:
 
 
 def id_token_info(authorization: Authorization | None) -> dict[str, Any] | None:
-    """IdTokenInfoType (2.0.1 §2.29): the time until which it may be cached is the token's expiry."""
+    """IdTokenInfoType (2.0.1 §2.29): the time until which it may be cached is the token's expiry.
+
+    An expiry in the past is not sent: it has its own status.
+    """
     if authorization is None:
         return None
-    expires_at = authorization.expires_at
+    expires_at, token = authorization.expires_at, authorization.token
     info = without_none(
-        status=str(authorization.status),
+        status=_status(authorization),
         cacheExpiryDateTime=format_timestamp(expires_at) if expires_at is not None else None,
+        groupIdToken=group(authorization.group_name, authorization.group_type),
     )
-    if authorization.group_name:
-        info["groupIdToken"] = {"idToken": authorization.group_name[:36], "type": TokenType.CENTRAL.value}
-    return info
+    return info if token is None else info | _more_of(token)
+
+
+def _status(authorization: Authorization) -> str:
+    """A token that nobody knows is Unknown, but a key code is Invalid (C04.FR.01)."""
+    if authorization.is_unknown and authorization.type != TokenType.KEY_CODE:
+        return "Unknown"
+    return str(authorization.status)
+
+
+def _more_of(token: IdToken) -> dict[str, Any]:
+    """What the driver is told, and in which language; rarely anything."""
+    more: dict[str, Any] = {}
+    if token.language1:
+        more["language1"] = token.language1
+    if token.language2:
+        more["language2"] = token.language2
+    if token.charging_priority is not None:
+        more["chargingPriority"] = token.charging_priority
+    if token.personal_message:
+        more["personalMessage"] = without_none(
+            format="UTF8", content=token.personal_message, language=token.language1 or None
+        )
+    return more
+
+
+# ---------------------------------------------------------------- our words in theirs
+def said_token(payload: Mapping[str, Any]) -> dict[str, str]:
+    """IdTokenType of the tag that an order names."""
+    return {"idToken": payload["id_token"], "type": payload.get("token_type") or TokenType.ISO14443.value}
+
+
+def said_group(payload: Mapping[str, Any]) -> dict[str, str] | None:
+    """IdTokenType of the group that an order names, if it names one."""
+    return group(payload.get("parent_id_token") or "", payload.get("group_type") or TokenType.CENTRAL.value)
+
+
+def group(name: str, kind: str) -> dict[str, str] | None:
+    """A group as IdTokenType; None for none."""
+    return {"idToken": name, "type": kind} if name else None
+
+
+def said_evse(payload: Mapping[str, Any]) -> dict[str, int] | None:
+    """EVSEType of the place that an order names; None for the charging station as a whole."""
+    if not payload.get("connector"):
+        return None
+    return {"id": payload["connector"], **copied(payload, within="connectorId")}

@@ -287,6 +287,7 @@ MEASURES: dict[str, Measure] = {
     "statuses": _gateway_cpu("statuses", "Gateway CPU, StatusNotification", None),
     "starts": starts,
     "meter-values": _gateway_cpu("meter-values", "Gateway CPU, MeterValues of 10 samples", 200),
+    "events": _gateway_cpu("events", "Gateway CPU, TransactionEvent of 10 samples", 200),
     "sessions": sessions,
     "plain": plain,
     "boots": boots,

@@ -42,6 +42,9 @@ def test_every_command_is_queued_with_its_arguments(connection: Connection, acti
     ]
     typed += [f"{name}={','.join(payload[name])}" for name in LISTS if name in payload]
 
+    if action not in CALLS:  # only later versions can say it
+        ChargePoint.objects.update(ocpp_version="ocpp2.1")
+
     run("cp-a", action, *typed)
 
     command = Command.objects.get()

@@ -33,6 +33,7 @@ EXEMPT = {
     "chargepoints.ShownMessage": "part of the pages of its message and of its charge point",
     "chargepoints.Connector": "part of the charge point's page",
     "chargepoints.FirmwareUpdate": "part of the pages of its campaign and of its charge point",
+    "chargepoints.PublishedFirmware": "part of the charge point's page",
     "chargepoints.Evse": "part of the charge point's page",
     "chargepoints.FleetTaskItem": "part of the task's page",
     "chargepoints.ConfigurationEntry": "part of its template",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -62,12 +63,8 @@ def new_session(
 
 
 def with_status(authorization: Authorization, status: AuthorizationStatus) -> Authorization:
-    return Authorization(
-        status=status,
-        token=authorization.token,
-        expires_at=authorization.expires_at if status is authorization.status else None,
-        group_name=authorization.group_name,
-    )
+    expires_at = authorization.expires_at if status is authorization.status else None
+    return replace(authorization, status=status, expires_at=expires_at)
 
 
 def limited(

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from accounts.choices import TokenType
+from accounts.choices import AuthorizationStatus, TokenType
 from accounts.services.authorization import Authorization, authorize, token_key
 from chargepoints.services.batch import Act, FromCharger
 from csms_project.common import bulk
@@ -53,6 +53,9 @@ def decide_authorize(request: Authorize, batch: SessionBatch) -> Authorization:
 
 
 def authorize_token(request: FromCharger, value: str, type: str, batch: SessionBatch) -> Authorization:
+    """Decide about a token.  Where a button starts sessions nobody has one: 2.0.1 C02.FR.02."""
+    if type == TokenType.NO_AUTHORIZATION and not value:
+        return Authorization(status=AuthorizationStatus.ACCEPTED, type=type)
     station = batch.charge_point(request.charge_point_id)
     tenant = station.tenant
     return authorize(

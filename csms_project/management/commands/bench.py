@@ -17,9 +17,9 @@ from accounts.services.tenants import ensure_default_tenant
 from csms_project.bench.prepare import prepare
 from csms_project.bench.verify import verify
 from csms_project.growth.commands import add_subcommands
+from ocpp_gateway.simulator.bench.catalog import SCENARIOS
 from ocpp_gateway.simulator.bench.cli import add_scenarios, config_from, run_bench
 from ocpp_gateway.simulator.bench.config import BenchConfig
-from ocpp_gateway.simulator.bench.scenarios import SCENARIOS
 from ocpp_gateway.simulator.config import positive
 
 

@@ -11,12 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ocpp_gateway.simulator.bench.catalog import SCENARIOS
 from ocpp_gateway.simulator.bench.config import BenchConfig
 from ocpp_gateway.simulator.bench.database import DatabaseUnusable
 from ocpp_gateway.simulator.bench.messages import MAX_SAMPLES
 from ocpp_gateway.simulator.bench.report import BenchResult
 from ocpp_gateway.simulator.bench.runner import bench
-from ocpp_gateway.simulator.bench.scenarios import SCENARIOS
 from ocpp_gateway.simulator.cli import raise_file_limit, run_until_signal, to_json
 from ocpp_gateway.simulator.config import DEFAULT_URL, positive, read_keys, read_tags
 from ocpp_gateway.simulator.register import RegistrationFailed, add_register_arguments, registration_from

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field, replace
 
+from ocpp_gateway.simulator.bench.catalog import SCENARIOS
 from ocpp_gateway.simulator.bench.messages import MAX_SAMPLES
 from ocpp_gateway.simulator.bench.pace import Pace
-from ocpp_gateway.simulator.bench.scenarios import HEARTBEATS, REPORTING_STORM, SCENARIOS, Charger, Scenario
+from ocpp_gateway.simulator.bench.scenarios import HEARTBEATS, REPORTING_STORM, Charger, Scenario
 from ocpp_gateway.simulator.register import Registration, new_key
 
 

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ocpp_gateway.simulator.bench.catalog import SCENARIOS
 from ocpp_gateway.simulator.bench.gauges import Reading
 from ocpp_gateway.simulator.bench.growth import Growth, Sample, measure_growth
 from ocpp_gateway.simulator.bench.processes import Usage
-from ocpp_gateway.simulator.bench.scenarios import SCENARIOS, Booked
+from ocpp_gateway.simulator.bench.scenarios import Booked
 from ocpp_gateway.simulator.bench.socket import Tally
 from ocpp_gateway.simulator.stats import Latencies
 

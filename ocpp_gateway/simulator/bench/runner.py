@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Callable, Coroutine, Iterable
 from urllib.parse import urlsplit
 
+from ocpp_gateway.simulator.bench.catalog import SCENARIOS
 from ocpp_gateway.simulator.bench.commander import Commander
 from ocpp_gateway.simulator.bench.config import BenchConfig
 from ocpp_gateway.simulator.bench.database import Database
@@ -14,7 +15,7 @@ from ocpp_gateway.simulator.bench.gauges import Gauges, Reading
 from ocpp_gateway.simulator.bench.growth import Sample
 from ocpp_gateway.simulator.bench.processes import find_listeners
 from ocpp_gateway.simulator.bench.report import BenchResult, Phase
-from ocpp_gateway.simulator.bench.scenarios import SCENARIOS, Charger
+from ocpp_gateway.simulator.bench.scenarios import Charger
 from ocpp_gateway.simulator.bench.socket import Failed, LoadSocket, Refused, Script, Tally
 from ocpp_gateway.simulator.register import register
 
@@ -254,6 +255,7 @@ class LoadTest:
             key=charger.key,
             timeout_s=self._config.answer_timeout_s,
             deflate=self._config.deflate,
+            protocol=charger.scenario.protocol,
         )
 
     def _disconnect(self, charger: Charger) -> None:

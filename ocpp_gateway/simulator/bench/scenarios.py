@@ -18,9 +18,12 @@ STATUSES = (b"Preparing", b"Charging", b"SuspendedEV", b"Charging", b"Finishing"
 
 @dataclass(slots=True)
 class Booked:
-    """A session that the server has acknowledged, and what of it: readings, and the register at its stop."""
+    """A session that the server has acknowledged, and what of it: readings, and the register at its stop.
 
-    transaction_id: int
+    transaction_id  the server's number, or the charger's own text (2.x)
+    """
+
+    transaction_id: int | str
     start_wh: int
     readings: int = 0
     readings_sent: int = 0
@@ -47,6 +50,9 @@ class Charger:
     register_wh: int = 0
     running: bool = True
     sessions: list[Booked] = field(default_factory=list)
+    # Of chargers that name their sessions themselves (2.x).
+    session_number: int = 0
+    seq_no: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,7 @@ class Scenario:
     phases: tuple[tuple[str, Callable[[Charger], Script]], ...] = ()
     weighs: bool = False
     soaks: bool = False
+    protocol: str = "ocpp1.6"
 
 
 # ---------------------------------------------------------------- acts
@@ -105,6 +112,7 @@ def read_meter(charger: Charger) -> Script:
     charger.register_wh += 7
     booked = charger.sessions[-1]
     booked.readings_sent += 1
+    assert isinstance(booked.transaction_id, int)
     yield messages.meter_values(booked.transaction_id, charger.register_wh, charger.samples)
     booked.readings += 1
 
@@ -115,6 +123,7 @@ def stop(charger: Charger) -> Script:
         return
     booked = charger.sessions[-1]
     booked.is_stop_sent = True
+    assert isinstance(booked.transaction_id, int)
     yield messages.stop(booked.transaction_id, charger.register_wh)
     booked.stop_wh = charger.register_wh
 
@@ -212,7 +221,7 @@ SOAK = Scenario(
     "lives in brief: boots, sessions, mistakes", soak, nothing, nothing, reconnect=True, soaks=True
 )
 
-SCENARIOS = {
+SCENARIOS_16 = {
     "unknown-action": _measured("CALLs of an unknown action", _each(messages.unknown_action)),
     "malformed": _measured("CALLs that are no valid frame", _each(messages.malformed)),
     "heartbeats": HEARTBEATS,

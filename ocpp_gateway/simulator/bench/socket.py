@@ -93,6 +93,7 @@ class LoadSocket(asyncio.Protocol):
         key: str,
         timeout_s: float,
         deflate: bool = False,
+        protocol: str = "ocpp1.6",
     ) -> LoadSocket:
         """Connect and upgrade.
 
@@ -108,7 +109,7 @@ class LoadSocket(asyncio.Protocol):
                 lambda: cls(tally), parts.hostname or "127.0.0.1", port, ssl=context
             )
             path = f"{parts.path.rstrip('/')}/{quote(identity, safe='')}"
-            socket._upgrade(path, parts.netloc, identity, key, deflate)
+            socket._upgrade(path, parts.netloc, identity, key, deflate, protocol)
             try:
                 await socket._upgraded
             except BaseException:
@@ -116,7 +117,7 @@ class LoadSocket(asyncio.Protocol):
                 raise
         return socket
 
-    def _upgrade(self, path: str, host: str, identity: str, key: str, deflate: bool) -> None:
+    def _upgrade(self, path: str, host: str, identity: str, key: str, deflate: bool, protocol: str) -> None:
         assert self._transport is not None
         lines = [
             f"GET {path} HTTP/1.1",
@@ -125,7 +126,7 @@ class LoadSocket(asyncio.Protocol):
             "Connection: Upgrade",
             f"Sec-WebSocket-Key: {base64.b64encode(secrets.token_bytes(16)).decode()}",
             "Sec-WebSocket-Version: 13",
-            "Sec-WebSocket-Protocol: ocpp1.6",
+            f"Sec-WebSocket-Protocol: {protocol}",
         ]
         if deflate:
             lines.append(f"Sec-WebSocket-Extensions: {OFFER}")

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from typing import Any
 
 import pytest
 import uvloop
 
-from ocpp_gateway.simulator.bench import runner
+from ocpp_gateway.simulator.bench import messages_2x, runner
 from ocpp_gateway.simulator.bench.config import BenchConfig
 from ocpp_gateway.simulator.bench.database import DatabaseUnusable
 from ocpp_gateway.simulator.bench.gauges import Gauges
 from ocpp_gateway.simulator.bench.growth import Sample, measure_growth
+from ocpp_gateway.simulator.bench.messages import Message
 from ocpp_gateway.simulator.bench.pace import Pace
 from ocpp_gateway.simulator.bench.report import BenchResult
 from ocpp_gateway.simulator.bench.runner import bench
-from ocpp_gateway.simulator.bench.scenarios import SCENARIOS
+from ocpp_gateway.simulator.bench.scenarios import SCENARIOS_16
 from ocpp_gateway.simulator.register import Api, Registration
+from ocpp_gateway.wire import schemas
 from tests.ocpp_gateway.simulator.helpers import Csms, play
 
 IN_TURN = ["Heartbeat", "StatusNotification", "MeterValues"]
@@ -44,7 +47,7 @@ async def bench_until(csms: Csms, scenario: str, count: int, **changes: Any) -> 
     return await running
 
 
-@pytest.mark.parametrize("scenario", sorted(set(SCENARIOS) - {"idle", "soak"}))
+@pytest.mark.parametrize("scenario", sorted(set(SCENARIOS_16) - {"idle", "soak"}))
 def test_bench_frames_are_valid_and_counted(scenario: str) -> None:
     async def run() -> None:
         async with Csms() as csms:
@@ -56,6 +59,23 @@ def test_bench_frames_are_valid_and_counted(scenario: str) -> None:
             assert result.tally.sent == result.tally.answered
 
     play(run())
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        messages_2x.boot(b"BENCH00001"),
+        messages_2x.status(1, b"Occupied"),
+        messages_2x.authorize(b"04A1B2C3"),
+        messages_2x.started(b"tx-1", b"04A1B2C3", 7),
+        messages_2x.updated(b"tx-1", 1, 14),
+        messages_2x.ended(b"tx-1", 2, 21),
+    ],
+    ids=lambda message: message.action,
+)
+def test_messages_of_2x_are_valid(message: Message) -> None:
+    _, _, action, payload = json.loads(message.text)
+    assert schemas.check_request("ocpp2.0.1", action, payload, strict=True) is None
 
 
 def test_bench_runs_on_another_event_loop() -> None:

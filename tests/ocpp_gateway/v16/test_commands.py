@@ -215,3 +215,29 @@ def test_to_call_what_the_version_does_not_take_is_not_said(action: str, change:
 
 def test_neutral_problem_of_what_can_be_said_is_none() -> None:
     assert neutral_problem("ocpp1.6", "reserve_now", {**VALID["reserve_now"], "expires_at": LATER}) is None
+
+
+@pytest.mark.parametrize(
+    ("action", "more", "problem"),
+    [
+        ("remote_start", {"parent_id_token": "G"}, "cannot name a group"),
+        ("unlock_connector", {"within": 2}, "leave “within” out"),
+        ("change_availability", {"connector": 1, "within": 2}, "leave “within” out"),
+        ("trigger_message", {"within": 2}, "leave “within” out"),
+        ("trigger_message", {"message": "TransactionEvent"}, "knows no TransactionEvent"),
+        ("reserve_now", {"connector_type": "cCCS2"}, "cannot reserve a kind of connector"),
+        ("data_transfer", {"data": "{}", "as_json": True}, "carries text only"),
+        ("update_firmware", {"install_at": LATER}, "no time for the installation"),
+    ],
+)
+def test_to_call_with_an_argument_of_2x_says_what_is_wrong(
+    action: str, more: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(CannotSend, match=problem):
+        to_call(action, {**VALID[action], **more})
+
+
+def test_types_that_we_know_are_not_said_and_do_no_harm() -> None:
+    given = {"id_token": "04A1", "token_type": "ISO14443", "remote_start_id": 7}
+
+    assert to_call("remote_start", given) == ("RemoteStartTransaction", {"idTag": "04A1"})

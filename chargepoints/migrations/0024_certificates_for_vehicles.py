@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("chargepoints", "0022_display_messages"),
+        ("chargepoints", "0023_published_firmware"),
     ]
 
     operations = [
