@@ -657,6 +657,23 @@ class TransactionFactory(Factory):
     tariff_snapshot = LazyFunction(lambda: {"currency": "EUR", "elements": energy_tariff()})
 
 
+class TransactionEventFactory(Factory):
+    """An event one minute after the one before; the first is the start."""
+
+    class Meta:
+        model = transactions.TransactionEvent
+
+    transaction = SubFactory(TransactionFactory)
+    tenant = SelfAttribute("transaction.tenant")
+    charge_point = SelfAttribute("transaction.charge_point")
+    seq_no = Sequence(int)
+    kind = LazyAttribute(lambda row: "Updated" if row.seq_no else "Started")
+    at = LazyAttribute(lambda row: row.transaction.started_at + timedelta(minutes=row.seq_no))
+    received_at = SelfAttribute("at")
+    trigger = "MeterValuePeriodic"
+    digest = Sequence(lambda number: f"{number:040x}")
+
+
 class MeterLayoutFactory(Factory):
     """The energy register and the power, as most chargers send them."""
 

@@ -185,6 +185,7 @@ PATHS: dict[str, Path] = {
         write={"post": "commands.send_dangerous", "delete": "commands.send_dangerous"}
     ),
     "transactions/{id}/meter-values/": Path("transactions.view"),
+    "transactions/{id}/events/": Path("transactions.view"),
     "transactions/{id}/ledger/": Path("transactions.view"),
     "tariffs/": TARIFFS,
     "tariffs/{id}/": TARIFF,

@@ -176,6 +176,31 @@ def test_page_of_an_ended_session_shows_its_bill_and_ledger(signed_in: Client, c
     assert "hx-trigger" not in text
 
 
+def test_page_shows_the_events_of_the_charger(signed_in: Client, session: Transaction) -> None:
+    """OCPP 2.x: what was reported, in which order, and whether something is missing."""
+    assert "Events of the charger" not in view(signed_in, session)
+    for number in (0, 1, 3):
+        factories.TransactionEventFactory(
+            transaction=session,
+            seq_no=number,
+            trigger="ChargingStateChanged",
+            is_offline=number == 3,
+            details={"charging_state": "SuspendedEV"},
+        )
+    Transaction.objects.filter(pk=session.pk).update(
+        event_count=3, first_seq_no=0, last_seq_no=3, charging_state="SuspendedEV"
+    )
+    page = view(signed_in, session)
+    for text in (
+        "Events of the charger",
+        "Charging state changed",
+        "Suspended EV",
+        "offline",
+        "3, 1 missing",
+    ):
+        assert text in page
+
+
 def test_page_of_a_session_without_values_says_so(signed_in: Client, connector: Connector) -> None:
     text = view(signed_in, factories.TransactionFactory(connector=connector))
     assert "no meter values" in text

@@ -220,6 +220,19 @@ def test_ledger_explains_in_order(viewer: Actor, active: Transaction, connector:
     assert names(client_of(viewer).get(f"{PATH}{active.pk}/ledger/"), "text") == ["Started.", "Priced."]
 
 
+def test_events_come_in_the_chargers_order(viewer: Actor, active: Transaction) -> None:
+    for number in (2, 0, 1):
+        factories.TransactionEventFactory(transaction=active, seq_no=number)
+
+    answer = client_of(viewer).get(f"{PATH}{active.pk}/events/")
+    assert names(answer, "seq_no") == [0, 1, 2]
+    assert set(answer.json()["results"][0]) == {
+        "id", "kind", "seq_no", "at", "received_at", "trigger", "is_offline", "details",
+    }  # fmt: skip
+    some = client_of(viewer).get(f"{PATH}{active.pk}/events/?kind=Started")
+    assert names(some, "seq_no") == [0]
+
+
 def test_lists_of_a_session_cost_the_same_for_any_number(
     viewer: Actor, active: Transaction, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
@@ -236,5 +249,5 @@ def test_lists_of_a_session_cost_the_same_for_any_number(
 def test_parts_of_foreign_session_are_404(viewer: Actor, other_tenant: Tenant) -> None:
     foreign = factories.TransactionFactory(connector__evse__charge_point__tenant=other_tenant)
 
-    for part in ("", "meter-values/", "ledger/"):
+    for part in ("", "meter-values/", "events/", "ledger/"):
         problem_of(client_of(viewer).get(f"{PATH}{foreign.pk}/{part}"), 404)

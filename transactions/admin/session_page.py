@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import tzinfo
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -17,12 +18,13 @@ from transactions.admin.limits import limit_buttons, limit_facts
 from transactions.admin.shared import cost_of, flag_text, kwh, length, local, money, state_chip
 from transactions.choices import EndKind, LedgerKind
 from transactions.energy import Sample, power_w
-from transactions.models import MeterValue, Transaction
+from transactions.models import MeterValue, Transaction, TransactionEvent
 from transactions.selectors import expand_meter_values, ledger_of, running_costs
 
 #: Points of a chart; a session of a week with a sample each second has a thousand times as many.
 MAX_POINTS = 400
 SHOWN_SAMPLES = 100
+SHOWN_EVENTS = 100
 
 
 def context(request: HttpRequest, obj: Transaction) -> dict[str, Any]:
@@ -39,6 +41,7 @@ def context(request: HttpRequest, obj: Transaction) -> dict[str, Any]:
         "sample_count": len(keys),
         "shown_samples": SHOWN_SAMPLES,
         "ledger": ledger,
+        "events": _events(obj) if obj.event_count else [],
         "flags": [{"text": flag_text(value), "name": value} for value in obj.flags],
         "explanations": [entry for entry in ledger if entry.kind == LedgerKind.ANOMALY],
         "buttons": [*_buttons(request, obj), *limit_buttons(request, obj)],
@@ -204,9 +207,42 @@ def _facts(obj: Transaction) -> list[tuple[str, Any]]:
         ("Transaction id", obj.ocpp_id or "–"),
         ("OCPP version", obj.ocpp_version),
     ]
+    if obj.charging_state:
+        facts.insert(1, ("Charging state", _words(obj.charging_state)))
+    if obj.event_count:
+        facts.append(("Events", _numbers(obj)))
     if obj.end_kind in (EndKind.OPERATOR, EndKind.RULE):
         facts.append(("Closed because", obj.end_note))
     return facts
+
+
+def _events(obj: Transaction) -> list[dict[str, Any]]:
+    """What the charger reported event by event (2.x), the newest first; a long session has thousands of updates."""
+    rows = TransactionEvent.objects.filter(transaction=obj).order_by("-at", "-seq_no", "-id")[:SHOWN_EVENTS]
+    return [
+        {
+            "at": local_seconds(row.at),
+            "kind": row.get_kind_display(),
+            "seq_no": row.seq_no,
+            "trigger": _words(row.trigger),
+            "state": _words(str(row.details.get("charging_state", ""))),
+            "is_offline": row.is_offline,
+        }
+        for row in rows
+    ]
+
+
+def _numbers(obj: Transaction) -> str:
+    """How many events came, and whether numbers are missing among them."""
+    first, last = obj.first_seq_no or 0, obj.last_seq_no or 0
+    missing = last - first + 1 - obj.event_count
+    return f"{obj.event_count}" + (f", {missing} missing" if missing > 0 else "")
+
+
+def _words(name: str) -> str:
+    """ChargingStateChanged → Charging state changed; abbreviations stay."""
+    first, *rest = re.findall(r"EVSE|EV|SoC|[A-Z]?[^A-Z]+|[A-Z]+", name) or [""]
+    return " ".join([first, *(word if word.isupper() or word == "SoC" else word.lower() for word in rest)])
 
 
 def _line(line: dict[str, Any], currency: str) -> dict[str, Any]:

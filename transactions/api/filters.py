@@ -15,7 +15,7 @@ from csms_project.common.api.filters import (
     TextFilter,
     TruthFilter,
 )
-from transactions.choices import EndKind, LedgerKind, TransactionState
+from transactions.choices import EndKind, EventKind, LedgerKind, TransactionState
 
 
 class TransactionFilter(filters.FilterSet):
@@ -43,6 +43,12 @@ class TransactionFilter(filters.FilterSet):
 class MeterValueFilter(filters.FilterSet):
     sampled_after = AfterFilter(field_name="sampled_at")
     sampled_before = BeforeFilter(field_name="sampled_at")
+
+
+class TransactionEventFilter(filters.FilterSet):
+    kind = filters.ChoiceFilter(choices=EventKind.choices)
+    trigger = filters.CharFilter()
+    is_offline = TruthFilter()
 
 
 class LedgerFilter(filters.FilterSet):

@@ -15,7 +15,7 @@ from chargepoints.services.charging_profiles import constant
 from csms_project.common.api.fields import AnyField, MoneyField, NumberField
 from transactions.api import tariff_docs
 from transactions.choices import TransactionState
-from transactions.models import LedgerEntry, Tariff, Transaction
+from transactions.models import LedgerEntry, Tariff, Transaction, TransactionEvent
 
 
 class TransactionSerializer(serializers.ModelSerializer[Transaction]):
@@ -53,8 +53,10 @@ class TransactionSerializer(serializers.ModelSerializer[Transaction]):
             "connector",
             "connector_id",
             "id_token",
+            "id_token_type",
             "authorization_status",
             "status",
+            "charging_state",
             "started_at",
             "start_received_at",
             "ended_at",
@@ -131,6 +133,17 @@ class MeterValueSerializer(serializers.Serializer[Any]):
     sampled_at = serializers.DateTimeField(help_text="Charger's clock.")
     received_at = serializers.DateTimeField(help_text="Our clock.")
     samples = SampleSerializer(many=True)
+
+
+class TransactionEventSerializer(serializers.ModelSerializer[TransactionEvent]):
+    details: Any = AnyField(
+        help_text="What else it says: states, phases, times; its samples are meter values."
+    )
+
+    class Meta:
+        model = TransactionEvent
+        fields = ["id", "kind", "seq_no", "at", "received_at", "trigger", "is_offline", "details"]
+        read_only_fields = fields
 
 
 class LedgerEntrySerializer(serializers.ModelSerializer[LedgerEntry]):

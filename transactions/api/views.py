@@ -27,7 +27,7 @@ from transactions.api import (
     problems,  # noqa: F401  the statuses of our exceptions
     serializers,
 )
-from transactions.models import LedgerEntry, MeterValue, Tariff, Transaction
+from transactions.models import LedgerEntry, MeterValue, Tariff, Transaction, TransactionEvent
 from transactions.selectors import expand_meter_values, list_transactions, running_costs
 from transactions.services import closing, control, limits, price_lists
 from transactions.services.recompute import recompute
@@ -170,6 +170,16 @@ class MeterValueViewSet(TransactionPartViewSet):
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
         rows = expand_meter_values(page or [])
         return self.get_paginated_response(self.get_serializer(rows, many=True).data)
+
+
+class TransactionEventViewSet(TransactionPartViewSet):
+    """Events of a session by the charger's own order; only chargers of OCPP 2.x send them."""
+
+    queryset = TransactionEvent.objects.all()
+    serializer_class = serializers.TransactionEventSerializer
+    filterset_class = filters.TransactionEventFilter
+    ordering_fields = ["id", "at", "seq_no"]
+    ordering = ["at", "seq_no", "id"]
 
 
 class LedgerViewSet(TransactionPartViewSet):
