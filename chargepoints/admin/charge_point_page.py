@@ -231,7 +231,7 @@ def live_context(request: HttpRequest, obj: Any) -> dict[str, Any]:
         {
             "connector": connector,
             "chip": connector_chip(
-                connector.ocpp_number,
+                connector.label,
                 connector.status,
                 error_code=connector.error_code,
                 info=profile.error_text(connector.vendor_error_code, connector.status_info),

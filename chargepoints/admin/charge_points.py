@@ -283,7 +283,7 @@ class ChargePointAdmin(ProfileUpgradePages, ChargePointPages):
     def connectors_column(self, obj: Any) -> str:
         chips: list[Any] = [
             connector_chip(
-                c.ocpp_number,
+                c.label,
                 c.status,
                 error_code=c.error_code,
                 info=_meaning(obj, c) or c.status_info,

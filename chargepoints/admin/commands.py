@@ -133,7 +133,7 @@ class ReservationAdmin(ReadOnlyAdmin):
 
     @display(description="Connector")
     def which_connector(self, obj: Reservation) -> str:
-        return str(obj.connector.ocpp_number) if obj.connector is not None else "any"
+        return obj.connector.label if obj.connector is not None else "any"
 
     @display(description="Charge point")
     def where(self, obj: Reservation) -> str:

@@ -36,6 +36,7 @@ ERRORS = (AccountsError, ChargePointsError)
 CONNECTOR_TONES = {
     ConnectorStatus.AVAILABLE: "ok",
     ConnectorStatus.CHARGING: "info",
+    ConnectorStatus.OCCUPIED: "info",
     ConnectorStatus.FAULTED: "bad",
     ConnectorStatus.UNAVAILABLE: "neutral",
     ConnectorStatus.UNKNOWN: "neutral",
@@ -100,8 +101,8 @@ def usual_profile(request: HttpRequest) -> SecurityProfile:
     return SecurityProfile.TLS_BASIC if is_secure else SecurityProfile.BASIC
 
 
-def connector_chip(number: int, status: str, *, error_code: str = "", info: str = "") -> SafeString:
-    """A connector's number and status; the error is in its title."""
+def connector_chip(number: str, status: str, *, error_code: str = "", info: str = "") -> SafeString:
+    """A connector's number (`Connector.label`) and status; the error is in its title."""
     known = status in ConnectorStatus.values
     label = ConnectorStatus(status).label if known else status
     tone = CONNECTOR_TONES.get(ConnectorStatus(status), "warn") if known else "warn"

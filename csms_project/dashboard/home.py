@@ -302,7 +302,7 @@ def faults(tenant: Tenant | None) -> list[dict[str, Any]]:
     rows += [
         {
             "link": charge_point_link(row.charge_point),
-            "chip": connector_chip(row.ocpp_number, row.status),
+            "chip": connector_chip(row.label, row.status),
             "problem": " ".join(filter(None, (row.error_code, row.vendor_error_code, row.status_info))),
             "since": ago(row.status_received_at),
         }
