@@ -89,3 +89,18 @@ class AlertSeverity(models.TextChoices):
     CRITICAL = "critical", "Critical ones"
     ALL = "all", "All"
     NONE = "none", "None but those named"
+
+
+class EventSeverity(models.IntegerChoices):
+    """Severity of events of chargers (OCPP 2.0.1 part 2, MonitoringDataType): 0 is the gravest."""
+
+    DANGER = 0, "0 Danger"
+    HARDWARE_FAILURE = 1, "1 Hardware failure"
+    SYSTEM_FAILURE = 2, "2 System failure"
+    CRITICAL = 3, "3 Critical"
+    ERROR = 4, "4 Error"
+    ALERT = 5, "5 Alert"
+    WARNING = 6, "6 Warning"
+    NOTICE = 7, "7 Notice"
+    INFORMATIONAL = 8, "8 Informational"
+    DEBUG = 9, "9 Debug"

@@ -18,6 +18,7 @@ from accounts.choices import (
     AlertSeverity,
     AuthorizationMode,
     AuthorizationStatus,
+    EventSeverity,
     OnboardingMode,
     PricingMode,
     Role,
@@ -172,6 +173,15 @@ class Tenant(Timestamped):
         default=_EVERYDAY,
         db_default=_EVERYDAY,
         help_text="Separated by commas.",
+    )
+    alert_event_severity = models.PositiveSmallIntegerField(
+        "events of chargers that are alerts",
+        null=True,
+        blank=True,
+        choices=EventSeverity.choices,
+        default=EventSeverity.ERROR,
+        db_default=EventSeverity.ERROR,
+        help_text="Of this severity and graver. Empty: none.",
     )
 
     class Meta:

@@ -42,6 +42,12 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "refusals.change": _FIELD,
     "messages.view": _FIELD | {Role.SUPPORT},
     "security_events.acknowledge": _FIELD,
+    "monitors.view": ALL,
+    "charger_events.view": ALL,
+    "charger_events.acknowledge": _FIELD,
+    # What chargers know of customers is personal data.
+    "customer_information.view": _MANAGE,
+    "customer_information.change": _MANAGE,
     "certificates.view": ALL,
     "certificates.change": _MANAGE,
     "authorities.view": ALL,

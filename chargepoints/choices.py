@@ -367,6 +367,7 @@ class LogKind(models.TextChoices):
     DIAGNOSTICS = "diagnostics", "Diagnostics"
     DIAGNOSTICS_LOG = "DiagnosticsLog", "Diagnostics log"
     SECURITY_LOG = "SecurityLog", "Security log"
+    DATA_COLLECTOR_LOG = "DataCollectorLog", "Data collector's log (OCPP 2.1)"
 
 
 class LogState(models.TextChoices):

@@ -33,6 +33,7 @@ class FieldSpec:
     minimum        of an integer or a decimal
     secret         never shown again
     fields         of one of the `rows`
+    example        what the API's document shows; arguments that are required have one of their type
     """
 
     name: str
@@ -47,6 +48,7 @@ class FieldSpec:
     minimum: int | None = None
     secret: bool = False
     fields: tuple[FieldSpec, ...] = ()
+    example: Any = None
 
 
 Check = Callable[[dict[str, Any]], dict[str, str]]

@@ -25,6 +25,11 @@ _WITH_REQUEST_ID = (
     "publish_firmware",
     "UpdateFirmware",
     "PublishFirmware",
+    "get_diagnostics",
+    "get_monitoring_report",
+    "customer_information",
+    "GetMonitoringReport",
+    "CustomerInformation",
 )
 
 # action → name of the argument
@@ -34,6 +39,10 @@ _NAMES = {
     "send_local_list": "version",
     "get_log": "request_id",
     "update_firmware": "request_id",
+    # OCPP 1.6 has no number for it and leaves it out.
+    "get_diagnostics": "request_id",
+    "get_monitoring_report": "request_id",
+    "customer_information": "request_id",
     "signed_update_firmware": "request_id",
     "get_display_messages": "request_id",
     "set_display_message": "message_id",

@@ -16,6 +16,7 @@ from chargepoints.command_tables import (
     display,
     firmware,
     local_list,
+    monitoring,
     remote_trigger,
     reservation,
 )
@@ -31,6 +32,7 @@ GROUPS: tuple[tuple[str, tuple[CommandSpec, ...]], ...] = (
     ("Firmware and logs", firmware.FIRMWARE),
     ("Certificates", certificates.CERTIFICATES),
     ("Display", display.DISPLAY),
+    ("Monitors and events", monitoring.MONITORING),
 )
 
 NEUTRAL: dict[str, CommandSpec] = {spec.action: spec for _, specs in GROUPS for spec in specs}

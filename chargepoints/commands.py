@@ -25,10 +25,12 @@ from chargepoints import (
     certifying,
     command_numbers,
     configuring,
+    customer_orders,
     errors,
     key_changes,
     keys,
     list_news,
+    monitoring_limits,
     profile_changes,
     reserving,
 )
@@ -163,6 +165,7 @@ def queue(
     configuring.asked(charge_point, command, order)
     profile_changes.asked(command)
     following.asked(command, order)
+    customer_orders.asked(command, order)
     audit.record(
         actor,
         spec.permission,
@@ -276,6 +279,7 @@ def _check_state(charge_point: ChargePoint, action: str, payload: dict[str, Any]
     if action == "trigger_message" and payload["message"] == "BootNotification" and _has_booted(charge_point):
         raise errors.InvalidPayload({"message": _BOOT_REFUSED})
     profile_changes.check(charge_point, action, payload)
+    monitoring_limits.check(charge_point, action, payload)
     if charge_point.pending_key_hash and key_changes.find_new_key(action, payload) is not None:
         raise errors.InvalidPayload(
             {"key": "An earlier key change is open: the charger has to connect again first."}

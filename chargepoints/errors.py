@@ -134,7 +134,15 @@ class InvalidTemplate(Invalid):
 
 
 class AlreadyAcknowledged(ChargePointsError):
-    """This security event was acknowledged already."""
+    """This event was acknowledged already."""
+
+
+class NothingToForget(ChargePointsError):
+    """There is no report that could be deleted."""
+
+
+class EventIsOver(ChargePointsError):
+    """What this event reported is over already."""
 
 
 class NoFilesUrl(ChargePointsError):

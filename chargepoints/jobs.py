@@ -5,25 +5,33 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db.models import Q
 
 from chargepoints import commands
 from chargepoints.charging import following
 from chargepoints.models import (
     BatchReceipt,
     CertificateRequest,
+    ChargerEvent,
     DataTransfer,
+    EventStream,
     FrameAnomaly,
+    MonitoringReport,
+    MonitorResult,
     OcppMessage,
     RefusedConnection,
     SecurityEvent,
     StatusEvent,
     StatusReport,
+    StreamValues,
     VariableChange,
 )
+from chargepoints.monitoring_choices import EventState
 from chargepoints.services import (
     authorities,
     boot_settings,
     certificate_expiry,
+    customer_information,
     display_sync,
     firmware_campaigns,
     firmware_following,
@@ -31,6 +39,7 @@ from chargepoints.services import (
     list_sync,
     log_requests,
     model_profiles,
+    monitoring_reports,
     ownership,
     reservations,
     signing,
@@ -166,6 +175,47 @@ def purge_security_events(now: datetime) -> int:
     return purge(SecurityEvent.objects.all(), days=days, now=now, keep=alerts) + purge(
         ended, days=days, now=now
     )
+
+
+@job(every_s=10, batch=monitoring_reports.BATCH)
+def read_monitors(now: datetime) -> int:
+    """Let chargers report their monitors after a boot, where they are configured unasked."""
+    return monitoring_reports.read_after_boots(now)
+
+
+@job(every_s=15)
+def end_reports(now: datetime) -> int:
+    """End reports of monitors and customers' data of which no more has come."""
+    return monitoring_reports.end_late(now) + customer_information.end_late(now)
+
+
+@job(every_s=HOUR_S, batch=BATCH)
+def purge_charger_events(now: datetime) -> int:
+    """Retention of events of chargers and of the work with their monitors (RETENTION_CHARGER_EVENTS_DAYS)."""
+    days = settings.RETENTION_CHARGER_EVENTS_DAYS
+    # What goes on, and an alert that nobody has acknowledged, stay.
+    keep = ChargerEvent.objects.filter(Q(state=EventState.OPEN) | Q(is_alert=True, acknowledged_at=None))
+    return (
+        purge(ChargerEvent.objects.all(), days=days, now=now, keep=keep)
+        + purge(MonitorResult.objects.all(), days=days, now=now)
+        + purge(MonitoringReport.objects.exclude(ended_at=None), days=days, now=now, field="created_at")
+    )
+
+
+@job(every_s=HOUR_S, batch=BATCH)
+def purge_stream_values(now: datetime) -> int:
+    """Retention of the values of event streams (RETENTION_STREAM_VALUES_DAYS)."""
+    days = settings.RETENTION_STREAM_VALUES_DAYS
+    closed = EventStream.objects.exclude(closed_at=None)
+    return purge(StreamValues.objects.all(), days=days, now=now) + purge(
+        closed, days=days, now=now, field="closed_at"
+    )
+
+
+@job(every_s=HOUR_S)
+def purge_customer_information(now: datetime) -> int:
+    """Retention of what chargers reported of customers (RETENTION_CUSTOMER_INFORMATION_DAYS)."""
+    return customer_information.purge_texts(now)
 
 
 @job(every_s=HOUR_S, batch=BATCH)

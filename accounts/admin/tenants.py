@@ -70,8 +70,11 @@ class TenantAdmin(TenantModelAdmin):
             },
         ),
         (
-            "Security events",
-            {"classes": ["tab"], "fields": ("alert_severity", "alert_types", "quiet_types")},
+            "Alerts",
+            {
+                "classes": ["tab"],
+                "fields": ("alert_severity", "alert_types", "quiet_types", "alert_event_severity"),
+            },
         ),
         ("Roaming", {"classes": ["tab"], "fields": ("country_code", "party_id")}),
     )

@@ -48,6 +48,7 @@ CHANGEABLE = frozenset(
         "alert_severity",
         "alert_types",
         "quiet_types",
+        "alert_event_severity",
     }
 )
 

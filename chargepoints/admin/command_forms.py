@@ -14,7 +14,12 @@ from chargepoints.command_fields import CommandSpec, FieldSpec
 
 _TEXT_AREA_FROM = 500
 #: A line of an argument that is a table.
-_EXAMPLES = {"entries": "04A1B2C3, Accepted, 2030-12-31 23:59", "periods": "0, 16.0, 3"}
+_EXAMPLES = {
+    "entries": "04A1B2C3, Accepted, 2030-12-31 23:59",
+    "periods": "0, 16.0, 3",
+    "monitors": "EVSE, AvailabilityState, 1, , Delta, 1, 8",
+    "variables": "EVSE, AvailabilityState, 1",
+}
 _YES_NO = (("", "Choose"), ("yes", "Yes"), ("no", "No"))
 
 
@@ -191,6 +196,8 @@ def _read_cell(column: FieldSpec, cell: str) -> Any:
     try:
         if column.type == "integer":
             return int(cell)
+        if column.type == "boolean":
+            return {"yes": True, "true": True, "no": False, "false": False}.get(cell.casefold(), cell)
         if column.type == "datetime":
             moment = datetime.fromisoformat(cell)
             return (moment if moment.tzinfo is not None else timezone.make_aware(moment)).isoformat()

@@ -222,8 +222,9 @@ class LogForm(forms.Form):
         label="What",
         choices=(
             (LogKind.DIAGNOSTICS, "Diagnostics (every charger with firmware management)"),
-            (LogKind.DIAGNOSTICS_LOG, "Diagnostics log (security extension)"),
-            (LogKind.SECURITY_LOG, "Security log (security extension)"),
+            (LogKind.DIAGNOSTICS_LOG, "Diagnostics log (security extension, OCPP 2.x)"),
+            (LogKind.SECURITY_LOG, "Security log (security extension, OCPP 2.x)"),
+            (LogKind.DATA_COLLECTOR_LOG, "Data collector's log (OCPP 2.1)"),
         ),
         widget=widgets.UnfoldAdminSelectWidget,
     )

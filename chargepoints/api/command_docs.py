@@ -117,10 +117,12 @@ def _argument(field: FieldSpec) -> Schema:
 
 
 def _examples(fields: tuple[FieldSpec, ...]) -> dict[str, Any]:
-    return {field.name: _example(field) for field in fields if field.required}
+    return {field.name: _example(field) for field in fields if field.required or field.example is not None}
 
 
 def _example(field: FieldSpec) -> Any:
+    if field.example is not None:
+        return field.example
     if field.choices:
         return field.choices[0]
     if field.name in _SPECIAL:

@@ -169,6 +169,7 @@ FIRMWARE = (
             ),
             *_PERIOD,
             *_RETRIES,
+            _REQUEST_ID,
         ),
         dangerous=True,
         permission=SEND_DANGEROUS,
@@ -184,8 +185,8 @@ FIRMWARE = (
                 type="enum",
                 label="Log",
                 required=True,
-                choices=("DiagnosticsLog", "SecurityLog"),
-                choice_labels=("Diagnostics", "Security"),
+                choices=("DiagnosticsLog", "SecurityLog", "DataCollectorLog"),
+                choice_labels=("Diagnostics", "Security", "Data collector (OCPP 2.1)"),
             ),
             FieldSpec(
                 name="location",

@@ -24,6 +24,16 @@ from chargepoints.models.firmware import FirmwareCampaign, FirmwareFile, Firmwar
 from chargepoints.models.fleet import FleetTask, FleetTaskItem
 from chargepoints.models.local_lists import LocalList, LocalListContent
 from chargepoints.models.model_profiles import ChargePointModelProfile
+from chargepoints.models.monitoring import (
+    ChargerEvent,
+    CustomerInformation,
+    EventStream,
+    Monitor,
+    MonitoringReport,
+    MonitoringState,
+    MonitorResult,
+    StreamValues,
+)
 from chargepoints.models.profile_upgrades import SecurityProfileUpgrade
 from chargepoints.models.published_firmware import PublishedFirmware
 from chargepoints.models.reservations import Reservation
@@ -38,6 +48,7 @@ __all__ = [
     "CertificateRequest",
     "ChargePoint",
     "ChargePointModelProfile",
+    "ChargerEvent",
     "ChargingProfile",
     "ChargingProfileAssignment",
     "Command",
@@ -46,9 +57,11 @@ __all__ = [
     "ConfigurationTemplate",
     "Connection",
     "Connector",
+    "CustomerInformation",
     "DataTransfer",
     "DisplayMessage",
     "DisplayReading",
+    "EventStream",
     "Evse",
     "FirmwareCampaign",
     "FirmwareFile",
@@ -62,6 +75,10 @@ __all__ = [
     "LocalListContent",
     "Location",
     "LogRequest",
+    "Monitor",
+    "MonitorResult",
+    "MonitoringReport",
+    "MonitoringState",
     "OcppMessage",
     "PublishedFirmware",
     "RefusedConnection",
@@ -72,6 +89,7 @@ __all__ = [
     "ShownMessage",
     "StatusEvent",
     "StatusReport",
+    "StreamValues",
     "Variable",
     "VariableChange",
     "VariableRequest",

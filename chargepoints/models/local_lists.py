@@ -43,6 +43,13 @@ class LocalList(TenantOwned, Timestamped):
     all_tokens = models.BooleanField("all tags", default=True)
     token_groups = models.ManyToManyField(TokenGroup, blank=True, related_name="+")
     tokens = models.ManyToManyField(IdToken, blank=True, related_name="+")
+    without = models.ManyToManyField(
+        IdToken,
+        blank=True,
+        related_name="+",
+        verbose_name="tags left out",
+        help_text="Also those whose data this charger was told to delete.",
+    )
     with_refused = models.BooleanField(
         "list refused tags as well",
         default=True,

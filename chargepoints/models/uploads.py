@@ -18,7 +18,7 @@ class LogRequest(TenantOwned, Timestamped):
     """One upload that a charger was asked for, and the file that came (OCPP 1.6 §5.9; security whitepaper N01)."""
 
     charge_point = models.ForeignKey(ChargePoint, models.CASCADE, related_name="log_requests", db_index=False)
-    kind = models.CharField(max_length=14, choices=LogKind.choices)
+    kind = models.CharField(max_length=16, choices=LogKind.choices)
     oldest_at = models.DateTimeField(null=True, blank=True)
     latest_at = models.DateTimeField(null=True, blank=True)
     url = models.CharField(

@@ -236,6 +236,11 @@ class StationBatch(UnitOfWork):
             self._load_connectors([charge_point_id], lock=charge_point_id in self._wanted_locked)
         return self._connectors[charge_point_id]
 
+    def places_of(self, charge_point_id: int, number: int) -> int:
+        """How many connectors an EVSE has, as far as we know."""
+        self.connectors(charge_point_id)
+        return sum(1 for evse, _ in self._within[charge_point_id] if evse == number)
+
     def tokens(self, key: TokenKey) -> list[IdToken]:
         """The tokens with this value."""
         if key not in self._tokens:

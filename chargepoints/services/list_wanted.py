@@ -53,6 +53,7 @@ class _Source:
     tokens: tuple[int, ...]
     with_refused: bool
     length: int
+    without: tuple[int, ...]
 
 
 @dataclass(slots=True)
@@ -75,6 +76,7 @@ def with_sources(rows: QuerySet[LocalList]) -> QuerySet[LocalList]:
     return rows.select_related("charge_point", "tenant").prefetch_related(
         Prefetch("token_groups", TokenGroup.objects.only("id").order_by("id")),
         Prefetch("tokens", IdToken.objects.only("id").order_by("id")),
+        Prefetch("without", IdToken.objects.only("id").order_by("id")),
     )
 
 
@@ -87,6 +89,7 @@ def _source_of(row: LocalList) -> _Source:
         tokens=tuple(token.pk for token in row.tokens.all()) if chosen else (),
         with_refused=row.with_refused,
         length=_tag_length(row.charge_point.ocpp_version) if _tag_length is not None else _ANY_LENGTH,
+        without=() if row._state.adding else tuple(token.pk for token in row.without.all()),
     )
 
 
@@ -117,6 +120,8 @@ def _tokens(source: _Source) -> QuerySet[IdToken]:
     rows: QuerySet[IdToken] = IdToken.objects.for_tenant(source.tenant_id)
     if not source.all_tokens:
         rows = rows.filter(Q(group__in=source.groups) | Q(pk__in=source.tokens))
+    if source.without:
+        rows = rows.exclude(pk__in=source.without)
     # What nobody can present at a charger is in no list.
     rows = rows.exclude(type=TokenType.NO_AUTHORIZATION)
     return rows.select_related("group").only(*_FIELDS).order_by("value_key", "id")

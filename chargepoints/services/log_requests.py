@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -200,7 +200,8 @@ def follow(now: datetime) -> int:
         return 0
     before = {pk: _shape(row) for pk, row in requests.items()}
     for row in requests.values():
-        _look_at_command(row, now)
+        if _look_at_command(row, now):
+            _end_earlier(row, requests.values(), now)
     for pk, report in _reports():
         if pk in requests:
             take_report(requests[pk], report, now)
@@ -222,14 +223,15 @@ def _store(row: LogRequest) -> bool:
     return True
 
 
-def _look_at_command(row: LogRequest, now: datetime) -> None:
+def _look_at_command(row: LogRequest, now: datetime) -> bool:
+    """Take over what became of the order; true when the charger has cancelled earlier uploads for it."""
     command = row.command
     if row.state != LogState.QUEUED or command is None or not command.is_final:
-        return
+        return False
     at = command.completed_at or now
     error = command.error if isinstance(command.error, dict) else {}
     if command.status == CommandStatus.ACCEPTED:
-        _take_answer(row, command.response, at)
+        return _take_answer(row, command.response, at)
     elif command.status == CommandStatus.TIMED_OUT or error.get("code") in _LOST:
         row.state = LogState.REQUESTED
         row.note = "The charger gave no answer; it may have understood all the same."
@@ -238,19 +240,30 @@ def _look_at_command(row: LogRequest, now: datetime) -> None:
         told = command.summary or " ".join(str(error.get(name) or "") for name in ("code", "description"))
         add_step(row, command.get_status_display(), at)
         _end(row, LogState.FAILED, told.strip() or f"The order: {command.get_status_display().lower()}.", now)
+    return False
 
 
-def _take_answer(row: LogRequest, response: object, at: datetime) -> None:
+def _take_answer(row: LogRequest, response: object, at: datetime) -> bool:
     answer = response if isinstance(response, dict) else {}
     name = answer.get("fileName") or answer.get("filename")
     if isinstance(name, str) and name:
         row.charger_file_name = name.replace("\0", "")[:255]
     add_step(row, "Promised", at)
-    if name or row.kind != LogKind.DIAGNOSTICS:
+    # OCPP 2.x answers with a status instead.
+    if name or row.kind != LogKind.DIAGNOSTICS or "status" in answer:
         row.state = LogState.REQUESTED
-        return
+        return answer.get("status") == "AcceptedCanceled"
     # OCPP 1.6 §5.9: without a file name there is no diagnostic information.
     _end(row, LogState.NOTHING, "The charger says that it has no diagnostics.", at)
+    return False
+
+
+def _end_earlier(row: LogRequest, requests: Iterable[LogRequest], at: datetime) -> None:
+    """The charger has cancelled what it was uploading for this one (2.x N01.FR.09)."""
+    for other in requests:
+        earlier = other.charge_point_id == row.charge_point_id and other.pk < row.pk
+        if earlier and other.ended_at is None and other.state != LogState.QUEUED:
+            _end(other, LogState.CANCELLED, _CANCELLED_FOR_LATER, at)
 
 
 def _reports() -> Iterator[tuple[int, StatusReport]]:
@@ -287,11 +300,15 @@ def take_report(row: LogRequest, report: StatusReport, now: datetime) -> None:
                 row.note = "The charger says that it has uploaded, but nothing has arrived here."
         case "Idle":
             pass
+        case "AcceptedCanceled":
+            add_step(row, report.status, report.received_at)
+            _end(row, LogState.CANCELLED, _CANCELLED_FOR_LATER, now)
         case _:
             add_step(row, report.status, report.received_at)
             _end(row, LogState.FAILED, _FAILURES.get(report.status, report.status), now)
 
 
+_CANCELLED_FOR_LATER = "The charger cancelled it for a later request."
 _FAILURES = {
     "UploadFailed": "The charger could not upload the file.",
     "UploadFailure": "The charger could not upload the file.",
@@ -302,9 +319,11 @@ _FAILURES = {
 
 
 def _is_about(row: LogRequest, report: StatusReport) -> bool:
-    if row.kind == LogKind.DIAGNOSTICS:
-        return report.kind == StatusReportKind.DIAGNOSTICS
-    return report.kind == StatusReportKind.LOG and report.request_id in (None, row.request_id)
+    if report.kind == StatusReportKind.DIAGNOSTICS:
+        return row.kind == LogKind.DIAGNOSTICS
+    if report.request_id is None:
+        return row.kind != LogKind.DIAGNOSTICS
+    return report.request_id == row.request_id
 
 
 def _look_at_clock(row: LogRequest, now: datetime) -> None:

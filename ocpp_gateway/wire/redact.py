@@ -56,6 +56,9 @@ def redact_payload(action: str, payload: Any) -> Any:
     """
     if action in _PLAIN:
         return payload
+    if action == "NotifyCustomerInformation" and isinstance(payload, dict):
+        # Personal data: kept where those who may read it look for it, and no longer than that.
+        return {name: MASK if name == "data" else item for name, item in payload.items()}
     if action == "TransactionEvent" and isinstance(payload, dict):
         # The busiest message of 2.x: only its tokens can be secret, the samples need no walk.
         return {

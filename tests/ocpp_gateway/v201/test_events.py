@@ -1,323 +1,248 @@
-"""Sessions of OCPP 2.x event by event, by 2.0.1 part 2 E and J and the behaviour of real charging stations."""
+"""Events that charging stations report (2.x N07, N08, G01): repeats, ends, alerts, status."""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from decimal import Decimal
-from itertools import count, pairwise, permutations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from accounts.choices import TokenStatus
-from accounts.models import IdToken, Tenant
-from chargepoints.models import ChargePoint, Command, FrameAnomaly, Reservation
-from tests import factories
+from accounts.models import Tenant
+from chargepoints.models import ChargePoint, ChargerEvent, Connector, Monitor, StatusEvent
+from chargepoints.monitoring_choices import EventState
+from chargepoints.services import charger_events
+from csms_project.common.models import Event
 from tests.factories import T0
-from tests.ocpp_gateway.v201.helpers import Csms, Payload, event, meter, moment, session, status, token
-from transactions.choices import Flag
-from transactions.models import MeterValue, Transaction, TransactionEvent
+from tests.ocpp_gateway.v201.helpers import Csms, Csms21, Payload
+from tests.ocpp_gateway.v201.monitoring import component, event_data, events, last_event, monitor, report
 
-HOUR = timedelta(hours=1)
-NUMBERS = count()
-LATER = T0 + HOUR
+HOT: dict[str, Any] = {"variable": "Temperature", "value": "91", "trigger": "Alerting"}
 
 
-def started(**more: Any) -> Payload:
-    given: dict[str, Any] = {"evse": 1, "idToken": token(), "info": {"chargingState": "Charging"}}
-    return event("Started", 0, moment(1000, context="Transaction.Begin"), **{**given, **more})
+def hot(**more: Any) -> Payload:
+    """An alert of a monitor"""
+    return event_data(**{**HOT, "variableMonitoringId": 5, **more})
 
 
-def updated(seq: int, wh: float, minutes: int, **more: Any) -> Payload:
-    at = T0 + timedelta(minutes=minutes)
-    return event("Updated", seq, moment(wh, at=at), at=at, **more)
+def states(charge_point: ChargePoint) -> list[str]:
+    """What goes on and what is over, in the order of arrival"""
+    rows = ChargerEvent.objects.filter(charge_point=charge_point).order_by("pk")
+    return list(rows.values_list("state", flat=True))
 
 
-def ended(seq: int = 3, wh: float | None = 11000, **more: Any) -> Payload:
-    moments = [] if wh is None else [moment(wh, at=LATER, context="Transaction.End")]
-    info = {"stoppedReason": "EVDisconnected"}
-    return event("Ended", seq, *moments, at=LATER, **{"info": info, **more})
+def test_repeat_of_an_event_is_stored_once(csms: Csms, charge_point: ChargePoint) -> None:
+    for _ in range(2):
+        csms.send(charge_point, "NotifyEvent", events(hot()))
+    csms.batch([(charge_point, "NotifyEvent", events(hot(), hot()))] * 2)
+    assert ChargerEvent.objects.filter(charge_point=charge_point).count() == 1
 
 
-USUAL = (started(), updated(1, 4000, 20), updated(2, 8000, 40), ended())
+def test_number_that_is_used_again_is_another_event(csms: Csms, charge_point: ChargePoint) -> None:
+    """Numbers begin again with a boot, and some chargers always send the same."""
+    csms.send(charge_point, "NotifyEvent", events(hot(), hot(minutes=1), hot(of=component(evse=2))))
+    assert ChargerEvent.objects.filter(charge_point=charge_point).count() == 3
 
 
-def figures(row: Transaction) -> dict[str, Any]:
-    """All that people and bills see of an ended session."""
-    names = (
-        "state", "end_kind", "started_at", "ended_at", "energy_wh", "meter_start_wh", "meter_stop_wh", "cost",
-        "stop_reason", "id_token_value", "stop_id_token_value", "authorization_status", "connector_number",
-        "evse_id", "connector_id", "tariff_id", "flags", "event_count", "first_seq_no", "last_seq_no",
-        "charging_state", "register_wh",
-    )  # fmt: skip
-    return {name: getattr(row, name) for name in names}
+def test_alert_goes_on_until_it_is_cleared(csms: Csms, charge_point: ChargePoint) -> None:
+    """N07.FR.02"""
+    csms.send(charge_point, "NotifyEvent", events(hot()))
+    assert states(charge_point) == ["open"]
+    csms.send(charge_point, "NotifyEvent", events(hot(number=2, value="60", cleared=True, minutes=5)))
+    assert states(charge_point) == ["ended", "moment"]
+    first = ChargerEvent.objects.filter(charge_point=charge_point).earliest("pk")
+    assert first.ended_at == T0 + timedelta(minutes=5)
 
 
-def test_usual_session(csms: Csms, charge_point: ChargePoint, token: IdToken) -> None:
-    """E01, E02, E07: start, samples and end make one session with its energy."""
-    answers = [csms.send(charge_point, "TransactionEvent", one, at=LATER) for one in USUAL]
-    assert answers[0] == {"idTokenInfo": {"status": "Accepted"}}
-    assert answers[1:3] == [{}, {}]
-    row = session()
-    assert (row.energy_wh, row.meter_start_wh, row.meter_stop_wh) == (10000, 1000, 11000)
-    assert (row.started_at, row.ended_at, row.stop_reason) == (T0, LATER, "EVDisconnected")
-    assert (row.id_token, row.connector_number, row.ocpp_version) == (token, 1, "ocpp2.0.1")
-    assert row.connector is not None
-    assert row.connector.evse.number == 1
-    assert [line.kind for line in row.ledger.all()][:2] == ["start", "tariff"]
-
-
-def test_any_order_gives_the_same_session(csms: Csms, tenant: Tenant, token: IdToken) -> None:
-    """E04, E11, E12: queued events come in any order; the books do not depend on it."""
-    seen = []
-    for number, order in enumerate(permutations(USUAL)):
-        station = factories.ChargePointFactory(tenant=tenant, identity=f"ORDER-{number}", connectors=2)
-        for one in order:
-            csms.send(station, "TransactionEvent", one, at=LATER)
-        row = Transaction.objects.get(charge_point=station)
-        assert TransactionEvent.objects.filter(transaction=row).count() == 4
-        kept = figures(row)
-        for own in ("evse_id", "connector_id"):
-            assert kept.pop(own) is not None
-        kept.pop("register_wh")
-        seen.append(kept)
-    different = [
-        {name: (one[name], seen[0][name]) for name in one if one[name] != seen[0][name]} for one in seen
-    ]
-    assert different == [{}] * 24
-    assert seen[0]["energy_wh"] == 10000
-    assert seen[0]["flags"] == ["offline"]
-
-
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    order=st.lists(st.integers(0, 3), min_size=4, max_size=12),
-    cuts=st.sets(st.integers(1, 11)),
-)
-def test_repeats_and_batches_change_nothing(
-    csms: Csms, tenant: Tenant, token: IdToken, order: list[int], cuts: set[int]
-) -> None:
-    """Behaviour 8: events are idempotent, however they are repeated and cut into batches."""
-    station = factories.ChargePointFactory(tenant=tenant, identity=f"S-{next(NUMBERS)}", connectors=2)
-    events = [USUAL[index] for index in [*order, 0, 1, 2, 3]]
-    calls = [(station, "TransactionEvent", one) for one in events]
-    edges = [0, *sorted(cut for cut in cuts if cut < len(calls)), len(calls)]
-    for begin, end in pairwise(edges):
-        csms.batch(calls[begin:end], at=LATER)
-    row = Transaction.objects.get(charge_point=station)
-    assert (row.energy_wh, row.event_count, row.state) == (10000, 4, "ended")
-    assert (row.started_at, row.ended_at, row.id_token_value) == (T0, LATER, "04A1B2C3")
-    assert MeterValue.objects.filter(transaction=row).count() == 4
-    assert Flag.EVENTS_MISSING not in row.flags
-
-
-def test_repeat_of_the_start_is_answered_alike(csms: Csms, charge_point: ChargePoint, token: IdToken) -> None:
-    """E13, behaviour I3: a lost answer never makes ConcurrentTx of one's own session."""
-    token.max_active_sessions = 1
-    token.save()
-    csms.send(charge_point, "StatusNotification", status(1, "Occupied"))
-    first = csms.send(charge_point, "TransactionEvent", started())
-    csms.reconnect(charge_point)
-    assert csms.send(charge_point, "TransactionEvent", started()) == first
-    other = csms.send(charge_point, "TransactionEvent", started(tx="tx-2", evse=2))
-    assert other["idTokenInfo"]["status"] == "ConcurrentTx"
-    later = event("Updated", 1, tx="tx-2", idToken={"idToken": "04A1B2C3", "type": "ISO14443"})
-    assert csms.send(charge_point, "TransactionEvent", later)["idTokenInfo"]["status"] == "Accepted"
-
-
-def test_end_of_an_unknown_session_creates_it(csms: Csms, charge_point: ChargePoint, token: IdToken) -> None:
-    csms.send(charge_point, "TransactionEvent", ended(evse=1), at=LATER)
-    row = session()
-    assert (row.state, row.energy_wh, row.meter_start_wh) == ("ended", 0, None)
-    assert Flag.EVENTS_MISSING in row.flags
-
-
-def test_gap_is_flagged_and_healed(csms: Csms, charge_point: ChargePoint, token: IdToken) -> None:
-    """E04.FR.07: a charger may drop events for good; N15: it is flagged and never blocks billing."""
-    for one in (USUAL[0], USUAL[1], USUAL[3]):
-        csms.send(charge_point, "TransactionEvent", one, at=LATER)
-    assert session().flags == ["events_missing", "offline"]
-    assert session().energy_wh == 10000
-    csms.send(charge_point, "TransactionEvent", USUAL[2], at=LATER)
-    assert session().flags == ["offline"]
-
-
-def test_numbers_that_are_always_0(csms: Csms, charge_point: ChargePoint, token: IdToken) -> None:
-    """Behaviour 10.19: one client numbers every event 0; nothing is missing then."""
-    for one in USUAL:
-        csms.send(charge_point, "TransactionEvent", {**one, "seqNo": 0}, at=LATER)
-    row = session()
-    assert (row.event_count, row.energy_wh, row.flags) == (4, 10000, ["offline"])
-
-
-def test_first_number_need_not_be_0(csms: Csms, charge_point: ChargePoint, token: IdToken) -> None:
-    """E 1.3.2: counters may run on over the sessions of an EVSE."""
-    for number, one in enumerate(USUAL):
-        csms.send(charge_point, "TransactionEvent", {**one, "seqNo": 40 + number}, at=LATER)
-    assert session().flags == ["offline"]
-
-
-def test_end_without_a_register(csms: Csms, charge_point: ChargePoint, token: IdToken) -> None:
-    for one in (*USUAL[:3], ended(wh=None)):
-        csms.send(charge_point, "TransactionEvent", one, at=LATER)
-    row = session()
-    assert (row.energy_wh, row.meter_stop_wh, Flag.METER_UNREADABLE in row.flags) == (7000, None, False)
-
-
-def test_no_registers_at_all(csms: Csms, charge_point: ChargePoint, token: IdToken) -> None:
-    begin = event("Started", 0, evse=1, idToken={"idToken": "04A1B2C3", "type": "ISO14443"})
-    for one in (begin, ended(1, wh=None)):
-        csms.send(charge_point, "TransactionEvent", one, at=LATER)
-    assert (session().energy_wh, session().state) == (0, "ended")
-
-
-def test_kwh_multiplier_and_signed_values(csms: Csms, charge_point: ChargePoint, token: IdToken) -> None:
-    """N14: value × 10^multiplier, then unit; the signed form is kept verbatim and counts for nothing."""
-    signed = {
-        "signedMeterData": "T0NNRnx7fQ==",
-        "signingMethod": "ECDSA-secp256r1-SHA256",
-        "encodingMethod": "OCMF",
-        "publicKey": "",
-    }
-    begin = {"value": 1.2345, "unitOfMeasure": {"unit": "kWh"}, "signedMeterValue": signed}
-    end = {"value": 223.45, "unitOfMeasure": {"unit": "Wh", "multiplier": 1}}
-    first = event("Started", 0, moment(begin), evse=1, idToken={"idToken": "04A1B2C3", "type": "ISO14443"})
-    last = event("Ended", 1, moment(end, at=LATER), at=LATER)
-    for one in (first, last):
-        csms.send(charge_point, "TransactionEvent", one, at=LATER)
-    assert session().energy_wh == Decimal("1000")
-    kept = MeterValue.objects.get(sampled_at=T0)
-    assert kept.values[0] == "1.2345"
-    assert "T0NNRnx7fQ==" in kept.values[1]
-
-
-def test_facts_that_come_later(csms: Csms, charge_point: ChargePoint, token: IdToken) -> None:
-    """E03, E04: a session may begin without token and EVSE; both come once."""
-    csms.send(charge_point, "TransactionEvent", event("Started", 0, moment(1000)))
-    assert (session().connector_number, session().id_token_value) == (0, "")
-    later = event(
-        "Updated", 1, evse=2, trigger="Authorized", idToken={"idToken": "04A1B2C3", "type": "ISO14443"}
-    )
-    answer = csms.send(charge_point, "TransactionEvent", later)
-    assert answer["idTokenInfo"]["status"] == "Accepted"
-    row = session()
-    assert (row.connector_number, row.id_token, row.connector and row.connector.ocpp_number) == (2, token, 2)
-
-
-def test_another_token_stops_the_session(csms: Csms, charge_point: ChargePoint, token: IdToken) -> None:
-    """E07: the session stays with the token that began it."""
-    other = factories.IdTokenFactory(tenant=token.tenant, value="OTHER")
-    csms.send(charge_point, "TransactionEvent", started())
-    stop = event("Updated", 1, trigger="StopAuthorized", idToken={"idToken": "OTHER", "type": "ISO14443"})
-    assert csms.send(charge_point, "TransactionEvent", stop)["idTokenInfo"]["status"] == "Accepted"
-    csms.send(charge_point, "TransactionEvent", ended(2), at=LATER)
-    row = session()
-    assert (row.id_token, row.stop_id_token_value) == (token, other.value)
+def test_alert_and_its_end_in_one_batch_are_paired(csms: Csms, charge_point: ChargePoint) -> None:
+    end = hot(number=2, value="60", cleared=True, minutes=5)
+    csms.batch([(charge_point, "NotifyEvent", events(hot())), (charge_point, "NotifyEvent", events(end))])
+    assert states(charge_point) == ["ended", "moment"]
 
 
 @pytest.mark.parametrize(
-    ("change", "status"),
-    [({"status": TokenStatus.BLOCKED}, "Blocked"), ({"expires_at": T0 - HOUR}, "Expired"), (None, "Unknown")],
+    "other",
+    [{"variableMonitoringId": 6}, {"of": component(evse=2)}, {"variable": "Power"}],
+    ids=["monitor", "place", "variable"],
 )
-def test_refused_token_makes_a_session(
-    csms: Csms, charge_point: ChargePoint, token: IdToken, change: dict[str, Any] | None, status: str
+def test_end_of_something_else_ends_nothing(csms: Csms, charge_point: ChargePoint, other: Payload) -> None:
+    csms.send(charge_point, "NotifyEvent", events(hot()))
+    csms.send(charge_point, "NotifyEvent", events(hot(number=2, cleared=True, **other)))
+    assert states(charge_point) == ["open", "moment"]
+
+
+def test_end_without_a_beginning_is_stored(csms: Csms, charge_point: ChargePoint) -> None:
+    """N07 remark: what began while the charger was offline may never have been told."""
+    csms.send(charge_point, "NotifyEvent", events(hot(cleared=True)))
+    assert states(charge_point) == ["moment"]
+
+
+def test_alert_that_comes_again_replaces_the_earlier_one(csms: Csms, charge_point: ChargePoint) -> None:
+    for number in (1, 2, 3):
+        csms.send(charge_point, "NotifyEvent", events(hot(number=number, minutes=number)))
+    assert states(charge_point) == ["ended", "ended", "open"]
+
+
+def test_problem_goes_on_until_the_variable_is_false(csms: Csms, charge_point: ChargePoint) -> None:
+    problem: dict[str, Any] = {"variable": "Problem", "eventNotificationType": "HardWiredNotification"}
+    csms.send(charge_point, "NotifyEvent", events(event_data(value="true", **problem)))
+    assert [row.what for row in charger_events.going_on(charge_point)] == ["Problem"]
+    csms.send(charge_point, "NotifyEvent", events(event_data(value="false", number=2, **problem)))
+    assert charger_events.going_on(charge_point) == []
+
+
+def test_severity_is_the_monitors_as_we_know_it(csms: Csms, charge_point: ChargePoint) -> None:
+    """2.0.1 has no severity in events; the kind of the monitor is learnt from them."""
+    csms.send(charge_point, "NotifyMonitoringReport", report(1, monitor(5, "UpperThreshold", 90, 2)))
+    csms.send(charge_point, "NotifyEvent", events(hot(eventNotificationType="PreconfiguredMonitor")))
+    row = last_event(charge_point)
+    assert (row.severity, row.is_alert) == (2, True)
+    assert Monitor.objects.get(charge_point=charge_point).kind == "PreconfiguredMonitor"
+
+
+def test_severity_of_21_is_the_events_own(csms21: Csms21, charge_point: ChargePoint) -> None:
+    csms21.send(charge_point, "NotifyEvent", events(hot(severity=7)))
+    row = last_event(charge_point)
+    assert (row.severity, row.is_alert) == (7, False)
+
+
+@pytest.mark.parametrize(
+    ("limit", "severity", "is_alert"), [(4, 4, True), (4, 5, False), (9, 9, True), (None, 0, False)]
+)
+def test_alert_rule_of_the_organisation(
+    csms21: Csms21,
+    charge_point: ChargePoint,
+    tenant: Tenant,
+    limit: int | None,
+    severity: int,
+    is_alert: bool,
 ) -> None:
-    """E05.FR.01: the token is judged although energy may have flowed."""
-    if change is None:
-        token.delete()
-    else:
-        IdToken.objects.filter(pk=token.pk).update(**change)
-    answer = csms.send(charge_point, "TransactionEvent", started())
-    assert answer["idTokenInfo"]["status"] in {status, "Invalid" if status == "Unknown" else status}
-    assert Flag.REFUSED_TOKEN in session().flags
+    Tenant.objects.filter(pk=tenant.pk).update(alert_event_severity=limit)
+    csms21.send(charge_point, "NotifyEvent", events(hot(severity=severity, techCode="E7")))
+    assert last_event(charge_point).is_alert is is_alert
+    told = Event.objects.filter(kind="charger_event.alert", charge_point="CP-A")
+    assert [row.data["tech_code"] for row in told] == (["E7"] if is_alert else [])
 
 
-def test_remote_start_is_found_by_its_number(csms: Csms, charge_point: ChargePoint, token: IdToken) -> None:
-    """F01.FR.25, F02.FR.21: whatever token the charger names."""
-    command = factories.CommandFactory(
-        charge_point=charge_point, action="remote_start", payload={"id_token": "X", "remote_start_id": 77}
-    )
-    Command.objects.filter(pk=command.pk).update(created_at=T0)
-    csms.send(charge_point, "TransactionEvent", started(info={"remoteStartId": 77}))
-    assert session().remote_start == command
+@pytest.mark.parametrize(
+    "given",
+    [
+        hot(trigger="Periodic", severity=0),
+        hot(cleared=True, severity=0),
+        event_data(severity=0),
+    ],
+    ids=["periodic", "cleared", "availability"],
+)
+def test_what_never_is_an_alert(csms21: Csms21, charge_point: ChargePoint, given: Payload) -> None:
+    csms21.send(charge_point, "NotifyEvent", events(given))
+    assert last_event(charge_point).is_alert is False
 
 
-def test_session_uses_up_its_reservation(csms: Csms, charge_point: ChargePoint, token: IdToken) -> None:
-    """E03.FR.03, H03"""
-    reservation = factories.ReservationFactory(charge_point=charge_point, reservation_id=5, status="active")
-    csms.send(charge_point, "TransactionEvent", started(reservationId=5))
-    assert Reservation.objects.get(pk=reservation.pk).status == "used"
-    assert session().reservation == reservation
+def test_fault_without_a_monitor_is_an_alert(csms: Csms, charge_point: ChargePoint) -> None:
+    fault = event_data("Fault", "true", eventNotificationType="HardWiredNotification")
+    csms.send(charge_point, "NotifyEvent", events(fault))
+    assert last_event(charge_point).is_alert is True
 
 
-def test_next_session_supersedes_one_without_an_end(
-    csms: Csms, charge_point: ChargePoint, token: IdToken
+# ---------------------------------------------------------------- status (G01)
+
+
+def test_availability_of_a_connector_is_its_status(csms: Csms, charge_point: ChargePoint) -> None:
+    where = component("Connector", evse=1, connector=2)
+    csms.send(charge_point, "NotifyEvent", events(event_data(value="Occupied", of=where)))
+    row = Connector.objects.get(charge_point=charge_point, ocpp_number=1, number=2)
+    assert (row.status, row.status_at) == ("Occupied", T0)
+    kept = StatusEvent.objects.get(charge_point=charge_point)
+    assert (kept.evse_number, kept.connector_number, kept.status) == (1, 2, "Occupied")
+    assert Event.objects.filter(kind="connector.status_changed").count() == 1
+
+
+def test_older_availability_does_not_replace_a_newer_status(csms: Csms, charge_point: ChargePoint) -> None:
+    where = component("Connector", evse=1, connector=1)
+    newer = event_data(value="Occupied", of=where, minutes=1)
+    older = event_data(value="Available", of=where, number=2)
+    csms.now = T0 + timedelta(minutes=2)
+    csms.batch([(charge_point, "NotifyEvent", events(newer)), (charge_point, "NotifyEvent", events(older))])
+    assert Connector.objects.get(charge_point=charge_point, number=1, ocpp_number=1).status == "Occupied"
+
+
+def test_availability_of_an_evse_with_one_connector_is_its_status(
+    csms: Csms, charge_point: ChargePoint
 ) -> None:
-    csms.send(charge_point, "TransactionEvent", started())
-    csms.send(charge_point, "TransactionEvent", started(tx="tx-2", at=LATER), at=LATER)
-    assert (session("tx-1").state, session("tx-1").end_kind) == ("ended", "superseded")
-    csms.send(charge_point, "TransactionEvent", ended(1), at=LATER)
-    assert (session("tx-1").end_kind, session("tx-1").energy_wh) == ("charger", 10000)
+    csms.send(charge_point, "NotifyEvent", events(event_data(value="Faulted")))
+    assert Connector.objects.get(charge_point=charge_point, ocpp_number=1).status == "Faulted"
 
 
-def test_sessions_of_two_chargers_may_have_one_id(
-    csms: Csms, charge_point: ChargePoint, other_charge_point: ChargePoint, token: IdToken
+def test_availability_of_an_evse_with_several_connectors_is_no_ones_status(
+    csms: Csms, charge_point: ChargePoint
 ) -> None:
-    """Behaviour 8: an id is unique per charger only; 0.4: look-ups are scoped by the charger."""
-    csms.send(charge_point, "TransactionEvent", started())
-    csms.send(other_charge_point, "TransactionEvent", ended(), at=LATER)
-    assert Transaction.objects.get(charge_point=charge_point).state == "active"
-    assert Transaction.objects.get(charge_point=other_charge_point).state == "ended"
+    for connector in (1, 2):
+        where = component("Connector", evse=3, connector=connector)
+        item = event_data(value="Available", of=where, number=connector)
+        csms.send(charge_point, "NotifyEvent", events(item))
+    whole = event_data(value="Occupied", of=component(evse=3), number=9, minutes=1)
+    csms.send(charge_point, "NotifyEvent", events(whole))
+    rows = Connector.objects.filter(charge_point=charge_point, ocpp_number=3)
+    assert set(rows.values_list("status", flat=True)) == {"Available"}
 
 
-def test_id_in_other_letters_is_the_same_session(
-    csms: Csms, charge_point: ChargePoint, token: IdToken
+def test_availability_of_the_station_is_its_own(csms: Csms, charge_point: ChargePoint) -> None:
+    where = component("ChargingStation", evse=None)
+    csms.send(charge_point, "NotifyEvent", events(event_data(value="Unavailable", of=where)))
+    charge_point.refresh_from_db()
+    assert charge_point.status == "Unavailable"
+
+
+# ---------------------------------------------------------------- bounds
+
+
+def test_too_many_events_in_a_message_are_cut(
+    csms: Csms, charge_point: ChargePoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Part 2 §2.1.4: identifierStrings are compared without regard to case."""
-    csms.send(charge_point, "TransactionEvent", started(tx="AbC-1"))
-    csms.send(charge_point, "TransactionEvent", ended(1, tx="aBc-1"), at=LATER)
-    assert Transaction.objects.get().state == "ended"
+    monkeypatch.setattr("ocpp_gateway.v201.monitoring.MAX_EVENTS", 3)
+    items = [hot(number=number, trigger="Periodic") for number in range(10)]
+    assert csms.send(charge_point, "NotifyEvent", events(*items)) == {}
+    assert ChargerEvent.objects.filter(charge_point=charge_point).count() == 3
 
 
-def test_broken_event_is_mended_and_flagged(csms: Csms, charge_point: ChargePoint, token: IdToken) -> None:
-    """Part 2 FR.03 would refuse it; a charger would drop it for good then."""
-    broken = {**started(), "colour": "red", "seqNo": "0"}
-    assert csms.send(charge_point, "TransactionEvent", broken)["idTokenInfo"]["status"] == "Accepted"
-    assert Flag.REPAIRED in session().flags
-    assert FrameAnomaly.objects.get().was_served
+def test_strange_values_are_stored(csms: Csms, charge_point: ChargePoint) -> None:
+    """Numbers beyond the database, no usable time, secrets."""
+    items = [
+        hot(number=2**40, minutes=0, cause=-(2**40)),
+        event_data("BasicAuthPassword", "geheim", number=2, trigger="Delta"),
+        {**hot(number=3), "timestamp": "1970-01-01T00:00:00Z"},
+    ]
+    assert csms.send(charge_point, "NotifyEvent", events(*items)) == {}
+    rows = list(ChargerEvent.objects.filter(charge_point=charge_point).order_by("pk"))
+    assert [row.event_id for row in rows] == [0, 2, 3]
+    assert rows[1].value == "***"
+    assert rows[2].at == csms.now
 
 
-def test_samples_without_a_session_belong_to_the_one_that_ran(
-    csms: Csms, charge_point: ChargePoint, token: IdToken
+def test_events_of_a_charger_do_not_touch_anothers(
+    csms: Csms, charge_point: ChargePoint, other_charge_point: ChargePoint
 ) -> None:
-    """J01: clock-aligned values name an EVSE only."""
-    csms.send(charge_point, "TransactionEvent", started())
-    at = T0 + timedelta(minutes=15)
-    csms.send(charge_point, "MeterValues", meter(moment(3000, at=at, context="Sample.Clock")), at=at)
-    assert session().energy_wh == 2000
+    csms.send(charge_point, "NotifyEvent", events(hot()))
+    csms.send(other_charge_point, "NotifyEvent", events(hot()))
+    csms.send(other_charge_point, "NotifyEvent", events(hot(number=2, cleared=True)))
+    assert states(charge_point) == [EventState.OPEN]
+    assert states(other_charge_point) == [EventState.ENDED, EventState.MOMENT]
 
 
-def test_free_charging_needs_no_token(csms: Csms, charge_point: ChargePoint) -> None:
-    """C02: the type NoAuthorization has an empty value."""
-    begin = started(idToken={"idToken": "", "type": "NoAuthorization"})
-    answer = csms.send(charge_point, "TransactionEvent", begin)
-    assert "idTokenInfo" in answer
-    assert session().id_token_type == "NoAuthorization"
-
-
-def test_key_code_stays_out_of_the_ledger(csms: Csms, charge_point: ChargePoint) -> None:
-    """C04.FR.04"""
-    csms.send(charge_point, "TransactionEvent", started(idToken={"idToken": "4711", "type": "KeyCode"}))
-    texts = [line.text for line in session().ledger.all()]
-    assert not any("4711" in text for text in texts)
-
-
-def test_a_second_different_end_is_kept_as_an_anomaly(
-    csms: Csms, charge_point: ChargePoint, token: IdToken
+@pytest.mark.parametrize("count", [1, 12])
+def test_a_batch_of_events_reads_in_sets(
+    csms: Csms,
+    charge_point: ChargePoint,
+    other_charge_point: ChargePoint,
+    django_assert_max_num_queries: Any,
+    count: int,
 ) -> None:
-    for one in (*USUAL, ended(4, wh=99000)):
-        csms.send(charge_point, "TransactionEvent", one, at=LATER)
-    row = session()
-    assert (row.energy_wh, Flag.CONFLICTING_STOP in row.flags) == (10000, True)
+    """However many messages: charge points, connectors, repeats, monitors, what goes on; then the writes."""
+    stations = [charge_point, other_charge_point]
+    csms.batch([(station, "NotifyEvent", events(event_data())) for station in stations])
+    calls = [
+        (station, "NotifyEvent", events(hot(number=number), event_data(number=100 + number)))
+        for station in stations
+        for number in range(count)
+    ]
+    with django_assert_max_num_queries(16):
+        csms.batch(calls)
