@@ -11,7 +11,14 @@ from ocpp_gateway.wire.timestamps import parse_timestamp
 
 _VOLTS = 230
 _DAY_S = 24 * 3600
-_PURPOSES = ("ChargePointMaxProfile", "TxDefaultProfile", "TxProfile")
+#: The last two are kept for 2.1; they are no limits of every session.
+_PURPOSES = (
+    "ChargePointMaxProfile",
+    "TxDefaultProfile",
+    "TxProfile",
+    "PriorityCharging",
+    "LocalGeneration",
+)
 
 
 @dataclass(frozen=True)

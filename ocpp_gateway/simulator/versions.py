@@ -7,6 +7,7 @@ from typing import Any
 from ocpp_gateway.simulator.charge_point import ChargePoint
 from ocpp_gateway.simulator.station import Station
 from ocpp_gateway.simulator.v16.charge_point import ChargePoint16
+from ocpp_gateway.simulator.v21.charge_point import ChargePoint21
 from ocpp_gateway.simulator.v201.charge_point import ChargePoint201
 
 DEFAULT_VERSION = "1.6"
@@ -15,6 +16,7 @@ DEFAULT_VERSION = "1.6"
 VERSIONS: dict[str, type[ChargePoint]] = {
     "1.6": ChargePoint16,
     "2.0.1": ChargePoint201,
+    "2.1": ChargePoint21,
 }
 
 

@@ -184,6 +184,10 @@ class ChargePoint201(Statuses):
         """Whether the value of a periodic monitor goes another way than by an event."""
         return False
 
+    def event_info(self, session: Session201, kind: str) -> Payload:
+        """What a later version adds to an event's transactionInfo."""
+        return {}
+
     def event_extras(self, session: Session201, kind: str) -> Payload:
         """What a later version adds to an event."""
         return {}

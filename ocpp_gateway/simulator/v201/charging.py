@@ -23,11 +23,11 @@ _PURPOSES = {
     "ChargingStationExternalConstraints": _WHOLE,
     "TxDefaultProfile": "TxDefaultProfile",
     "TxProfile": "TxProfile",
-    "PriorityCharging": "TxProfile",
+    "PriorityCharging": "PriorityCharging",
+    "LocalGeneration": "LocalGeneration",
 }
 #: Levels by which external limits stay apart from those of the CSMS.
 _EXTERNAL_LEVEL = 1000
-PRIORITY_LEVEL = 2000
 
 
 def neutral(profile: Payload) -> Payload:
@@ -39,12 +39,10 @@ def neutral(profile: Payload) -> Payload:
     purpose, level = profile["chargingProfilePurpose"], int(profile["stackLevel"])
     if purpose == "ChargingStationExternalConstraints":
         level += _EXTERNAL_LEVEL
-    if purpose == "PriorityCharging":
-        level += PRIORITY_LEVEL
     return {
         **profile,
         "chargingProfileId": profile["id"],
-        "chargingProfilePurpose": _PURPOSES.get(purpose, "TxDefaultProfile"),
+        "chargingProfilePurpose": _PURPOSES[purpose],
         "chargingProfileKind": {"Dynamic": "Absolute"}.get(
             profile["chargingProfileKind"], profile["chargingProfileKind"]
         ),

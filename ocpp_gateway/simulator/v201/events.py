@@ -144,7 +144,7 @@ class Events:
             info["stoppedReason"] = ENDS.get(session.reason, ENDS["Local"])[1]
         if session.remote is not None:
             info["remoteStartId"] = session.remote.remote_start_id
-        return info | more
+        return info | self._cp.event_info(session, kind) | more
 
     def _token(
         self, session: Session201, trigger: str, id_tag: str | None, *, is_first: bool

@@ -25,6 +25,8 @@ ENDS = {
     "EmergencyStop": ("AbnormalCondition", "EmergencyStop"),
     "EnergyLimitReached": ("EnergyLimitReached", "EnergyLimitReached"),
     "TimeLimitReached": ("TimeLimitReached", "TimeLimitReached"),
+    "SoCLimitReached": ("SoCLimitReached", "SOCLimitReached"),  # the last two are triggers of 2.1
+    "CostLimitReached": ("CostLimitReached", "LocalOutOfCredit"),
     "Timeout": ("EVConnectTimeout", "Timeout"),
 }
 

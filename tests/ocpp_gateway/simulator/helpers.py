@@ -102,6 +102,14 @@ def default_answer(csms: Csms, call: frames.Call) -> Reply:
             return {"status": "Accepted", "currentTime": "2026-03-01T12:00:00.000Z", "interval": 300}
         case "Authorize" | "TransactionEvent" if csms.version != V16:
             return {"idTokenInfo": {"status": "Accepted"}} if "idToken" in call.payload else {}
+        case "NotifySettlement":
+            return {"receiptUrl": "https://pay.example.org/1"}
+        case "VatNumberValidation":
+            return {"status": "Accepted", "vatNumber": call.payload["vatNumber"]}
+        case "OpenPeriodicEventStream":
+            return {"status": "Accepted"}
+        case "PullDynamicScheduleUpdate":
+            return {"status": "Accepted", "scheduleUpdate": {"limit": 1380.0}}
         case "SignCertificate" | "NotifyEVChargingNeeds" | "NotifyEVChargingSchedule" | "DataTransfer":
             return {"status": "Accepted"}
         case "Heartbeat":

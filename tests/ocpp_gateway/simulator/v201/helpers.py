@@ -8,13 +8,14 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from ocpp_gateway.simulator import Station
+from ocpp_gateway.simulator.v21.charge_point import ChargePoint21
 from ocpp_gateway.simulator.v201.charge_point import ChargePoint201
 from ocpp_gateway.wire.errors import V201
 from tests.ocpp_gateway.simulator.helpers import Csms, ManualClock
 
 
-def csms(**more: Any) -> Csms:
-    return Csms(version=V201, strict=True, **more)
+def csms(version: str = V201, **more: Any) -> Csms:
+    return Csms(version=version, strict=True, **more)
 
 
 def new_station(url: str, **more: Any) -> Station:
@@ -23,13 +24,18 @@ def new_station(url: str, **more: Any) -> Station:
     return Station(url=url, identity="CS 1", key="a-key-of-16-chars", **options)
 
 
+def new_charge_point(server: Csms, options: dict[str, Any], **more: Any) -> ChargePoint201:
+    kind = ChargePoint201 if server.version == V201 else ChargePoint21
+    return kind(new_station(server.url, **options), **more)
+
+
 @asynccontextmanager
 async def booted(
     server: Csms, *, station: dict[str, Any] | None = None, **more: Any
 ) -> AsyncIterator[ChargePoint201]:
     """A charge point that has booted; whatever it sent was valid."""
     more.setdefault("clock", ManualClock())
-    cp = ChargePoint201(new_station(server.url, **(station or {})), **more)
+    cp = new_charge_point(server, station or {}, **more)
     await cp.connect()
     await cp.boot()
     try:
@@ -47,7 +53,7 @@ async def running(
 ) -> AsyncIterator[ChargePoint201]:
     """A charge point that reconnects by itself."""
     more.setdefault("clock", ManualClock())
-    cp = ChargePoint201(new_station(server.url, **(station or {})), **more)
+    cp = new_charge_point(server, station or {}, **more)
     keeper = asyncio.create_task(cp.keep_connected())
     await server.arrived("StatusNotification", 3)
     try:
