@@ -13,18 +13,24 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from chargepoints import configuration_keys
+from chargepoints import configuration_keys, variable_checks
 from chargepoints.charging.plan import DEFAULT_PHASES
 from chargepoints.choices import ConnectorStatus
 from chargepoints.command_fields import read_time
+from chargepoints.variable_checks import Told
+from chargepoints.variable_names import canonical
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """A configuration value as the charger last reported it; `value` None: not told."""
+    """A configuration value as the charger last reported it; `value` None: not told.
+
+    told  what a charger of 2.x told about the variable
+    """
 
     value: str | None
     is_readonly: bool = False
+    told: Told | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +64,8 @@ class Facts:
     """What is known of a charger.
 
     connectors    number → status as last reported; empty: none was ever reported
-    keys          case-folded name → configuration; of a part only unless `knows_all_keys`
+    keys          canonical name → configuration; of a part only unless `knows_all_keys`
+    cuts_orders   orders about many variables are sent as several messages
     list_version  of the local list that it holds
     profiles      numbers of the charging profiles that it holds, or may hold
     tokens        case-folded value → what we know of it, for the tags that the command names
@@ -72,13 +79,14 @@ class Facts:
     reservations: tuple[Held, ...] = ()
     keys: Mapping[str, Key] = field(default_factory=dict)
     knows_all_keys: bool = False
+    cuts_orders: bool = False
     list_version: int | None = None
     profiles: frozenset[int] = frozenset()
     tokens: Mapping[str, Token] = field(default_factory=dict)
 
     def value(self, name: str) -> str | None:
         """A configuration value that the charger has told."""
-        key = self.keys.get(name.casefold())
+        key = self.keys.get(canonical(name))
         return key.value if key is not None else None
 
     def number(self, name: str) -> int | None:
@@ -274,15 +282,26 @@ def _cancel(facts: Facts, payload: Payload) -> Iterator[str]:
 
 
 def _change(facts: Facts, payload: Payload) -> Iterator[str]:
-    name, value = payload["key"], payload["value"]
-    key = facts.keys.get(name.casefold())
-    if key is None and facts.knows_all_keys and name.casefold() not in _NEVER_REPORTED:
+    yield from _set_one(facts, payload["key"], payload["value"])
+
+
+def _set_many(facts: Facts, payload: Payload) -> Iterator[str]:
+    for row in payload["variables"]:
+        yield from _set_one(facts, row["key"], row["value"])
+
+
+def _set_one(facts: Facts, name: str, value: str) -> Iterator[str]:
+    key = facts.keys.get(canonical(name))
+    if key is None and facts.knows_all_keys and canonical(name) not in _NEVER_REPORTED:
         yield f"The charger has not reported a key {name}."
     if key is not None and key.is_readonly:
         yield f"The charger reports {name} as read-only."
+    elif key is not None and key.told is not None and key.told.data_type:
+        if wrong := variable_checks.problem(key.told, value):
+            yield f"{name}: {wrong}"
     elif doubt := configuration_keys.doubt(name, value):
         yield doubt
-    if name.casefold() == "securityprofile":
+    if canonical(name) == "securityprofile":
         present = facts.number(name)
         present = facts.security_profile if present is None else present
         if value.strip().isdecimal() and int(value[:9]) < present:
@@ -294,12 +313,12 @@ _NEVER_REPORTED = frozenset({"authorizationkey"})
 
 
 def _read(facts: Facts, payload: Payload) -> Iterator[str]:
-    names = payload.get("keys", [])
-    unknown = [name for name in names if name.casefold() not in facts.keys]
+    names = payload.get("keys", payload.get("variables", []))
+    unknown = [name for name in names if canonical(name) not in facts.keys]
     if unknown and facts.knows_all_keys:
         yield f"The charger has not reported {_listed(unknown)}."
     most = facts.number("GetConfigurationMaxKeys")
-    if most is not None and len(names) > most:
+    if most is not None and len(names) > most and not facts.cuts_orders:
         yield f"The charger takes up to {most} keys in one message; these are {len(names)}."
 
 
@@ -418,6 +437,8 @@ _RULES: dict[str, tuple[Rule, ...]] = {
     "change_availability": (_connector, _availability),
     "get_configuration": (_read,),
     "change_configuration": (_change,),
+    "get_variables": (_read,),
+    "set_variables": (_set_many,),
     "clear_cache": (_cache,),
     "trigger_message": (_connector,),
     "reserve_now": (_connector, _place, _reserved, _token, _reserve),

@@ -210,6 +210,23 @@ class VariableSource(models.TextChoices):
     BOOT = "boot", "Reported after a boot"
 
 
+class DeviceReportBase(models.TextChoices):
+    """What a report of the device model was asked to hold (2.0.1 part 2, ReportBaseEnumType)."""
+
+    FULL = "FullInventory", "All variables"
+    CONFIGURATION = "ConfigurationInventory", "What can be changed"
+    SUMMARY = "SummaryInventory", "Availability and problems"
+    CUSTOM = "Custom", "Chosen variables"
+
+
+class DeviceReportStatus(models.TextChoices):
+    """How far a report of the device model has come."""
+
+    OPEN = "open", "Under way"
+    COMPLETE = "complete", "Complete"
+    PARTIAL = "partial", "Parts are missing"
+
+
 class AuthorityKind(models.TextChoices):
     """Place in the hierarchy (OCPP 1.6 security whitepaper §2.6.2)."""
 

@@ -30,6 +30,7 @@ class FieldSpec:
     choice_labels  what a form shows for them; empty: the values
     default        used when the argument is absent; None: it stays absent
     max_length     characters of a string, entries of `strings` and `rows`
+    item_length    characters of one of the `strings`
     minimum        of an integer or a decimal
     secret         never shown again
     fields         of one of the `rows`
@@ -45,6 +46,7 @@ class FieldSpec:
     default: Any = None
     help: str = ""
     max_length: int | None = None
+    item_length: int = 50
     minimum: int | None = None
     secret: bool = False
     fields: tuple[FieldSpec, ...] = ()
@@ -177,9 +179,9 @@ def read_time(value: Any) -> datetime | None:
 
 def _strings_problem(field: FieldSpec, value: Any) -> str:
     if not isinstance(value, list) or not all(
-        isinstance(item, str) and 1 <= len(item) <= 50 for item in value
+        isinstance(item, str) and 1 <= len(item) <= field.item_length for item in value
     ):
-        return "Must be a list of names of up to 50 characters."
+        return f"Must be a list of names of up to {field.item_length} characters."
     return _length_problem(field, value)
 
 

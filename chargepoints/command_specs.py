@@ -20,12 +20,14 @@ from chargepoints.command_tables import (
     remote_trigger,
     reservation,
 )
+from chargepoints.command_tables import device_model as devices
 from chargepoints.command_tables import smart_charging as charging
 from chargepoints.errors import InvalidPayload, UnknownAction
 
 #: Heading in the admin, commands under it.
 GROUPS: tuple[tuple[str, tuple[CommandSpec, ...]], ...] = (
     ("Charging and operation", (*core.CORE, *remote_trigger.REMOTE_TRIGGER)),
+    ("Device model", devices.DEVICE_MODEL),
     ("Reservations", reservation.RESERVATION),
     ("Charging profiles", charging.SMART_CHARGING),
     ("Local list of tags", local_list.LOCAL_LIST),

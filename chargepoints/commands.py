@@ -33,6 +33,7 @@ from chargepoints import (
     monitoring_limits,
     profile_changes,
     reserving,
+    splitting,
 )
 from chargepoints.charging import following
 from chargepoints.choices import CommandStatus, RegistrationStatus
@@ -117,6 +118,8 @@ def queue(
     """Order a charger to do something and wake the gateway that holds its socket.
 
     The same idempotency key with the same order returns the command made the first time.
+    An order about more variables than the charger takes in one message becomes several commands, which are sent one
+    after another; the first of them is returned.
 
     action      snake_case: one of ours; PascalCase: an OCPP action, sent verbatim after its schema check
     expires_in  seconds to wait for an offline charger; None: it must be online now
@@ -127,6 +130,25 @@ def queue(
     spec = get_spec(action)
     require(actor, spec.permission, charge_point)
     cleaned = _checked(charge_point, action, payload)
+    pieces = splitting.pieces(charge_point, action, cleaned)
+    if len(pieces) > 1:
+        keys_of = [
+            idempotency_key,
+            *(splitting.key_of(idempotency_key, n) for n in range(2, len(pieces) + 1)),
+        ]
+        made = [
+            queue(
+                actor=actor,
+                charge_point=charge_point,
+                action=action,
+                payload=piece,
+                expires_in=expires_in,
+                timeout_s=timeout_s,
+                idempotency_key=key,
+            )
+            for piece, key in zip(pieces, keys_of, strict=True)
+        ]
+        return made[0]
     limits = _limits(expires_in, timeout_s, idempotency_key)
     if earlier := _find_earlier(charge_point, action, cleaned, idempotency_key):
         return earlier

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from chargepoints.configuration_keys import KeySpec, find_key, is_same
 from chargepoints.models import Variable
+from chargepoints.variable_names import canonical
 
 #: What a charger says of a key that it does not have.
 _ABSENT = {"never listed", "not known to the charger"}
@@ -45,14 +46,24 @@ class Line:
 
 
 def compare(left: Iterable[Variable], right: Iterable[Variable], *, only_different: bool) -> list[Line]:
-    """The keys that either charger has, by name; secrets are never compared."""
+    """The keys that either charger has, by name; secrets are never compared.
+
+    A key of OCPP 1.6 is compared with the variable of 2.x that means the same.
+    """
     ours, theirs = _by_name(left), _by_name(right)
     lines = [_line(ours.get(key), theirs.get(key)) for key in sorted(ours.keys() | theirs.keys())]
     return [line for line in lines if not (only_different and line.is_same)]
 
 
 def _by_name(rows: Iterable[Variable]) -> dict[str, Variable]:
-    return {row.name_key: row for row in rows if not row.component}
+    found: dict[str, Variable] = {}
+    for row in rows:
+        if row.component and row.read_at is None:
+            continue  # what we keep beside the configuration
+        key = canonical(row.key)
+        if key not in found or found[key].gone_at is not None or found[key].is_unknown:
+            found[key] = row
+    return found
 
 
 def _line(left: Variable | None, right: Variable | None) -> Line:
@@ -60,11 +71,11 @@ def _line(left: Variable | None, right: Variable | None) -> Line:
     assert row is not None
     ours, theirs = _side(left), _side(right)
     return Line(
-        name=row.name,
-        spec=find_key(row.name),
+        name=row.key,
+        spec=find_key(row.key),
         left=ours,
         right=theirs,
-        is_same=_verdict(row.name, ours, theirs),
+        is_same=_verdict(row.key, ours, theirs),
     )
 
 

@@ -1,4 +1,6 @@
-"""The standard configuration keys of OCPP 1.6: what they are, and how their values are written and compared.
+"""The standard configuration keys: what they are, and how their values are written and compared.
+
+Those of OCPP 1.6 stand here; for variables of 2.x the tables of the appendices are asked (`device_model`).
 
 Spec: OCPP 1.6 edition 2 §9 with its errata sheet (§3.83, §3.90, §3.91), security whitepaper edition 3 §7.
 """
@@ -8,9 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Literal
 
-Type = Literal["boolean", "integer", "list", "text"]
+from chargepoints import device_model
+from chargepoints.variable_names import VariableName, canonical, parse
+
+Type = Literal["boolean", "integer", "decimal", "list", "sequence", "text"]
 Access = Literal["R", "RW", "W", "R or RW"]
 
 ACCESS_WORDS = {"R": "read-only", "RW": "", "W": "write-only", "R or RW": "may be read-only"}
@@ -180,11 +186,39 @@ KEYS: tuple[KeySpec, ...] = (
     *_keys("Security", _SECURITY),
 )
 _BY_NAME = {spec.name.casefold(): spec for spec in KEYS}
+#: DataEnumType of 2.x → how values are compared.
+_KINDS: dict[str, Type] = {
+    device_model.BOOLEAN: "boolean",
+    device_model.INTEGER: "integer",
+    device_model.DECIMAL: "decimal",
+    device_model.MEMBER_LIST: "list",
+    device_model.SEQUENCE_LIST: "sequence",
+}
 
 
 def find_key(name: str) -> KeySpec | None:
-    """What the standard says about a key of this name; None where it knows none."""
-    return _BY_NAME.get(name.casefold())
+    """What the standard says about a key, or a variable of 2.x, of this name; None where it knows none."""
+    found = _BY_NAME.get(name.casefold())
+    variable = parse(name) if found is None else None
+    return _find_variable(variable) if variable is not None else found
+
+
+@lru_cache(maxsize=10_000)
+def _find_variable(variable: VariableName) -> KeySpec | None:
+    """What the appendices say; where a key of 1.6 means the same its words and its access hold as well."""
+    key = _BY_NAME.get(canonical(variable.key))
+    row = device_model.find_variable(variable.component, variable.name, variable.instance)
+    if row is None:
+        return None
+    return KeySpec(
+        name=variable.key,
+        profile=variable.component,
+        type=_KINDS.get(row.data_type, "text"),
+        unit=row.unit or (key.unit if key is not None and key.type == "integer" else ""),
+        is_required=row.is_required,
+        access=key.access if key is not None else "R or RW",
+        text=row.text or (key.text if key is not None else ""),
+    )
 
 
 def refusal_in_template(name: str) -> str:
@@ -193,7 +227,7 @@ def refusal_in_template(name: str) -> str:
         return "Give the name of a configuration key."
     if name != name.strip():
         return "Leave out the spaces around the name."
-    return _PROCEDURES.get(name.casefold(), "")
+    return _PROCEDURES.get(canonical(name), "")
 
 
 def doubt(name: str, value: str) -> str:
@@ -208,13 +242,15 @@ def doubt(name: str, value: str) -> str:
     if spec.type == "integer" and not value.lstrip("-").isdecimal():
         unit = f" ({spec.unit})" if spec.unit else ""
         return f"{spec.name} should be a whole number{unit}, not “{value}”."
+    if spec.type == "decimal" and _number(value) is None:
+        return f"{spec.name} should be a number, not “{value}”."
     return ""
 
 
 def is_same(name: str, wanted: str, actual: str) -> bool:
     """Whether two values mean the same: chargers write truths, numbers and lists in their own way.
 
-    The items of a list are compared without regard to their order.
+    The items of a list are compared without regard to their order, unless the order is what it says.
     """
     if wanted == actual:
         return True
@@ -222,9 +258,11 @@ def is_same(name: str, wanted: str, actual: str) -> bool:
     kind = spec.type if spec is not None else _kind_of(wanted)
     if kind == "boolean":
         return wanted.strip().casefold() == actual.strip().casefold()
-    if kind == "integer":
+    if kind in ("integer", "decimal"):
         return (number := _number(wanted)) is not None and number == _number(actual)
     if kind == "list":
+        return sorted(_items(wanted)) == sorted(_items(actual))
+    if kind == "sequence":
         return _items(wanted) == _items(actual)
     return wanted.strip() == actual.strip()
 
@@ -241,4 +279,4 @@ def _number(text: str) -> Decimal | None:
 
 
 def _items(text: str) -> list[str]:
-    return sorted(item.strip().casefold() for item in text.split(",") if item.strip())
+    return [item.strip().casefold() for item in text.split(",") if item.strip()]

@@ -14,6 +14,7 @@ from chargepoints.models import (
     CertificateRequest,
     ChargerEvent,
     DataTransfer,
+    DeviceReport,
     EventStream,
     FrameAnomaly,
     MonitoringReport,
@@ -32,6 +33,7 @@ from chargepoints.services import (
     boot_settings,
     certificate_expiry,
     customer_information,
+    device_model,
     display_sync,
     firmware_campaigns,
     firmware_following,
@@ -77,6 +79,12 @@ def show_messages(now: datetime) -> int:
 def step_fleet_tasks(now: datetime) -> int:
     """Carry on the orders to many chargers: send what may be sent, take over what became of it."""
     return fleet_steps.step(now)
+
+
+@job(every_s=30)
+def end_device_reports(now: datetime) -> int:
+    """End reports of the device model whose parts have stopped coming."""
+    return device_model.end_stale(now)
 
 
 @job(every_s=HOUR_S)
@@ -160,9 +168,12 @@ def purge_messages(now: datetime) -> int:
 
 @job(every_s=HOUR_S, batch=BATCH)
 def purge_status_events(now: datetime) -> int:
-    """Retention of status, firmware and upload reports (RETENTION_STATUS_EVENTS_DAYS)."""
+    """Retention of reports of status, firmware, uploads and the device model (RETENTION_STATUS_EVENTS_DAYS)."""
     days = settings.RETENTION_STATUS_EVENTS_DAYS
-    return sum(purge(model.objects.all(), days=days, now=now) for model in (StatusEvent, StatusReport))
+    ended = DeviceReport.objects.exclude(ended_at=None)
+    return sum(
+        purge(model.objects.all(), days=days, now=now) for model in (StatusEvent, StatusReport)
+    ) + purge(ended, days=days, now=now, field="started_at")
 
 
 @job(every_s=HOUR_S, batch=BATCH)

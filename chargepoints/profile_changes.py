@@ -16,6 +16,7 @@ from django.utils import timezone
 from chargepoints.choices import OPEN_UPGRADE_STATUSES, CommandStatus, SecurityProfile, UpgradeStatus
 from chargepoints.errors import InvalidPayload
 from chargepoints.models import ChargePoint, Command, SecurityProfileUpgrade
+from chargepoints.variable_names import canonical
 from csms_project.common import events
 
 ACTION = "change_configuration"
@@ -27,7 +28,7 @@ _NO_ANSWER = "The charger did not answer: it may come with either profile."
 
 def find_target(action: str, payload: Mapping[str, Any]) -> int | None:
     """The security profile that an order would set; None: it sets none that exists."""
-    if action not in _ACTIONS or str(payload.get("key", "")).casefold() != KEY.casefold():
+    if action not in _ACTIONS or canonical(str(payload.get("key", ""))) != KEY.casefold():
         return None
     value = str(payload.get("value", "")).strip()
     return int(value) if value in {str(profile.value) for profile in SecurityProfile} else None

@@ -11,7 +11,7 @@ MASK = "***"
 #: "token" excludes idToken; "key" alone would hide too much: OCPP 1.6 calls every configuration name a key.
 HIDDEN_NAMES: Final = (
     r"passw|passphrase|\bpwd\b|secret|credential|\bpsk\b|\bpin\b|pin_?code|sim_?pin"
-    r"|(?:auth|authorization|private|api|access|encryption|shared|security)_?key"
+    r"|(?:auth|authorization|private|api|access|encryption|shared|security|vpn)_?key"
     r"|(?<!id)(?<!id_)token(?!s?type)"
 )
 _SECRET = re.compile(HIDDEN_NAMES, re.IGNORECASE)

@@ -27,6 +27,7 @@ from chargepoints.models import (
     RefusedConnection,
     Variable,
 )
+from chargepoints.variable_names import canonical, names_to_look_for
 
 
 def live_connections() -> QuerySet[Connection]:
@@ -141,11 +142,26 @@ def refusals_for(actor: Actor) -> QuerySet[RefusedConnection]:
 
 def find_value(charge_point: ChargePoint, name: str) -> str | None:
     """The value of a configuration key that the charger has; None where it has, or told, none."""
+    row = find_variable(charge_point, name)
+    return row.value if row is not None else None
+
+
+def find_variable(charge_point: ChargePoint, name: str) -> Variable | None:
+    """A configuration key, or the variable of 2.x that means the same; None where the charger has, or told, none.
+
+    Either name will do, whichever version the charger speaks.
+    """
+    wanted = canonical(name)
     rows = Variable.objects.filter(
-        charge_point=charge_point, component="", name_key=name.casefold(), is_unknown=False, gone_at=None
+        charge_point=charge_point, name_key__in=names_to_look_for(name), is_unknown=False, gone_at=None
     )
-    value: str | None = rows.values_list("value", flat=True).first()
-    return value
+    return next((row for row in rows.order_by("pk") if canonical(row.key) == wanted), None)
+
+
+def has_device_model(charge_point: ChargePoint) -> bool:
+    """Whether the charger has told variables of 2.x, and not only keys of OCPP 1.6."""
+    rows = Variable.objects.filter(charge_point=charge_point, gone_at=None, read_at__isnull=False)
+    return rows.exclude(component="").exists()
 
 
 def find_configuration_state(charge_point: ChargePoint) -> ConfigurationState | None:
@@ -208,7 +224,13 @@ def put_profile(charge_point: ChargePoint, profile: ModelProfile) -> bool:
 def variables_of(charge_point: ChargePoint) -> QuerySet[Variable]:
     """Configuration as the charger last reported it, by name."""
     rows: QuerySet[Variable] = Variable.objects.filter(charge_point=charge_point).order_by(
-        "component", "evse_number", "connector_number", "name_key"
+        "component",
+        "component_instance",
+        "evse_number",
+        "connector_number",
+        "name_key",
+        "instance",
+        "attribute",
     )
     return rows
 

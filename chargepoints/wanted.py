@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
+from chargepoints.variable_names import canonical
+
 #: Layers: what is known of a kind of charger gives way to what the operator wants.
 PROFILE, TEMPLATE = 0, 1
 _PARTS = ("the site", "the firmware version", "the model", "the vendor")
@@ -119,7 +121,7 @@ class Wanted:
 
 
 def merge(sources: Iterable[Source], charger: Charger) -> dict[str, Wanted]:
-    """What a charger should have, by folded name of the key."""
+    """What a charger should have, by canonical name of the key."""
     fitting = [source for source in sources if source.fits(charger)]
     # Of equals the first by name counts, so that the answer is always the same.
     fitting.sort(key=lambda source: source.label.casefold())
@@ -127,7 +129,7 @@ def merge(sources: Iterable[Source], charger: Charger) -> dict[str, Wanted]:
     found: dict[str, list[tuple[Value, Source]]] = {}
     for source in fitting:
         for value in source.values:
-            found.setdefault(value.key.casefold(), []).append((value, source))
+            found.setdefault(canonical(value.key), []).append((value, source))
     return {
         key: Wanted(
             value=claims[0][0], source=claims[0][1], overruled=tuple(source for _, source in claims[1:])

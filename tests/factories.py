@@ -240,6 +240,18 @@ class VariableFactory(Factory):
     updated_at = T0
 
 
+class DeviceReportFactory(Factory):
+    class Meta:
+        model = chargepoints.DeviceReport
+
+    charge_point = SubFactory(ChargePointFactory)
+    tenant = SelfAttribute("charge_point.tenant")
+    request_id = Sequence(lambda n: n)
+    base = "FullInventory"
+    started_at = T0
+    last_at = T0
+
+
 class ReservationFactory(Factory):
     class Meta:
         model = chargepoints.Reservation

@@ -182,7 +182,9 @@ def read_rows(spec: FieldSpec, text: str) -> list[dict[str, Any]]:
 
 
 def _read_row(spec: FieldSpec, line: str) -> dict[str, Any]:
-    cells = [cell.strip() for cell in line.split(",")]
+    # A value at the end of a line may be a list, with commas of its own.
+    splits = len(spec.fields) - 1 if spec.fields[-1].name == "value" else -1
+    cells = [cell.strip() for cell in line.split(",", splits)]
     row = {
         column.name: _read_cell(column, cell)
         for column, cell in zip(spec.fields, cells, strict=False)

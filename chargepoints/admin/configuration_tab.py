@@ -20,6 +20,7 @@ from chargepoints.models import ChargePoint, Variable, VariableChange
 from chargepoints.redaction import MASK
 from chargepoints.selectors import find_charge_point, find_configuration_state, variables_of
 from chargepoints.services import drift
+from chargepoints.variable_names import canonical
 from csms_project.common.admin import chip
 from csms_project.common.csv_files import csv_response
 
@@ -66,7 +67,7 @@ def _wanted(obj: ChargePoint) -> dict[str, Any] | None:
     wanted, rows = drift.wanted_of(obj)
     if not wanted:
         return None
-    wrong = {row.key.casefold(): row for row in rows}
+    wrong = {canonical(row.key): row for row in rows}
     shown = [
         {
             "key": item.value.key,

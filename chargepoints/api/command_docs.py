@@ -105,6 +105,8 @@ def _argument(field: FieldSpec) -> Schema:
         schema["enum"] = list(field.choices)
     if field.max_length is not None:
         schema["maxItems" if field.type in ("strings", "rows") else "maxLength"] = field.max_length
+    if field.type == "strings":
+        schema["items"] = {"type": "string", "minLength": 1, "maxLength": field.item_length}
     if field.fields:
         schema["items"] = _object(field.fields)
     if field.minimum is not None:

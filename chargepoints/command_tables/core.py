@@ -14,6 +14,7 @@ from chargepoints.command_fields import (
     CommandSpec,
     FieldSpec,
 )
+from chargepoints.variable_names import MAX_KEY
 
 
 def _check_start(given: dict[str, Any]) -> dict[str, str]:
@@ -120,8 +121,23 @@ CORE = (
                 type="enum",
                 label="Kind",
                 required=True,
-                choices=("Soft", "Hard"),
-                help="Soft ends sessions and restarts in good order; Hard restarts at once.",
+                choices=("Soft", "Hard", "OnIdle", "Immediate", "ImmediateAndResume"),
+                choice_labels=(
+                    "Soft: in good order",
+                    "Hard: at once",
+                    "When nobody charges (2.x)",
+                    "At once, ending sessions (2.x)",
+                    "At once, then go on charging (2.1)",
+                ),
+                help="In OCPP 1.6 Soft ends sessions and restarts in good order; a charger of 2.x waits until nobody "
+                "charges (OnIdle). Hard restarts at once (Immediate).",
+            ),
+            FieldSpec(
+                name="connector",
+                type="integer",
+                label="EVSE",
+                minimum=1,
+                help="Only this EVSE (2.x); empty: the whole charger.",
             ),
         ),
         dangerous=True,
@@ -175,23 +191,38 @@ CORE = (
     CommandSpec(
         action="get_configuration",
         label="Read configuration",
-        description="Read configuration keys; the answer updates the list of variables.",
+        description="Read configuration keys, or the variables of 2.x; the answer updates the list of them.",
         fields=(
-            FieldSpec(name="keys", type="strings", label="Keys", max_length=200, help="Empty: all keys."),
+            FieldSpec(
+                name="keys",
+                type="strings",
+                label="Keys",
+                max_length=200,
+                item_length=MAX_KEY,
+                help="Empty: all keys. A key of OCPP 1.6, or a variable of 2.x such as "
+                "OCPPCommCtrlr/HeartbeatInterval; what both have may be written either way.",
+            ),
         ),
     ),
     CommandSpec(
         action="change_configuration",
         label="Change configuration",
-        description="Set one configuration key.",
+        description="Set one configuration key, or one variable of 2.x.",
         fields=(
-            FieldSpec(name="key", type="string", label="Key", required=True, max_length=50),
+            FieldSpec(
+                name="key",
+                type="string",
+                label="Key",
+                required=True,
+                max_length=MAX_KEY,
+                help="A key of OCPP 1.6, or a variable of 2.x such as OCPPCommCtrlr/HeartbeatInterval.",
+            ),
             FieldSpec(
                 name="value",
                 type="string",
                 label="Value",
                 required=True,
-                max_length=500,
+                max_length=2500,
                 help="Hidden afterwards where the key is a secret such as AuthorizationKey.",
             ),
         ),

@@ -10,6 +10,7 @@ from chargepoints.models.charging import ChargingProfile, ChargingProfileAssignm
 from chargepoints.models.commands import Command
 from chargepoints.models.configuration import ConfigurationEntry, ConfigurationTemplate
 from chargepoints.models.connections import Connection, GatewayNode, RefusedConnection
+from chargepoints.models.device_reports import DeviceReport
 from chargepoints.models.displays import DisplayMessage, DisplayReading, ShownMessage
 from chargepoints.models.events import (
     BatchReceipt,
@@ -59,6 +60,7 @@ __all__ = [
     "Connector",
     "CustomerInformation",
     "DataTransfer",
+    "DeviceReport",
     "DisplayMessage",
     "DisplayReading",
     "EventStream",

@@ -10,9 +10,10 @@ from django.db import models
 from chargepoints.configuration_keys import refusal_in_template
 from chargepoints.models.sites import Location
 from chargepoints.redaction import MASK
+from chargepoints.variable_names import MAX_KEY, canonical
 from csms_project.common.models import TenantOwned, Timestamped
 
-MAX_VALUE = 500
+MAX_VALUE = 2500
 
 
 class ConfigurationTemplate(TenantOwned, Timestamped):
@@ -61,8 +62,8 @@ class ConfigurationEntry(TenantOwned):
     """One key of a template and the value that it should have."""
 
     template = models.ForeignKey(ConfigurationTemplate, models.CASCADE, related_name="entries")
-    key = models.CharField(max_length=50)
-    name_key = models.CharField(max_length=50, editable=False)
+    key = models.CharField(max_length=MAX_KEY)
+    name_key = models.CharField(max_length=MAX_KEY, editable=False)
     value = models.CharField(max_length=MAX_VALUE, blank=True)
     is_secret = models.BooleanField(
         "secret", default=False, help_text="Stored encrypted and never shown again."
@@ -93,8 +94,8 @@ class ConfigurationEntry(TenantOwned):
         problem = refusal_in_template(self.key)
         if problem:
             raise ValidationError({"key": problem})
-        self.name_key = self.key.casefold()[:50]
+        self.name_key = canonical(self.key)[:MAX_KEY]
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        self.name_key = self.key.casefold()[:50]
+        self.name_key = canonical(self.key)[:MAX_KEY]
         super().save(*args, **kwargs)

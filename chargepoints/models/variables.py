@@ -7,6 +7,7 @@ from django.db import models
 from chargepoints.choices import VariableChangeKind, VariableSource
 from chargepoints.models.events import LogRow
 from chargepoints.models.sites import ChargePoint
+from chargepoints.variable_names import MAX_KEY, VariableName
 from csms_project.common.fields import LogTextField
 from csms_project.common.models import TenantOwned
 
@@ -42,6 +43,27 @@ class Variable(TenantOwned):
         blank=True,
         help_text="Since when the charger no longer lists it; the value is the last known.",
     )
+    # What chargers of 2.x say about a variable and its attribute; empty or null: they said nothing.
+    mutability = models.CharField(max_length=9, blank=True, default="", db_default="")
+    is_persistent = models.BooleanField(null=True, blank=True, help_text="It survives a reboot.")
+    is_constant = models.BooleanField(null=True, blank=True, help_text="It never changes.")
+    data_type = models.CharField(max_length=12, blank=True, default="", db_default="")
+    unit = models.CharField(max_length=16, blank=True, default="", db_default="")
+    min_limit = models.FloatField(null=True, blank=True)
+    max_limit = models.FloatField(
+        null=True, blank=True, help_text="Of a text or a list: how many characters it may have."
+    )
+    max_elements = models.PositiveIntegerField(null=True, blank=True, help_text="Of a list (2.1).")
+    values_list = models.TextField(
+        blank=True, default="", db_default="", help_text="Values that it may have, with commas between them."
+    )
+    supports_monitoring = models.BooleanField(null=True, blank=True)
+    # How the charger answered when it was last asked to take a value.
+    set_status = models.CharField(max_length=25, blank=True, default="", db_default="")
+    set_reason = models.CharField(
+        max_length=600, blank=True, default="", db_default="", help_text="The charger's reason, if any."
+    )
+    set_answered_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["charge_point", "component", "name"]
@@ -62,7 +84,35 @@ class Variable(TenantOwned):
         ]
 
     def __str__(self) -> str:
-        return self.name
+        return self.key
+
+    @property
+    def place(self) -> VariableName:
+        """Its full name."""
+        return VariableName(
+            component=self.component,
+            component_instance=self.component_instance,
+            evse=self.evse_number,
+            connector=self.connector_number,
+            name=self.name,
+            instance=self.instance,
+            attribute=self.attribute,
+        )
+
+    @property
+    def key(self) -> str:
+        """Its full name as people and programs write it; the key itself in OCPP 1.6."""
+        return self.place.key
+
+    @property
+    def is_writeonly(self) -> bool:
+        """The charger takes values, but tells none."""
+        return self.mutability == "WriteOnly"
+
+    @property
+    def may_change(self) -> bool:
+        """Nothing that the charger said speaks against another value."""
+        return not (self.is_readonly or self.is_unknown or self.is_constant)
 
 
 class ConfigurationState(TenantOwned):
@@ -89,7 +139,7 @@ class ConfigurationState(TenantOwned):
 class VariableChange(LogRow):
     """A configuration key whose value became another one; secrets are masked."""
 
-    name = models.CharField(max_length=50)
+    name = models.CharField(max_length=MAX_KEY, help_text="As it is written; see the guide.")
     kind = models.CharField(max_length=7, choices=VariableChangeKind.choices)
     source = models.CharField(max_length=4, choices=VariableSource.choices)
     old = LogTextField(null=True, blank=True)
@@ -114,11 +164,18 @@ class VariableRequest(TenantOwned):
     """The last value of a key that a charger was asked to take, so that a refusal is remembered."""
 
     charge_point = models.ForeignKey(ChargePoint, models.CASCADE, related_name="+", db_index=False)
-    name_key = models.CharField(max_length=50)
+    name_key = models.CharField(max_length=MAX_KEY)
     value_digest = models.CharField(max_length=64, help_text="Keyed, so that it tells nothing of a secret.")
     firmware_version = models.CharField(max_length=50, blank=True, help_text="The charger's at that time.")
     command_id = models.BigIntegerField("command")
     requested_at = models.DateTimeField()
+    result = models.CharField(
+        max_length=25,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The charger's answer about this value; empty: that of the command.",
+    )
 
     class Meta:
         constraints = [

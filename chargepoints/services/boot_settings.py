@@ -24,6 +24,7 @@ from chargepoints.configuring import BOOT_SETTINGS
 from chargepoints.models import ChargePoint, Command, ConfigurationState
 from chargepoints.selectors import live_connections
 from chargepoints.services import drift
+from chargepoints.variable_names import canonical
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +86,7 @@ def _set(rows: Sequence[ChargePoint], now: datetime) -> int:
     )
     tried = _tried(rows, now)
     for item in drift.differences(scope):
-        if tried[item.charger.pk, item.key.casefold()] < MAX_TRIES:
+        if tried[item.charger.pk, canonical(item.key)] < MAX_TRIES:
             found.setdefault(item.charger.pk, []).append(item)
     return sum(_set_one(row, found.get(row.pk, [])) for row in rows)
 
@@ -100,7 +101,7 @@ def _tried(rows: Sequence[ChargePoint], now: datetime) -> Counter[tuple[int, str
         requested_by_name=BOOT_SETTINGS,
     )
     return Counter(
-        (charge_point_id, str(payload.get("key", "")).casefold())
+        (charge_point_id, canonical(str(payload.get("key", ""))))
         for charge_point_id, payload in sent.values_list("charge_point_id", "payload")
     )
 

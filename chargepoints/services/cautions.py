@@ -22,7 +22,8 @@ from chargepoints.models import (
     Variable,
 )
 from chargepoints.models.charging import OPEN_STATES
-from chargepoints.selectors import find_live_connection
+from chargepoints.selectors import find_configuration_state, find_live_connection
+from chargepoints.variable_names import canonical
 
 #: A snapshot with so many keys, and this one among them, is what a charger tells of itself when all are asked for.
 _MANY_KEYS = 10
@@ -61,12 +62,15 @@ def warnings_for(
 
 
 def _facts(charge_point: ChargePoint, payload: Mapping[str, Any], *, is_online: bool) -> Facts:
-    variables = list(Variable.objects.filter(charge_point=charge_point, attribute="Actual"))
+    variables = list(Variable.objects.filter(charge_point=charge_point, gone_at=None, is_unknown=False))
     keys = {
-        row.name_key: Key(value=row.value, is_readonly=row.is_readonly)
+        canonical(row.key): Key(value=row.value, is_readonly=row.is_readonly, told=row)
         for row in variables
-        if not row.component
+        if row.component == "" or row.read_at is not None
     }
+    has_model = any(row.component and row.read_at is not None for row in variables)
+    state = find_configuration_state(charge_point) if has_model else None
+    was_read = state is not None and state.whole_read_at is not None
     connectors = Connector.objects.filter(charge_point=charge_point)
     return Facts(
         now=timezone.now(),
@@ -76,7 +80,8 @@ def _facts(charge_point: ChargePoint, payload: Mapping[str, Any], *, is_online: 
         sessions=_sessions(charge_point),
         reservations=_reservations(charge_point),
         keys=keys,
-        knows_all_keys=len(keys) >= _MANY_KEYS and _ALWAYS_TOLD in keys,
+        knows_all_keys=len(keys) >= _MANY_KEYS and (was_read if has_model else _ALWAYS_TOLD in keys),
+        cuts_orders=has_model,
         list_version=_list_version(variables),
         profiles=_profiles(charge_point),
         tokens=_tokens(charge_point, payload),

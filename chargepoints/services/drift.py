@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from django.db.models import Q, QuerySet
 
 from accounts.models import Tenant
+from chargepoints import configuring
 from chargepoints.choices import CommandStatus, DriftState
 from chargepoints.configuration_keys import is_same
 from chargepoints.configuring import digest_of
@@ -28,6 +29,7 @@ from chargepoints.models import (
 )
 from chargepoints.redaction import MASK, is_secret_name
 from chargepoints.services import profile_sources
+from chargepoints.variable_names import VariableName, canonical, names_to_look_for
 from chargepoints.wanted import Charger, Source, Value, Wanted, merge
 from csms_project.common import crypto
 
@@ -210,13 +212,38 @@ class _Value(NamedTuple):
     """What is known of a key; rows of the ORM would cost three times as much."""
 
     charge_point_id: int
-    name_key: str
+    component: str
+    component_instance: str
+    evse_number: int
+    connector_number: int
+    name: str
+    instance: str
+    attribute: str
     value: str | None
     is_readonly: bool
     is_unknown: bool
     gone_at: datetime | None
     reboot_required: bool
     needs_reboot: bool
+    mutability: str
+
+    @property
+    def is_present(self) -> bool:
+        return not self.is_unknown and self.gone_at is None
+
+    @property
+    def canonical(self) -> str:
+        return canonical(
+            VariableName(
+                component=self.component,
+                component_instance=self.component_instance,
+                evse=self.evse_number,
+                connector=self.connector_number,
+                name=self.name,
+                instance=self.instance,
+                attribute=self.attribute,
+            ).key
+        )
 
 
 @dataclass(slots=True)
@@ -324,16 +351,20 @@ def _known(charge_points: Sequence[int], keys: Collection[str]) -> _Known:
     if not charge_points:
         return found
     here = {"charge_point__in": charge_points, "name_key__in": keys}
-    variables = Variable.objects.filter(**here, component="", instance="", attribute="Actual")
-    for value in map(_Value._make, variables.order_by().values_list(*_Value._fields)):
-        found.values[value.charge_point_id, value.name_key] = value
+    names = {name for key in keys for name in names_to_look_for(key)}
+    rows = Variable.objects.filter(charge_point__in=charge_points, name_key__in=names)
+    for value in map(_Value._make, rows.order_by().values_list(*_Value._fields)):
+        place = (value.charge_point_id, value.canonical)
+        # A charger that has changed its version may have both a key and the variable that means the same.
+        if value.canonical in keys and (place not in found.values or value.is_present):
+            found.values[place] = value
     states = ConfigurationState.objects.filter(charge_point__in=charge_points).exclude(whole_read_at=None)
     found.whole_read_at = dict(states.values_list("charge_point_id", "whole_read_at"))
     for request in VariableRequest.objects.filter(**here):
         found.requests[request.charge_point_id, request.name_key] = request
     numbers = [request.command_id for request in found.requests.values()]
-    names = ("status", "summary", "completed_at")
-    found.commands = {row.pk: row for row in Command.objects.filter(pk__in=numbers).only(*names)}
+    told = ("status", "summary", "completed_at")
+    found.commands = {row.pk: row for row in Command.objects.filter(pk__in=numbers).only(*told)}
     return found
 
 
@@ -346,8 +377,10 @@ def _judge(charger: Charger, name_key: str, wanted: Wanted, known: _Known) -> Dr
     request = known.requests.get((charger.pk, name_key))
     command = known.commands.get(request.command_id) if request is not None else None
     asked = command if request is not None and request.value_digest == digest_of(wanted.value.text) else None
+    status = _status_of(request, asked)
     is_secret = wanted.value.is_secret or is_secret_name(wanted.value.key)
-    actual = row.value if row is not None and not row.is_unknown and row.gone_at is None else None
+    is_secret = is_secret or (row is not None and row.mutability == "WriteOnly")
+    actual = row.value if row is not None and row.is_present else None
 
     def drift(state: DriftState, note: str) -> Drift:
         needs_reboot = row is not None and row.needs_reboot
@@ -356,21 +389,21 @@ def _judge(charger: Charger, name_key: str, wanted: Wanted, known: _Known) -> Dr
         )
 
     if is_secret:
-        is_right = asked is not None and asked.status == CommandStatus.ACCEPTED
+        is_right = status == CommandStatus.ACCEPTED
     else:
         is_right = actual is not None and is_same(wanted.value.key, wanted.value.text, actual)
     if is_right:
         if row is not None and row.reboot_required:
             return drift(DriftState.REBOOT, "The charger has taken the value; it applies after a reboot.")
         return None
-    if asked is not None and asked.status in _SENT:
+    if asked is not None and status in _SENT:
         return drift(DriftState.UNDER_WAY, f"Command {asked.pk} has not ended yet.")
     if row is not None and row.is_unknown:
         return drift(DriftState.UNKNOWN, "The charger says that it has no such key.")
     if (
         request is not None
         and asked is not None
-        and asked.status in _REFUSED
+        and status in _REFUSED
         and request.firmware_version == charger.firmware
     ):
         return drift(DriftState.REFUSED, _refusal(asked))
@@ -384,15 +417,26 @@ def _judge(charger: Charger, name_key: str, wanted: Wanted, known: _Known) -> Dr
         return drift(DriftState.UNKNOWN, "The charger does not list this key.")
     if row.is_readonly:
         return drift(DriftState.READ_ONLY, "The charger takes no value for this key.")
-    return drift(DriftState.DIFFERS, _last_try(asked))
+    return drift(DriftState.DIFFERS, _last_try(asked, status))
 
 
-def _last_try(command: Command | None) -> str:
-    if command is None:
+def _status_of(request: VariableRequest | None, asked: Command | None) -> str | None:
+    """How an order ended for this value: one order may be about many variables of 2.x."""
+    if request is None or asked is None:
+        return None
+    if not request.result:
+        return asked.status
+    if request.result in configuring.TAKEN:
+        return CommandStatus.ACCEPTED
+    return CommandStatus.NOT_SUPPORTED if request.result in configuring.ABSENT else CommandStatus.REJECTED
+
+
+def _last_try(command: Command | None, status: str | None) -> str:
+    if command is None or status is None:
         return ""
-    if command.status == CommandStatus.ACCEPTED:
+    if status == CommandStatus.ACCEPTED:
         return f"The charger took the value by command {command.pk}, but reports another one."
-    return f"The last try failed: command {command.pk}, {CommandStatus(command.status).label.lower()}."
+    return f"The last try failed: command {command.pk}, {CommandStatus(status).label.lower()}."
 
 
 def _refusal(command: Command) -> str:

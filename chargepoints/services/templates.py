@@ -18,6 +18,7 @@ from chargepoints.errors import InvalidTemplate
 from chargepoints.models import ChargePoint, ConfigurationEntry, ConfigurationTemplate
 from chargepoints.redaction import MASK, is_secret_name, redact_url
 from chargepoints.selectors import variables_of
+from chargepoints.variable_names import MAX_KEY, canonical
 from csms_project.common import audit, crypto
 
 CHANGE = "configuration_templates.change"
@@ -83,13 +84,14 @@ def entries_of(charge_point: ChargePoint) -> list[Given]:
     Left out: what is read-only, secret, unknown or no longer listed, without a value, or has a procedure of its own.
     """
     return [
-        Given(key=row.name, value=row.value)
+        Given(key=row.key, value=row.value)
         for row in variables_of(charge_point)
-        if not row.component
-        and not (row.is_readonly or row.is_secret or row.is_unknown or row.gone_at)
+        if (not row.component or row.read_at is not None)
+        and row.may_change
+        and not (row.is_secret or row.gone_at)
         and row.value is not None
         and MASK not in row.value
-        and not refusal_in_template(row.name)
+        and not refusal_in_template(row.key)
     ]
 
 
@@ -204,7 +206,7 @@ def _write_entries(
         raise InvalidTemplate({"entries": f"A template takes up to {MAX_ENTRIES} keys."})
     wanted: dict[str, ConfigurationEntry] = {}
     for item in given:
-        row = _entry(template, item, stored.get(item.key.casefold()[:50]))
+        row = _entry(template, item, stored.get(canonical(item.key)[:MAX_KEY]))
         if row.name_key in wanted:
             raise InvalidTemplate({"entries": f"{item.key} is in the template twice."})
         wanted[row.name_key] = row
@@ -230,7 +232,7 @@ def _entry(
     row = ConfigurationEntry(tenant_id=template.tenant_id, template=template, key=given.key)
     if given.value is None:
         if stored is None or not stored.is_secret:
-            raise InvalidTemplate({"entries": f"{given.key[:50]} needs a value."})
+            raise InvalidTemplate({"entries": f"{given.key[:MAX_KEY]} needs a value."})
         row.is_secret, row.secret_value = True, stored.secret_value
     elif given.is_secret or is_secret_name(given.key) or redact_url(given.value) != given.value:
         _check_value(given.key, given.value)
@@ -243,14 +245,16 @@ def _entry(
         )
     except ValidationError as error:
         text = " ".join(text for texts in error.message_dict.values() for text in texts)
-        raise InvalidTemplate({"entries": f"{given.key[:50] or 'A row without a key'}: {text}"}) from error
+        raise InvalidTemplate(
+            {"entries": f"{given.key[:MAX_KEY] or 'A row without a key'}: {text}"}
+        ) from error
     return row
 
 
 def _check_value(key: str, value: str) -> None:
     limit = ConfigurationEntry._meta.get_field("value").max_length or 0
     if len(value) > limit or "\0" in value:
-        raise InvalidTemplate({"entries": f"{key[:50]}: a value has up to {limit} characters."})
+        raise InvalidTemplate({"entries": f"{key[:MAX_KEY]}: a value has up to {limit} characters."})
 
 
 def _content(row: ConfigurationEntry) -> tuple[str, str, bool, str]:

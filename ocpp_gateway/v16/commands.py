@@ -8,6 +8,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from chargepoints.variable_names import key_of
 from ocpp_gateway.outcome import CannotSend
 from ocpp_gateway.reading import copied as _copy
 from ocpp_gateway.reading import times as _times
@@ -37,6 +38,27 @@ def _transaction_id(payload: Payload) -> Payload:
 def _availability(payload: Payload) -> Payload:
     kind = "Operative" if payload["operative"] else "Inoperative"
     return {"connectorId": payload.get("connector", 0), "type": kind}
+
+
+_RESETS = {"Soft": "Soft", "Hard": "Hard", "Immediate": "Hard"}
+
+
+def _reset(payload: Payload) -> Payload:
+    if payload.get("connector"):
+        raise CannotSend("OCPP 1.6 restarts the whole charger only: leave the EVSE out.")
+    if payload["kind"] not in _RESETS:
+        raise CannotSend(
+            f"OCPP 1.6 has no reset of the kind {payload['kind']}: choose Soft, which ends sessions, or Hard."
+        )
+    return {"type": _RESETS[payload["kind"]]}
+
+
+def _get_configuration(payload: Payload) -> Payload:
+    return {"key": [key_of(key) for key in payload["keys"]]} if payload.get("keys") else {}
+
+
+def _change_configuration(payload: Payload) -> Payload:
+    return {"key": key_of(payload["key"]), "value": payload["value"]}
 
 
 # ---------------------------------------------------------------- local list, reservations
@@ -172,15 +194,15 @@ def _certificate_signed(payload: Payload) -> Payload:
 CALLS: dict[str, tuple[str, Callable[[Payload], Payload]]] = {
     "remote_start": ("RemoteStartTransaction", _remote_start),
     "remote_stop": ("RemoteStopTransaction", _transaction_id),
-    "reset": ("Reset", partial(_copy, kind="type")),
+    "reset": ("Reset", _reset),
     "unlock_connector": ("UnlockConnector", partial(_copy, connector="connectorId")),
     "change_availability": ("ChangeAvailability", _availability),
     "trigger_message": (
         "TriggerMessage",
         partial(_copy, message="requestedMessage", connector="connectorId"),
     ),
-    "get_configuration": ("GetConfiguration", partial(_copy, keys="key")),
-    "change_configuration": ("ChangeConfiguration", partial(_copy, key="key", value="value")),
+    "get_configuration": ("GetConfiguration", _get_configuration),
+    "change_configuration": ("ChangeConfiguration", _change_configuration),
     "clear_cache": ("ClearCache", partial(_copy)),
     "data_transfer": (
         "DataTransfer",

@@ -20,6 +20,7 @@ from ocpp_gateway.v201 import (
     security,
     smart_charging,
     transactions,
+    variables,
 )
 from ocpp_gateway.wire.errors import V201
 
@@ -27,6 +28,7 @@ from ocpp_gateway.wire.errors import V201
 BLOCKS = (
     security.BLOCK,
     provisioning.BLOCK,
+    variables.BLOCK,
     authorization.BLOCK,
     local_list.BLOCK,
     transactions.BLOCK,

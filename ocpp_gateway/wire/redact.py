@@ -29,7 +29,7 @@ _PLAIN: Final = frozenset(
 #: chargepoints.redaction. "token" excludes idToken, "key" alone would hide too much (1.6 calls every name a key).
 HIDDEN_NAMES: Final = (
     r"passw|passphrase|\bpwd\b|secret|credential|\bpsk\b|\bpin\b|pin_?code|sim_?pin"
-    r"|(?:auth|authorization|private|api|access|encryption|shared|security)_?key"
+    r"|(?:auth|authorization|private|api|access|encryption|shared|security|vpn)_?key"
     r"|(?<!id)(?<!id_)token(?!s?type)"
 )
 _HIDDEN_NAME: Final = re.compile(HIDDEN_NAMES, re.IGNORECASE)

@@ -147,6 +147,21 @@ CASES: list[tuple[Facts, tuple[str, dict[str, Any]], str | None]] = [
     (facts(keys={"HeartbeatInterval": "!300"}), change("heartbeatinterval", "60"), "as read-only"),
     (facts(), change("HeartbeatInterval", "often"), "should be a whole number"),
     (facts(), change("Vendor.Key", "1"), None),
+    (
+        facts(keys={"HeartbeatInterval": "!300"}),
+        change("OCPPCommCtrlr/HeartbeatInterval", "60"),
+        "as read-only",
+    ),
+    (
+        facts(knows_all_keys=True),
+        ("get_variables", {"variables": ["EVSE(1)/Power"]}),
+        "has not reported EVSE(1)/Power",
+    ),
+    (
+        facts(knows_all_keys=True),
+        ("set_variables", {"variables": [{"key": "EVSE(1)/Power", "value": "1"}]}),
+        "has not reported a key EVSE(1)/Power",
+    ),
     (facts(knows_all_keys=True), change("Vendor.Key", "1"), "has not reported a key Vendor.Key"),
     (facts(knows_all_keys=True), change("AuthorizationKey", "a" * 40), None),
     (

@@ -61,9 +61,9 @@ def test_create_keeps_values_and_encrypts_secrets(operator: Actor, tenant: Tenan
         (Given(key="securityProfile", value="2"), "raised step by step"),
         (Given(key="", value="x"), "Give the name"),
         (Given(key=" A", value="x"), "spaces"),
-        (Given(key="K" * 51, value="x"), "50"),
-        (Given(key="A", value="x" * 501), "500"),
-        (Given(key="Password", value="x" * 501), "500"),
+        (Given(key="K" * 256, value="x"), "255"),
+        (Given(key="A", value="x" * 2501), "2500"),
+        (Given(key="Password", value="x" * 2501), "2500"),
         (Given(key="A", value=None), "needs a value"),
     ],
 )

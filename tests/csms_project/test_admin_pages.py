@@ -48,6 +48,7 @@ EXEMPT = {
     "chargepoints.StreamValues": "part of the charge point's page",
     "chargepoints.LocalListContent": "shown with the lists that hold it",
     "chargepoints.SecurityProfileUpgrade": "part of the charge point's page",
+    "chargepoints.DeviceReport": "part of the charge point's page",
     "chargepoints.Variable": "part of the charge point's page",
     "chargepoints.VariableChange": "part of the charge point's page",
     "chargepoints.VariableRequest": "bookkeeping of templates",

@@ -15,6 +15,7 @@ from chargepoints.models import (
     BatchReceipt,
     ChargePoint,
     Connection,
+    DeviceReport,
     FrameAnomaly,
     OcppMessage,
     RefusedConnection,
@@ -26,6 +27,7 @@ from tests.factories import (
     T0,
     BatchReceiptFactory,
     CommandFactory,
+    DeviceReportFactory,
     FrameAnomalyFactory,
     MeterValueFactory,
     OcppMessageFactory,
@@ -100,6 +102,14 @@ def test_receipts_of_yesterday_go() -> None:
     kept = BatchReceiptFactory(created_at=T0 - timedelta(hours=1))
     assert _run("chargepoints.purge_receipts") == 1
     assert BatchReceipt.objects.get() == kept
+
+
+def test_old_reports_of_the_device_model_go_and_open_ones_stay(charge_point: ChargePoint) -> None:
+    old = {"charge_point": charge_point, "started_at": LONG_AGO, "last_at": LONG_AGO}
+    DeviceReportFactory(**old, ended_at=LONG_AGO, status="complete")
+    kept = DeviceReportFactory(**old)
+    assert _run("chargepoints.purge_status_events") == 1
+    assert DeviceReport.objects.get() == kept
 
 
 def test_old_changes_of_configurations_go_and_the_values_stay(charge_point: ChargePoint) -> None:

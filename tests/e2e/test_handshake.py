@@ -104,7 +104,8 @@ def test_connect_archived_charger_is_not_found(product: Product) -> None:
 
 
 # ---------------------------------------------------------------- versions
-@pytest.mark.parametrize("offer", ["ocpp1.5", "ocpp2.0", "mqtt", "OCPP1.6"])
+@pytest.mark.testcase("TC_B_58_CSMS")
+@pytest.mark.parametrize("offer", ["ocpp1.5", "ocpp2.0", "mqtt", "OCPP1.6", "ocpp0.1"])
 def test_connect_unknown_version_is_refused(product: Product, offer: str) -> None:
     identity = f"VERSION-{offer}"
     register(identity)
@@ -129,6 +130,20 @@ def test_connect_known_version_is_echoed_alone(product: Product, offer: str) -> 
         head = raw.read_head().lower()
     assert status_of(head.replace(b"http", b"HTTP")) == 101
     assert head.count(b"sec-websocket-protocol: ocpp1.6\r\n") == 1
+
+
+@pytest.mark.testcase("TC_B_58_CSMS")
+@pytest.mark.parametrize("version", ["ocpp2.0.1", "ocpp2.1"])
+def test_tc_b_58_known_version_is_chosen_beside_an_unknown_one(product: Product, version: str) -> None:
+    """WebSocket Subprotocol validation (2.0.1 part 4 §3.1.2, errata 2025-09)"""
+    identity = f"CHOSEN-{version}"
+    register(identity)
+    with RawSocket(product.port) as raw:
+        headers = [("Sec-WebSocket-Protocol", f"ocpp0.1,{version}"), *login(identity)[1:]]
+        raw.send(upgrade_request(f"/ocpp/{identity}", headers))
+        head = raw.read_head().lower()
+    assert status_of(head.replace(b"http", b"HTTP")) == 101
+    assert head.count(f"sec-websocket-protocol: {version}\r\n".encode()) == 1
 
 
 # ---------------------------------------------------------------- keys
