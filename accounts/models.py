@@ -107,6 +107,20 @@ class Tenant(Timestamped):
         db_default=60,
         validators=[MinValueValidator(10), MaxValueValidator(3600)],
     )
+    local_tariffs = models.BooleanField(
+        "give chargers their tariffs",
+        default=False,
+        db_default=False,
+        help_text="Chargers of OCPP 2.1 that calculate costs themselves get their default tariff and every change of "
+        "it, and a driver's own tariff with the authorization.",
+    )
+    accepts_direct_payment = models.BooleanField(
+        "accept payment cards",
+        default=False,
+        db_default=False,
+        help_text="A card that a charger's payment terminal has authorized may charge without being known here "
+        "(token type DirectPayment).",
+    )
     default_tariff = models.ForeignKey(
         "transactions.Tariff",
         models.SET_NULL,

@@ -13,6 +13,7 @@ from chargepoints.command_fields import SEND_DANGEROUS, CommandSpec, clean_value
 from chargepoints.command_tables import (
     certificates,
     core,
+    cost,
     display,
     firmware,
     local_list,
@@ -35,6 +36,7 @@ GROUPS: tuple[tuple[str, tuple[CommandSpec, ...]], ...] = (
     ("Certificates", certificates.CERTIFICATES),
     ("Display", display.DISPLAY),
     ("Monitors and events", monitoring.MONITORING),
+    ("Tariffs and costs", cost.COST),
 )
 
 NEUTRAL: dict[str, CommandSpec] = {spec.action: spec for _, specs in GROUPS for spec in specs}

@@ -47,6 +47,7 @@ class Flag(models.TextChoices):
     OFFLINE = "offline", "Delivered after an offline period"
     EVENTS_MISSING = "events_missing", "Events of the charger are missing"
     PRICING_FAILED = "pricing_failed", "Could not be priced"
+    COST_DIFFERS = "cost_differs", "The charger calculated another cost"
 
 
 class StopReason(models.TextChoices):

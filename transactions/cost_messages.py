@@ -12,6 +12,8 @@ from typing import Any
 
 from transactions.price_now import PriceNow
 
+#: The version that these messages extend.
+VERSION = "ocpp1.6"
 VENDOR_ID = "org.openchargealliance.costmsg"
 SET_USER_PRICE, RUNNING_COST, FINAL_COST = "SetUserPrice", "RunningCost", "FinalCost"
 CONNECTOR_UNPLUGGED = "ConnectorUnplugged"
@@ -31,26 +33,22 @@ def user_price(*, id_token: str, text: str) -> dict[str, Any]:
 
 def running_cost(
     *,
-    transaction_id: int,
     at: datetime,
     meter_wh: Decimal,
-    cost: Decimal,
     is_charging: bool,
     now: PriceNow,
     then: tuple[datetime, PriceNow] | None,
     step_kwh: Decimal | None,
 ) -> dict[str, Any]:
-    """RunningCost: what the session costs up to a reading, and by which prices it goes on.
+    """RunningCost without session and cost: up to which reading the cost is, and by which prices it goes on.
 
     at, meter_wh  the reading that the cost is for
     then          the next period's beginning and prices
     step_kwh      energy of the session at which prices may change
     """
     message = {
-        "transactionId": transaction_id,
         "timestamp": _time(at),
         "meterValue": int(meter_wh),
-        "cost": float(cost),
         "state": "Charging" if is_charging else "Idle",
         "chargingPrice": _charging(now),
         **_idle(now),

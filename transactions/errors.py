@@ -18,6 +18,10 @@ class NotRecomputable(TransactionsError):
     """The session's figures cannot be computed again."""
 
 
+class NothingToSend(TransactionsError):
+    """There is no tariff that could be sent."""
+
+
 class Invalid(TransactionsError):
     """The given values are not valid.
 

@@ -11,7 +11,7 @@ from csms_project.common.jobs import job
 from csms_project.common.retention import BATCH, MonthRule
 from transactions.choices import TransactionState
 from transactions.models import MeterValue
-from transactions.services import closing, cost_display
+from transactions.services import charger_tariffs, closing, cost_display, cost_features
 
 HOUR_S = 3600
 
@@ -64,6 +64,18 @@ def tell_costs(now: datetime) -> int:
 def resolve_cost_displays(now: datetime) -> int:
     """Note which chargers are told prices and costs."""
     return cost_display.resolve_chargers(now)
+
+
+@job(every_s=60)
+def resolve_cost_features(now: datetime) -> int:
+    """Note what chargers of OCPP 2.x say they can do about costs and limits."""
+    return cost_features.resolve(now)
+
+
+@job(every_s=300)
+def sync_charger_tariffs(now: datetime) -> int:
+    """Give chargers that calculate costs themselves the tariff that they should have."""
+    return charger_tariffs.sync(now)
 
 
 @job(every_s=300)

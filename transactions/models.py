@@ -18,6 +18,17 @@ from csms_project.common.models import TenantOwned, Timestamped
 from transactions.choices import EndKind, EventKind, Flag, LedgerKind, TransactionState
 from transactions.pricing_tariff import Tariff as PricingTariff
 from transactions.pricing_tariff import TariffError
+from transactions.tariff_models import ChargerTariff
+
+__all__ = [
+    "ChargerTariff",
+    "CostDisplay",
+    "LedgerEntry",
+    "MeterLayout",
+    "MeterValue",
+    "Tariff",
+    "Transaction",
+]
 
 
 class Tariff(TenantOwned, Timestamped):
@@ -147,6 +158,24 @@ class Transaction(TenantOwned):
     cost_excl_vat = money_field(null=True, blank=True)
     cost_vat = money_field(null=True, blank=True)
     cost_lines = FastJSONField(default=list, blank=True)
+    limits = FastJSONField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Of cost, energy, time or charge (see session_limits).",
+    )
+    price_change = FastJSONField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="When its prices change next, and to which, in words.",
+    )
+    local_cost = FastJSONField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="What the charger calculated itself (see local_costs).",
+    )
 
     class Meta:
         ordering = ["-started_at", "-id"]

@@ -57,6 +57,8 @@ class TenantAdmin(TenantModelAdmin):
                     "default_tariff",
                     "cost_display",
                     "cost_interval_s",
+                    "local_tariffs",
+                    "accepts_direct_payment",
                     "stale_after_days",
                     "close_stale_after_days",
                 ),

@@ -40,6 +40,7 @@ _TONES = {
     AuthorizationStatus.ACCEPTED: "ok",
     AuthorizationStatus.BLOCKED: "bad",
     AuthorizationStatus.EXPIRED: "warn",
+    AuthorizationStatus.NO_CREDIT: "warn",
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from accounts.choices import AuthorizationMode, AuthorizationStatus, TokenStatus, TokenType
 from accounts.models import IdToken, Tenant, TokenGroup
@@ -23,12 +24,18 @@ class Authorization:
     type         of the token that was presented
     is_master_pass  it ends any session and starts none (2.0.1 C16.FR.03)
     certificate  what is said of the contract certificate that a vehicle has shown, "" if none (2.0.1 C07)
+    message      words for the driver, such as his price, where the charger shows them
+    tariff       the driver's own prices, for a charger that calculates costs itself
+    cache_until  until when the charger may remember it; None: as long as the card is valid
     """
 
     status: AuthorizationStatus
     token: IdToken | None = None
     expires_at: datetime | None = None
     group_name: str = ""
+    message: str = ""
+    tariff: dict[str, Any] | None = None
+    cache_until: datetime | None = None
     group_type: str = TokenType.CENTRAL.value
     type: str = TokenType.ISO14443.value
     is_master_pass: bool = False
@@ -82,14 +89,16 @@ def authorize(
 
     Precedence: unknown, blocked, expired (concurrent sessions are the caller's matter). A token of the same type
     is preferred, because chargers mix types within one session. In the mode “any token” an unknown one is
-    accepted; a blocked or expired one never is.
-    Spec: OCPP 1.6 §4.1, §7.2; 2.0.1 C01.
+    accepted, and a payment card that the charger's terminal has authorized where the tenant takes such; a blocked or
+    expired one never is. A prepaid token needs credit, and no charger remembers it.
+    Spec: OCPP 1.6 §4.1, §7.2; 2.0.1 C01; 2.1 C17, C18.
     """
     rows = [*candidates]
     if len(rows) > 1:
         rows.sort(key=lambda row: row.type != type)
     if not rows:
-        accepted = mode == AuthorizationMode.ANY_TOKEN
+        is_card = type == TokenType.DIRECT_PAYMENT and tenant.accepts_direct_payment
+        accepted = mode == AuthorizationMode.ANY_TOKEN or is_card
         return Authorization(
             status=AuthorizationStatus.ACCEPTED if accepted else AuthorizationStatus.INVALID, type=type
         )
@@ -98,6 +107,8 @@ def authorize(
     group = token.group if token.group_id is not None else None
     if group is not None and group.status == TokenStatus.BLOCKED and tenant.group_block_applies:
         status = AuthorizationStatus.BLOCKED
+    if status is AuthorizationStatus.ACCEPTED and token.balance is not None and token.balance <= 0:
+        status = AuthorizationStatus.NO_CREDIT
     return Authorization(
         status=status,
         token=token,
@@ -106,4 +117,5 @@ def authorize(
         group_type=group.type if group is not None else TokenType.CENTRAL.value,
         type=type,
         is_master_pass=group is not None and group.is_master_pass,
+        cache_until=now if token.balance is not None else None,
     )

@@ -38,6 +38,8 @@ CHANGEABLE = frozenset(
         "pricing_mode",
         "cost_display",
         "cost_interval_s",
+        "local_tariffs",
+        "accepts_direct_payment",
         "default_tariff",
         "stale_after_days",
         "close_stale_after_days",

@@ -149,6 +149,14 @@ class ChargePoint(TenantOwned, Timestamped):
         "Unknown: as its configuration key CustomDisplayCostAndPrice says.",
     )
     shows_cost = models.BooleanField(default=False, db_default=False, editable=False)
+    cost_features = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="What it says it can do about costs: tariffs, and the limits of a session (see cost_features).",
+    )
 
     # Written by the charger.
     vendor = models.CharField(max_length=50, blank=True, editable=False)

@@ -50,7 +50,7 @@ STATION_FIELDS = (
     "id", "tenant_id", "identity", "location_id", "authorization_mode", "pricing_mode", "tariff_id", "status",
     "error_code", "status_info", "status_at", "last_sample_at", "registration_status", "accepted_at",
     "auto_configure", "heartbeat_interval_s", "accepted_vendor_ids",
-    "shows_cost", "model_profile_id", "built_in_profile", "profile_flags",
+    "shows_cost", "cost_features", "model_profile_id", "built_in_profile", "profile_flags",
 )  # fmt: skip
 CONNECTOR_FIELDS = (
     "id", "tenant_id", "charge_point_id", "evse_id", "number", "ocpp_number", "status", "error_code",

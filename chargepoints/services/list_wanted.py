@@ -122,8 +122,10 @@ def _tokens(source: _Source) -> QuerySet[IdToken]:
         rows = rows.filter(Q(group__in=source.groups) | Q(pk__in=source.tokens))
     if source.without:
         rows = rows.exclude(pk__in=source.without)
-    # What nobody can present at a charger is in no list.
-    rows = rows.exclude(type=TokenType.NO_AUTHORIZATION)
+    # What nobody can present at a charger is in no list, nor is what is good for one session or as long as there is
+    # credit.
+    rows = rows.exclude(type__in=(TokenType.NO_AUTHORIZATION, TokenType.DIRECT_PAYMENT))
+    rows = rows.filter(balance=None)
     return rows.select_related("group").only(*_FIELDS).order_by("value_key", "id")
 
 

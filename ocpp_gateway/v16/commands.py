@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import orjson
 from django.utils import timezone
 
 from chargepoints.variable_names import key_of
@@ -16,6 +17,7 @@ from ocpp_gateway.v16 import plug_and_charge
 from ocpp_gateway.wire import schemas
 from ocpp_gateway.wire.errors import V16
 from ocpp_gateway.wire.timestamps import format_timestamp
+from transactions import cost_messages
 
 Payload = dict[str, Any]
 
@@ -59,6 +61,23 @@ def _get_configuration(payload: Payload) -> Payload:
 
 def _change_configuration(payload: Payload) -> Payload:
     return {"key": key_of(payload["key"]), "value": payload["value"]}
+
+
+def _cost(payload: Payload) -> Payload:
+    """RunningCost of the California pricing extension: the standard has no message for it."""
+    more = payload.get("more") or {}
+    if not {"timestamp", "meterValue", "state", "chargingPrice"} <= more.keys():
+        raise CannotSend(
+            "OCPP 1.6 tells a running cost together with meter and prices: it goes out by itself where the charger "
+            "shows costs."
+        )
+    ids = _transaction_id(payload)
+    data = {**ids, "cost": float(payload["total_cost"]), **more}
+    return {
+        "vendorId": cost_messages.VENDOR_ID,
+        "messageId": cost_messages.RUNNING_COST,
+        "data": orjson.dumps(data).decode(),
+    }
 
 
 # ---------------------------------------------------------------- local list, reservations
@@ -204,6 +223,7 @@ CALLS: dict[str, tuple[str, Callable[[Payload], Payload]]] = {
     "get_configuration": ("GetConfiguration", _get_configuration),
     "change_configuration": ("ChangeConfiguration", _change_configuration),
     "clear_cache": ("ClearCache", partial(_copy)),
+    "cost_updated": ("DataTransfer", _cost),
     "data_transfer": (
         "DataTransfer",
         partial(_copy, vendor_id="vendorId", message_id="messageId", data="data"),

@@ -24,7 +24,9 @@ MAX_CERTIFICATE, MAX_HASHES = 10_000, 4
 
 def authorize_in(link: Link, payload: Payload) -> Authorize:
     value, kind = mapping.id_token(payload["idToken"]) or ("", "")
-    return Authorize(**link.facts(), id_token=value, token_type=kind, contract=link.prepared)
+    return Authorize(
+        **link.facts(), id_token=value, token_type=kind, contract=link.prepared, answer_has_text=True
+    )
 
 
 def authorize_prepare(link: Link, payload: Payload) -> Callable[[], Any] | None:

@@ -26,11 +26,13 @@ from transactions.energy import Sample
 from transactions.services.batch import Moment
 
 __all__ = [
+    "amount",
     "copied",
     "evse_numbers",
     "group",
     "id_token",
     "id_token_info",
+    "message_content",
     "moments",
     "register",
     "said_evse",
@@ -47,6 +49,21 @@ __all__ = [
 
 MAX_MULTIPLIER = 30
 MAX_INFO = 512  # characters of StatusInfoType.additionalInfo
+#: Decimals of a number that we send (2.1 part 2 §2.1.4).
+MAX_DECIMALS = 6
+#: Characters of a text for the driver (2.0.1 part 2, MessageContentType).
+MAX_TEXT = 512
+
+
+def amount(value: Decimal) -> int | float:
+    """An amount of money as a number on the wire."""
+    return float(round(value, MAX_DECIMALS))
+
+
+def message_content(text: str, language: str = "") -> dict[str, Any]:
+    """MessageContentType: words for a display."""
+    content: dict[str, Any] = {"format": "UTF8", "content": text[:MAX_TEXT]}
+    return content | ({"language": language[:8]} if language else {})
 
 
 def id_token(value: object) -> tuple[str, str] | None:
@@ -136,13 +153,21 @@ def id_token_info(authorization: Authorization | None) -> dict[str, Any] | None:
     """
     if authorization is None:
         return None
-    expires_at, token = authorization.expires_at, authorization.token
+    expires_at, token = authorization.cache_until or authorization.expires_at, authorization.token
     info = without_none(
         status=_status(authorization),
         cacheExpiryDateTime=format_timestamp(expires_at) if expires_at is not None else None,
         groupIdToken=group(authorization.group_name, authorization.group_type),
     )
-    return info if token is None else info | _more_of(token)
+    if token is not None:
+        info |= _more_of(token)
+    said = token.personal_message if token is not None else ""
+    if said or authorization.message:
+        language = token.language1 if token is not None and said else ""
+        info["personalMessage"] = message_content(
+            "\n".join(filter(None, (said, authorization.message))), language
+        )
+    return info
 
 
 def _status(authorization: Authorization) -> str:
@@ -161,10 +186,6 @@ def _more_of(token: IdToken) -> dict[str, Any]:
         more["language2"] = token.language2
     if token.charging_priority is not None:
         more["chargingPriority"] = token.charging_priority
-    if token.personal_message:
-        more["personalMessage"] = without_none(
-            format="UTF8", content=token.personal_message, language=token.language1 or None
-        )
     return more
 
 

@@ -95,7 +95,13 @@ def _digest(payload: Payload, info: Payload) -> str:
 
 
 def event_out(done: Answered) -> Payload:
-    return mapping.without_none(idTokenInfo=mapping.id_token_info(done.authorization))
+    """Of the cost what the answer has room for: the total at the end, and words for the display."""
+    costs = done.costs
+    return mapping.without_none(
+        idTokenInfo=mapping.id_token_info(done.authorization),
+        totalCost=None if costs.total_cost is None else mapping.amount(costs.total_cost),
+        updatedPersonalMessage=mapping.message_content(costs.message) if costs.message else None,
+    )
 
 
 def event_put_aside(link: Link, payload: Payload, batch: SessionBatch) -> Payload:

@@ -24,10 +24,8 @@ def test_user_price() -> None:
 
 def test_running_cost_with_all_that_it_may_hold() -> None:
     message = cost_messages.running_cost(
-        transaction_id=7,
         at=AT,
         meter_wh=Decimal("1234000.900"),
-        cost=Decimal("1.345"),
         is_charging=True,
         now=DAY,
         then=(datetime(2026, 3, 2, 21, tzinfo=UTC), NIGHT),
@@ -35,10 +33,8 @@ def test_running_cost_with_all_that_it_may_hold() -> None:
     )
 
     assert message == {
-        "transactionId": 7,
         "timestamp": "2026-03-02T12:00:00Z",
         "meterValue": 1234000,
-        "cost": 1.345,
         "state": "Charging",
         "chargingPrice": {"kWhPrice": 0.123, "hourPrice": 2.0, "flatFee": 42.42},
         "idlePrice": {"hourPrice": 1.0},
@@ -57,10 +53,8 @@ def test_running_cost_with_all_that_it_may_hold() -> None:
 
 def test_running_cost_with_the_least() -> None:
     message = cost_messages.running_cost(
-        transaction_id=7,
         at=AT,
         meter_wh=Decimal(0),
-        cost=Decimal(0),
         is_charging=False,
         now=PriceNow(currency="EUR"),
         then=None,

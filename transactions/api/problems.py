@@ -8,4 +8,5 @@ from transactions import errors
 translate(errors.TransactionsError, HTTPStatus.CONFLICT, "conflict")
 translate(errors.TransactionNotActive, HTTPStatus.CONFLICT, "transaction_not_active")
 translate(errors.NotRecomputable, HTTPStatus.CONFLICT, "not_recomputable")
+translate(errors.NothingToSend, HTTPStatus.CONFLICT, "nothing_to_send")
 translate(errors.Invalid, HTTPStatus.BAD_REQUEST, "invalid")

@@ -35,7 +35,7 @@ LIVE_FIELDS = (
     "id", "tenant_id", "charge_point_id", "connector_number", "ocpp_id", "start_digest", "state", "flags",
     "started_at", "start_received_at", "ended_at", "end_kind", "meter_start_wh", "register_wh",
     "last_sample_at", "energy_wh", "power_w", "meter_correction", "soc_percent", "authorization_status",
-    "first_seq_no", "last_seq_no", "event_count", "charging_state",
+    "first_seq_no", "last_seq_no", "event_count", "charging_state", "limits", "price_change", "local_cost",
 )  # fmt: skip
 
 Columns = tuple[tuple[str | None, ...], ...]

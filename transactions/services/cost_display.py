@@ -1,8 +1,8 @@
-"""Prices and costs on the displays of chargers that can show them (California pricing).
+"""Prices and costs on the displays of chargers that can show them (OCPP 2.x block I; California pricing in 1.6).
 
 The driver's price goes out with the authorization and the start; a job tells the running cost, not more often than the
-tenant says and only the latest, and the final cost, always.  Everything is a command like others, so that what was
-sent and answered can be seen.
+tenant says and only the latest, and the final cost where the answer to the end has no room for it.  What no answer
+carries is a command like others, so that what was sent and answered can be seen.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from chargepoints.models import ChargePoint, Command, Variable
 from chargepoints.selectors import find_value, live_connections
 from transactions import cost_messages
 from transactions.choices import LedgerKind, TransactionState
+from transactions.cost_features import DISPLAY
 from transactions.energy import Reading
 from transactions.models import CostDisplay, Transaction
 from transactions.price_now import PriceNow, Situation, money, next_change, next_energy_step, prices_at
@@ -65,15 +66,29 @@ def vendor_command(
     waits: bool = False,
 ) -> Command:
     """A vendor message of ours as a command, not yet stored."""
+    payload = {
+        "vendor_id": cost_messages.VENDOR_ID,
+        "message_id": message_id,
+        "data": orjson.dumps(fields).decode(),
+    }
+    return _ordered(station, "data_transfer", payload, at=at, life=life, waits=waits)
+
+
+def _ordered(
+    station: ChargePoint,
+    action: str,
+    payload: dict[str, Any],
+    *,
+    at: datetime,
+    life: timedelta,
+    waits: bool = False,
+) -> Command:
+    """A command of ours, not yet stored."""
     return Command(
         tenant_id=station.tenant_id,
         charge_point_id=station.pk,
-        action="data_transfer",
-        payload={
-            "vendor_id": cost_messages.VENDOR_ID,
-            "message_id": message_id,
-            "data": orjson.dumps(fields).decode(),
-        },
+        action=action,
+        payload=payload,
         requested_by_name=NAME,
         requested_via=Via.JOB,
         created_at=at,
@@ -90,14 +105,21 @@ def price_command(
     station: ChargePoint, authorization: Authorization, id_token: str, at: datetime
 ) -> Command | None:
     """SetUserPrice for a driver who is authorized; None when nobody is, or the tariff cannot be read."""
-    if not authorization.is_accepted:
-        return None
-    try:
-        text = user_price_text(station, authorization, at)
-    except TariffError:
+    text = driver_price(station, authorization, at)
+    if not text:
         return None
     fields = cost_messages.user_price(id_token=id_token, text=text)
     return vendor_command(station, cost_messages.SET_USER_PRICE, fields, at=at, life=PRICE_LIFE)
+
+
+def driver_price(station: ChargePoint, authorization: Authorization, at: datetime) -> str:
+    """What an authorized driver would pay here now, in words; "" for others, and where the tariff cannot be read."""
+    if not authorization.is_accepted:
+        return ""
+    try:
+        return user_price_text(station, authorization, at)
+    except TariffError:
+        return ""
 
 
 def user_price_text(station: ChargePoint, authorization: Authorization | None, at: datetime) -> str:
@@ -129,16 +151,21 @@ def is_fresh(started_at: datetime, received_at: datetime) -> bool:
 
 def _able() -> Q:
     """Chargers that are to be told prices and costs."""
-    says_so = Variable.objects.filter(
+    says_so = Q(cost_features__contains=DISPLAY) | Exists(_with_key())
+    return Q(tenant__cost_display=True, archived_at=None) & (
+        Q(cost_display=True) | (says_so & Q(cost_display__isnull=True))
+    )
+
+
+def _with_key() -> QuerySet[Variable]:
+    rows: QuerySet[Variable] = Variable.objects.filter(
         charge_point=OuterRef("pk"),
         component="",
         name_key=cost_messages.SUPPORT_KEY.casefold(),
         value__iexact="true",
         gone_at=None,
     )
-    return Q(tenant__cost_display=True, archived_at=None) & (
-        Q(cost_display=True) | Q(Exists(says_so), cost_display__isnull=True)
-    )
+    return rows
 
 
 @atomic
@@ -250,9 +277,7 @@ def _tell_running(row: CostDisplay, step: _Step) -> None:
         row.running_at = step.now
         row.save(update_fields=["running_at"])
         return
-    command = vendor_command(
-        row.charge_point, cost_messages.RUNNING_COST, message, at=step.now, life=RUNNING_LIFE
-    )
+    command = _ordered(row.charge_point, "cost_updated", message, at=step.now, life=RUNNING_LIFE)
     if not _replace(last, command):
         command.save(force_insert=True)
         if last is not None and last.is_final:
@@ -273,8 +298,11 @@ def _replace(waiting: Command | None, command: Command) -> bool:
 
 
 def running_message(row: Transaction, readings: Sequence[Reading], now: datetime) -> dict[str, Any] | None:
-    """RunningCost of a session; None when it has no price that can be told."""
-    if not row.ocpp_id.isdigit():
+    """What `cost_updated` tells of a session; None when it has no price that can be told.
+
+    The cost is for every version; meter and prices are for the extension of OCPP 1.6, which says them too.
+    """
+    if not row.ocpp_id:
         return None
     meter_wh = row.register_wh if row.register_wh is not None else row.meter_start_wh
     prices, then, step_kwh = PriceNow(currency=row.currency), None, None
@@ -294,26 +322,29 @@ def running_message(row: Transaction, readings: Sequence[Reading], now: datetime
         )
         prices, then = prices_at(tariff, situation), next_change(tariff, situation)
         step_kwh = next_energy_step(tariff, situation)
-    return cost_messages.running_cost(
-        transaction_id=int(row.ocpp_id),
+    more = cost_messages.running_cost(
         at=now,
         meter_wh=meter_wh or Decimal(0),
-        cost=cost,
         is_charging=row.connector is None or row.connector.status not in _IDLE,
         now=prices,
         then=then,
         step_kwh=step_kwh,
     )
+    return {"transaction_id": row.ocpp_id, "total_cost": f"{cost:f}", "more": more}
 
 
 def _tell_final(row: CostDisplay, step: _Step) -> None:
-    """Order the final cost, in place of a running cost that still waits; without a cost wait for one."""
+    """Order the final cost, in place of a running cost that still waits; without a cost wait for one.
+
+    Only the extension of OCPP 1.6 has a message for it: later versions say it in the answer to the end.
+    """
     session = row.transaction
     ended = session.end_received_at or step.now
     if session.cost is None and step.now - ended < FINAL_LIFE:
         return
     row.closed_at = step.now
-    if session.cost is not None and session.ocpp_id.isdigit() and not _is_unable(row.running_command):
+    has_message = session.ocpp_version == cost_messages.VERSION and session.ocpp_id.isdigit()
+    if session.cost is not None and has_message and not _is_unable(row.running_command):
         text = final_text(session)
         fields = cost_messages.final_cost(transaction_id=int(session.ocpp_id), cost=session.cost, text=text)
         command = vendor_command(
@@ -336,7 +367,12 @@ def _replace_by_final(waiting: Command | None, command: Command) -> bool:
         return False
     rows = Command.objects.filter(pk=waiting.pk, status=CommandStatus.QUEUED)
     return bool(
-        rows.update(payload=command.payload, expires_at=command.expires_at, waits_for_connection=True)
+        rows.update(
+            action=command.action,
+            payload=command.payload,
+            expires_at=command.expires_at,
+            waits_for_connection=True,
+        )
     )
 
 

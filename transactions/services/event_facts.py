@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from accounts.choices import AuthorizationStatus, TokenType
 from accounts.services.authorization import Authorization
+from chargepoints.models import Command
 from csms_project.common import bulk
 from transactions.choices import EventKind, Flag, LedgerKind
 from transactions.corrections import Correction
@@ -153,7 +154,7 @@ def _register(request: SessionEvent, row: Transaction, *, last: bool) -> tuple[D
 # ---------------------------------------------------------------- token, remote start
 
 
-def remote_start(request: SessionEvent, batch: SessionBatch) -> int | None:
+def remote_start(request: SessionEvent, batch: SessionBatch) -> Command | None:
     """The remote start that asked for this session, by its number (2.0.1 F01.FR.25, F02.FR.21)."""
     number = request.remote_start_number
     if number is None:
@@ -163,7 +164,7 @@ def remote_start(request: SessionEvent, batch: SessionBatch) -> int | None:
         data: dict[str, Any] = command.payload
         if number in (data.get("remote_start_id"), data.get("remoteStartId")):
             commands.remove(command)
-            return command.pk
+            return command
     return None
 
 

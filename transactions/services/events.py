@@ -21,12 +21,22 @@ from transactions.models import Transaction
 from transactions.rows import EventRow, LedgerRow
 from transactions.services import event_facts as facts
 from transactions.services.batch import Moment, SessionBatch
+from transactions.services.event_costs import (
+    NO_NEWS,
+    NOTHING,
+    CostAnswer,
+    CostNews,
+    answer_event,
+    limits_of_start,
+    open_costs,
+    take_news,
+)
 from transactions.services.metering import Placed, store_moments
 from transactions.services.opening import (
     connect_reservation,
+    follow_cost,
     limited,
     new_session,
-    show_price,
     supersede_older,
 )
 from transactions.services.sessions import (
@@ -35,6 +45,7 @@ from transactions.services.sessions import (
     authorize_token,
     is_plausible,
     tell,
+    with_price,
 )
 from transactions.services.stops import Stop, close_session, compare_second_stop
 
@@ -54,6 +65,7 @@ class SessionEvent(FromCharger):
     id_token         None: not named
     digest           equal for the same event sent again
     details          what else is kept of it: states, currents, times
+    costs            what it tells of tariff, cost and limits
     """
 
     kind: EventKind
@@ -73,6 +85,7 @@ class SessionEvent(FromCharger):
     stopped_reason: str = ""
     moments: tuple[Moment, ...] = ()
     details: dict[str, Any] = field(default_factory=dict)
+    costs: CostNews = NO_NEWS
 
     @property
     def is_stop_token(self) -> bool:
@@ -88,6 +101,7 @@ class Answered:
     kind: EventKind
     authorization: Authorization | None
     is_repeat: bool = False
+    costs: CostAnswer = NOTHING
 
 
 def want_event(request: SessionEvent, batch: SessionBatch) -> None:
@@ -123,11 +137,12 @@ def decide_event(request: SessionEvent, batch: SessionBatch) -> Answered:
         authorization = authorize_token(request, request.id_token, request.token_type, batch)
     if row is not None and batch.known_events.has(request.charge_point_id, request.digest):
         answer = _as_before(request, row, authorization)
-        return Answered(transaction=row, kind=request.kind, authorization=answer, is_repeat=True)
+        return _answered(request, row, answer, batch, is_repeat=True)
     if row is None:
         row, authorization = _open(request, authorization, batch)
     else:
         authorization = _take_facts(request, row, authorization, batch)
+    take_news(row, request.costs, authorization, batch)
     _keep(request, row, batch)
     if request.kind is EventKind.ENDED:
         _end(request, row, batch)
@@ -135,7 +150,27 @@ def decide_event(request: SessionEvent, batch: SessionBatch) -> Answered:
         _store_moments(request, row, batch)
         if row.end_kind == EndKind.CHARGER:
             batch.at_the_end(row, partial(facts.settle_again, request, row, batch))
-    return Answered(transaction=row, kind=request.kind, authorization=authorization)
+    return _answered(request, row, authorization, batch, is_repeat=False)
+
+
+def _answered(
+    request: SessionEvent,
+    row: Transaction,
+    authorization: Authorization | None,
+    batch: SessionBatch,
+    *,
+    is_repeat: bool,
+) -> Answered:
+    """The answer, with the driver's price while he stands there, and what there is to say of cost and limits."""
+    at = request.at or request.received_at
+    if authorization is not None and not request.is_stop_token and row.is_active:
+        authorization = with_price(
+            authorization, batch.charge_point(row.charge_point_id), request.received_at
+        )
+    costs = answer_event(row, at, batch, ends=request.kind is EventKind.ENDED, is_repeat=is_repeat)
+    return Answered(
+        transaction=row, kind=request.kind, authorization=authorization, is_repeat=is_repeat, costs=costs
+    )
 
 
 def _as_before(
@@ -154,6 +189,7 @@ def _open(
     if authorization is not None and request.kind is EventKind.STARTED:
         authorization = limited(authorization, request, request.place, batch)
     place = batch.connector(request.charge_point_id, request.place, request.within) if request.place else None
+    remote_start = facts.remote_start(request, batch)
     row = new_session(
         request,
         place,
@@ -165,7 +201,7 @@ def _open(
         id_token_value=request.id_token or "",
         id_token_type=request.token_type if request.id_token is not None else "",
         reservation_number=request.reservation_number,
-        remote_start_id=facts.remote_start(request, batch),
+        remote_start_id=remote_start.pk if remote_start is not None else None,
         started_at=request.at or request.received_at,
         charging_state=request.charging_state,
     )
@@ -177,8 +213,10 @@ def _open(
         supersede_older(row, request, batch)
     connect_reservation(row, request, batch)
     batch.add_transaction(row)
+    limits_of_start(row, remote_start)
     if authorization is not None and batch.charge_point(row.charge_point_id).shows_cost:
-        show_price(row, request, authorization, batch)
+        follow_cost(row, batch)
+    open_costs(row, authorization, batch)
     _explain_opening(request, row, batch)
     return row, authorization
 
@@ -215,8 +253,10 @@ def _take_facts(
         row.started_at = request.at
         batch.change(row, "started_at")
     if request.remote_start_number is not None and row.remote_start_id is None:
-        row.remote_start_id = facts.remote_start(request, batch)
-        batch.change(row, "remote_start_id")
+        remote_start = facts.remote_start(request, batch)
+        row.remote_start_id = remote_start.pk if remote_start is not None else None
+        limits_of_start(row, remote_start)
+        batch.change(row, "remote_start_id", "limits")
     if request.reservation_number is not None and row.reservation_number is None:
         row.reservation_number = request.reservation_number
         connect_reservation(row, request, batch)

@@ -63,8 +63,9 @@ def new_session(
 
 
 def with_status(authorization: Authorization, status: AuthorizationStatus) -> Authorization:
-    expires_at = authorization.expires_at if status is authorization.status else None
-    return replace(authorization, status=status, expires_at=expires_at)
+    if status is authorization.status:
+        return authorization
+    return replace(authorization, status=status, expires_at=None, message="", tariff=None)
 
 
 def limited(
@@ -149,14 +150,19 @@ def connect_reservation(row: Transaction, request: FromCharger, batch: SessionBa
         batch.change(reservation, "status", "ended_at", "end_reason")
 
 
+def follow_cost(row: Transaction, batch: SessionBatch) -> None:
+    """Tell the charger from now on what a new session costs."""
+    batch.add(
+        CostDisplay(tenant_id=row.tenant_id, charge_point_id=row.charge_point_id, transaction_id=row.pk)
+    )
+
+
 def show_price(
     row: Transaction, request: FromCharger, authorization: Authorization, batch: SessionBatch
 ) -> None:
     """Tell the charger's display the driver's price, and from now on what the session costs."""
     station = batch.charge_point(row.charge_point_id)
-    batch.add(
-        CostDisplay(tenant_id=row.tenant_id, charge_point_id=row.charge_point_id, transaction_id=row.pk)
-    )
+    follow_cost(row, batch)
     if is_fresh(row.started_at, request.received_at):
         command = price_command(station, authorization, row.id_token_value, request.received_at)
         if command is not None:

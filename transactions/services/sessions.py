@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from accounts.choices import AuthorizationStatus, TokenType
 from accounts.services.authorization import Authorization, authorize, token_key
+from chargepoints.models import ChargePoint
 from chargepoints.services.batch import Act, FromCharger
 from csms_project.common import bulk
 from transactions.choices import EndKind, Flag, TransactionState
 from transactions.energy import MAX_REGISTER_WH
 from transactions.models import Transaction
 from transactions.services.batch import SessionBatch
-from transactions.services.cost_display import price_command
+from transactions.services.charger_tariffs import driver_tariff
+from transactions.services.cost_display import driver_price, price_command
 from transactions.services.settling import SETTLED_FIELDS, explain_settled, settle, transaction_event
 
 EARLIEST_YEAR = 2015  # a clock before that was never set
@@ -33,6 +35,8 @@ class Authorize(FromCharger):
     id_token: str
     token_type: str = TokenType.ISO14443
     contract: Any = None
+    # Whether the answer has room for words and prices for the driver; else they go out as a command.
+    answer_has_text: bool = False
 
 
 def want_authorize(request: Authorize, batch: SessionBatch) -> None:
@@ -45,11 +49,23 @@ def decide_authorize(request: Authorize, batch: SessionBatch) -> Authorization:
     """Decide about a token; never ConcurrentTx, else nobody could stop his own session (OCPP 1.6 §7.2)."""
     authorization = authorize_token(request, request.id_token, request.token_type, batch)
     station = batch.charge_point(request.charge_point_id)
+    if request.answer_has_text:
+        return with_price(authorization, station, request.received_at)
     if station.shows_cost:
         command = price_command(station, authorization, request.id_token, request.received_at)
         if command is not None:
             batch.add(command)
     return authorization
+
+
+def with_price(authorization: Authorization, station: ChargePoint, at: datetime) -> Authorization:
+    """The answer with the driver's price in words where the charger shows them, and his own tariff where it
+    calculates costs itself (OCPP 2.0.1 I01, 2.1 I08)."""
+    message = driver_price(station, authorization, at) if station.shows_cost else ""
+    tariff = driver_tariff(station, authorization)
+    if not message and tariff is None:
+        return authorization
+    return replace(authorization, message=message, tariff=tariff)
 
 
 def authorize_token(request: FromCharger, value: str, type: str, batch: SessionBatch) -> Authorization:

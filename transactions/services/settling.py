@@ -11,6 +11,7 @@ from typing import Any
 from csms_project.common import bulk, events
 from transactions.choices import Flag, LedgerKind
 from transactions.energy import Reading, live_energy, session_energy
+from transactions.local_costs import compare
 from transactions.models import Transaction
 from transactions.rows import LedgerRow
 from transactions.services.tariffs import price_transaction
@@ -24,11 +25,15 @@ METER_FLAGS = (Flag.METER_ANOMALY, Flag.METER_START_PLACEHOLDER, Flag.METER_STOP
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """Sentences for the ledger; `cost` is empty while the session runs."""
+    """Sentences for the ledger; `cost` is empty while the session runs.
+
+    told  what the charger has calculated itself, beside ours; empty where it has not
+    """
 
     energy: str
     anomalies: tuple[str, ...]
     cost: str
+    told: str = ""
 
 
 def settle(row: Transaction, readings: Sequence[Reading]) -> Settled:
@@ -55,6 +60,7 @@ def settle(row: Transaction, readings: Sequence[Reading]) -> Settled:
         energy="; ".join([f"{energy.energy_wh} Wh from {energy.basis}", *energy.notes]),
         anomalies=tuple(Flag(name).label for name in energy.anomalies),
         cost=price_transaction(row, readings) if row.ended_at is not None else "",
+        told=compare(row) if row.ended_at is not None else "",
     )
 
 
@@ -99,6 +105,8 @@ def explain_settled(
     lines += [note(LedgerKind.ANOMALY, text) for text in settled.anomalies]
     if settled.cost:
         lines.append(note(LedgerKind.COST, settled.cost, data={"lines": row.cost_lines}))
+    if settled.told:
+        lines.append(note(LedgerKind.COST, settled.told))
     return lines
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 
 from chargepoints.command_specs import NEUTRAL, clean
@@ -132,7 +133,20 @@ def test_to_call_remote_start_with_a_profile_says_it() -> None:
 
 
 def test_every_command_of_the_version_is_tried() -> None:
-    assert {*SAID, "remote_start"} == CALLS.keys()
+    assert {*SAID, "remote_start", "cost_updated"} == CALLS.keys()
+
+
+def test_to_call_running_cost_goes_out_as_the_vendor_message() -> None:
+    more = {"timestamp": AT, "meterValue": 3000, "state": "Charging", "chargingPrice": {"kWhPrice": 0.5}}
+
+    name, call = to_call("cost_updated", {"transaction_id": "7", "total_cost": "1.50", "more": more})
+
+    assert (name, call["vendorId"], call["messageId"]) == (
+        "DataTransfer",
+        "org.openchargealliance.costmsg",
+        "RunningCost",
+    )
+    assert orjson.loads(call["data"]) == {"transactionId": 7, "cost": 1.5, **more}
 
 
 @pytest.mark.parametrize("action", sorted(SAID))

@@ -49,8 +49,8 @@ def say(charge_point: ChargePoint, key: str, value: str, **more: Any) -> Variabl
 
 def orders(message_id: str = "") -> list[Command]:
     """Our vendor messages to chargers, oldest first."""
-    rows = Command.objects.filter(action="data_transfer").order_by("pk")
-    return [row for row in rows if not message_id or row.payload["message_id"] == message_id]
+    rows = Command.objects.filter(action__in=["data_transfer", "cost_updated"]).order_by("pk")
+    return [row for row in rows if message_id in ("", to_call(row.action, row.payload)[1]["messageId"])]
 
 
 def said(command: Command) -> Payload:
