@@ -135,19 +135,39 @@ class LocalListState(models.TextChoices):
 
 
 class ProfilePurpose(models.TextChoices):
-    """ChargingProfilePurposeType (OCPP 1.6 §7.10)."""
+    """ChargingProfilePurposeType (OCPP 1.6 §7.10; 2.1 part 2 §3.11, where the whole charger is a ChargingStation)."""
 
     TX_DEFAULT = "TxDefaultProfile", "Every session"
     TX = "TxProfile", "One running session"
     CHARGE_POINT_MAX = "ChargePointMaxProfile", "The whole charger"
+    PRIORITY = "PriorityCharging", "A session with priority"
+    LOCAL_GENERATION = "LocalGeneration", "Power of the site, on top"
 
 
 class ProfileKind(models.TextChoices):
-    """ChargingProfileKindType (OCPP 1.6 §7.9)."""
+    """ChargingProfileKindType (OCPP 1.6 §7.9, 2.1 part 2 §3.10)."""
 
     RECURRING = "Recurring", "Again and again"
     ABSOLUTE = "Absolute", "Once, from a date on"
     RELATIVE = "Relative", "From the start of charging"
+    DYNAMIC = "Dynamic", "Updated while it holds"
+
+
+class ProfileReportState(models.TextChoices):
+    """How far a charger has told which charging profiles it has."""
+
+    OPEN = "open", "Being told"
+    COMPLETE = "complete", "Complete"
+    INCOMPLETE = "incomplete", "Broken off"
+
+
+class NeedsAnswer(models.TextChoices):
+    """NotifyEVChargingNeedsStatusEnumType (2.0.1 part 2 §3.53, 2.1 §3.63)."""
+
+    ACCEPTED = "Accepted", "Accepted"
+    REJECTED = "Rejected", "Rejected"
+    PROCESSING = "Processing", "Processing"
+    NO_PROFILE = "NoChargingProfile", "No profile of ours"
 
 
 class RecurrencyKind(models.TextChoices):

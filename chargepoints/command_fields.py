@@ -32,6 +32,8 @@ class FieldSpec:
     max_length     characters of a string, entries of `strings` and `rows`
     item_length    characters of one of the `strings`
     minimum        of an integer or a decimal
+    decimals       of a decimal
+    named_only     no column or field for people: programs name it
     secret         never shown again
     fields         of one of the `rows`
     example        what the API's document shows; arguments that are required have one of their type
@@ -48,6 +50,8 @@ class FieldSpec:
     max_length: int | None = None
     item_length: int = 50
     minimum: int | None = None
+    decimals: int = 1
+    named_only: bool = False
     secret: bool = False
     fields: tuple[FieldSpec, ...] = ()
     example: Any = None
@@ -192,7 +196,7 @@ def _length_problem(field: FieldSpec, value: list[Any]) -> str:
 
 
 def _clean_decimal(field: FieldSpec, value: Any) -> tuple[Any, str]:
-    """A JSON number of at most one decimal: its digits are checked as Decimal, and doubles print them unchanged."""
+    """A JSON number of few decimals: its digits are checked as Decimal, and doubles print them unchanged."""
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         return value, "Must be a number."
     try:
@@ -205,8 +209,9 @@ def _clean_decimal(field: FieldSpec, value: Any) -> tuple[Any, str]:
         return value, f"Must not be below {field.minimum}."
     if abs(number) > _MAX_DECIMAL:
         return value, "Is too large."
-    if number != round(number, 1):
-        return value, "Must not have more than one decimal, as 16.5."
+    if number != round(number, field.decimals):
+        shown = "one decimal, as 16.5" if field.decimals == 1 else f"{field.decimals} decimals"
+        return value, f"Must not have more than {shown}."
     return int(number) if number == int(number) else float(number), ""
 
 

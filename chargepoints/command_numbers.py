@@ -30,6 +30,8 @@ _WITH_REQUEST_ID = (
     "customer_information",
     "GetMonitoringReport",
     "CustomerInformation",
+    "get_charging_profiles",
+    "GetChargingProfiles",
 )
 
 # action → name of the argument
@@ -47,6 +49,7 @@ _NAMES = {
     "get_display_messages": "request_id",
     "set_display_message": "message_id",
     "publish_firmware": "request_id",
+    "get_charging_profiles": "request_id",
 }
 
 

@@ -35,7 +35,7 @@ from chargepoints import (
     reserving,
     splitting,
 )
-from chargepoints.charging import following
+from chargepoints.charging import conflicts, following
 from chargepoints.choices import CommandStatus, RegistrationStatus
 from chargepoints.command_specs import NEUTRAL, START_AND_STOP, clean, get_spec
 from chargepoints.models import ChargePoint, Command
@@ -302,6 +302,7 @@ def _check_state(charge_point: ChargePoint, action: str, payload: dict[str, Any]
         raise errors.InvalidPayload({"message": _BOOT_REFUSED})
     profile_changes.check(charge_point, action, payload)
     monitoring_limits.check(charge_point, action, payload)
+    conflicts.check(charge_point, action, payload)
     if charge_point.pending_key_hash and key_changes.find_new_key(action, payload) is not None:
         raise errors.InvalidPayload(
             {"key": "An earlier key change is open: the charger has to connect again first."}

@@ -32,6 +32,7 @@ from chargepoints.services import (
     authorities,
     boot_settings,
     certificate_expiry,
+    charging_reports,
     customer_information,
     device_model,
     display_sync,
@@ -61,6 +62,12 @@ MESSAGES = MonthRule(model=OcppMessage, setting="RETENTION_MESSAGES_DAYS")
 def expire_commands(now: datetime) -> int:
     """End the commands that were not sent, or not answered, in time."""
     return commands.expire_due(now)
+
+
+@job(every_s=10)
+def end_silent_profile_reports(now: datetime) -> int:
+    """End the lists of charging profiles whose rest does not come."""
+    return charging_reports.end_silent(now)
 
 
 @job(every_s=10)

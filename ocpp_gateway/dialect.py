@@ -56,6 +56,7 @@ class Dialect:
     tag_length     characters that a token may have
     has_token_types  a token is its value and its type
     text_passwords the Basic password of a charger is text; in 1.6 it may be bytes
+    replaces_level  a charging profile takes the place of another one of the same purpose and level (1.6 §3.13.2)
     """
 
     version: str
@@ -68,6 +69,7 @@ class Dialect:
     sends: dict[str, Action] = field(default_factory=dict)
     calls: Mapping[str, ToCall] = field(default_factory=dict)
     text_passwords: bool = True
+    replaces_level: bool = False
 
 
 def sent_as(action: str, convert: Callable[[Payload], Payload]) -> ToCall:

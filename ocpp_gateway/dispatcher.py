@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from django.utils import timezone
 
 from chargepoints import commands
+from chargepoints.charging.speech import Speech
 from chargepoints.choices import CommandStatus
 from chargepoints.models import Command
 from chargepoints.orders import order_of
@@ -292,6 +293,16 @@ def tag_length(version: str) -> int:
 def has_token_types(version: str) -> bool:
     """Whether a list names the type of each tag in this version."""
     return dialect_for(version).has_token_types
+
+
+def speech(version: str) -> Speech:
+    """What this version can say of charging profiles."""
+    dialect = dialect_for(version)
+    return Speech(
+        replaces_level=dialect.replaces_level,
+        lists_profiles="get_charging_profiles" in dialect.calls,
+        has_modes="update_dynamic_schedule" in dialect.calls,
+    )
 
 
 def neutral_problem(version: str, action: str, payload: Any) -> str | None:

@@ -388,6 +388,86 @@ class ReportedScheduleFactory(Factory):
     reported_at = T0
 
 
+class ProfileReportFactory(Factory):
+    class Meta:
+        model = chargepoints.ProfileReport
+
+    charge_point = SubFactory(ChargePointFactory)
+    tenant = SelfAttribute("charge_point.tenant")
+    request_id = Sequence(lambda n: n + 1)
+    asked_at = T0
+
+
+class ReportedProfileFactory(Factory):
+    class Meta:
+        model = chargepoints.ReportedProfile
+
+    report = SubFactory(ProfileReportFactory)
+    charge_point = SelfAttribute("report.charge_point")
+    tenant = SelfAttribute("report.tenant")
+    connector_number = 1
+    profile_number = Sequence(lambda n: n + 1)
+    source = "CSO"
+    purpose = "TxDefaultProfile"
+    content = LazyAttribute(
+        lambda o: {
+            "purpose": o.purpose,
+            "kind": "Relative",
+            "charging_rate_unit": "A",
+            "stack_level": 0,
+            "periods": [{"start_period": 0, "limit": "16"}],
+        }
+    )
+    reported_at = T0
+
+
+class ExternalLimitFactory(Factory):
+    """Of the whole charger, 4 kW."""
+
+    class Meta:
+        model = chargepoints.ExternalLimit
+
+    charge_point = SubFactory(ChargePointFactory)
+    tenant = SelfAttribute("charge_point.tenant")
+    connector_number = 0
+    source = "EMS"
+    content = LazyFunction(
+        lambda: {
+            "purpose": "ChargingStationExternalConstraints",
+            "kind": "Dynamic",
+            "charging_rate_unit": "W",
+            "periods": [{"start_period": 0, "limit": "4000"}],
+        }
+    )
+    since = T0
+
+
+class VehicleNeedsFactory(Factory):
+    class Meta:
+        model = chargepoints.VehicleNeeds
+
+    charge_point = SubFactory(ChargePointFactory)
+    tenant = SelfAttribute("charge_point.tenant")
+    connector_number = 1
+    transaction_number = "tx-1"
+    transfer = "AC_three_phase"
+    needs = LazyFunction(lambda: {"requestedEnergyTransfer": "AC_three_phase"})
+    needs_at = T0
+    answer = "Accepted"
+
+
+class PriorityChargingFactory(Factory):
+    class Meta:
+        model = chargepoints.PriorityCharging
+
+    charge_point = SubFactory(ChargePointFactory)
+    tenant = SelfAttribute("charge_point.tenant")
+    connector_number = 1
+    transaction_number = Sequence(lambda n: f"tx-{n}")
+    is_active = True
+    changed_at = T0
+
+
 class FirmwareFileFactory(Factory):
     """At an address outside, so that no content is needed."""
 

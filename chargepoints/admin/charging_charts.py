@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from chargepoints.charging import outlook
 from chargepoints.charging.composite import Slice, spans
-from chargepoints.charging.plan import AMPERE, RECURRING, WATT, WEEKLY, Plan, convert, read_periods
+from chargepoints.charging.plan import AMPERE, RECURRING, WATT, WEEKLY, Period, Plan, convert, read_periods
 from chargepoints.charging.running import RunningSession
 from chargepoints.models import ReportedSchedule
 from csms_project.common.charts import SeriesChart, series_chart
@@ -113,15 +113,15 @@ def _reported(report: ReportedSchedule, end: datetime) -> list[tuple[datetime, d
         (
             a,
             min(b, last),
-            convert(
-                period.limit,
-                phases=period.number_phases,
-                unit=report.charging_rate_unit,
-                to=WATT,
-                voltage=settings.CHARGING_LINE_VOLTAGE,
-            )
-            / _KILO,
+            _kilowatts(period, report.charging_rate_unit),
         )
         for a, b, period in zip(starts, ends, periods, strict=True)
         if a < last
     ]
+
+
+def _kilowatts(period: Period, unit: str) -> Decimal | None:
+    if period.cap is None:
+        return None
+    voltage = settings.CHARGING_LINE_VOLTAGE
+    return convert(period.cap, phases=period.number_phases, unit=unit, to=WATT, voltage=voltage) / _KILO

@@ -374,7 +374,7 @@ def _unit_of(plan: Plan) -> str:
     """Watts are shown as kilowatts unless that hides digits."""
     if plan.charging_rate_unit == AMPERE:
         return AMPERE
-    return KILOWATT if all(not period.limit % 10 for period in plan.periods) else WATT
+    return KILOWATT if all(not (period.limit or 0) % 10 for period in plan.periods) else WATT
 
 
 def _limit(limit: Decimal, unit: str) -> Decimal:

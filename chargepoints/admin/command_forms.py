@@ -32,7 +32,7 @@ class CommandForm(forms.Form):
     def __init__(self, spec: CommandSpec, *args: Any, many: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.spec = spec
-        for field in spec.fields:
+        for field in _shown(spec.fields):
             self.fields[field.name] = make_field(field)
         self.fields["if_offline"] = forms.ChoiceField(
             label="If offline",
@@ -53,7 +53,7 @@ class CommandForm(forms.Form):
 
     def payload(self) -> dict[str, Any]:
         """The arguments that were given."""
-        values = {field.name: self._value(field) for field in self.spec.fields}
+        values = {field.name: self._value(field) for field in _shown(self.spec.fields)}
         return {name: value for name, value in values.items() if value is not None}
 
     def expires_in(self) -> int | None:
@@ -124,6 +124,10 @@ class OptionalJSONField(forms.JSONField):
         return "" if value is None else super().prepare_value(value)
 
 
+def _shown(fields: tuple[FieldSpec, ...]) -> list[FieldSpec]:
+    return [field for field in fields if not field.named_only]
+
+
 def make_field(spec: FieldSpec) -> forms.Field:
     """A form field for one argument."""
     common: dict[str, Any] = {
@@ -141,7 +145,7 @@ def make_field(spec: FieldSpec) -> forms.Field:
         case "decimal":
             return forms.DecimalField(
                 min_value=spec.minimum,
-                decimal_places=1,
+                decimal_places=spec.decimals,
                 widget=widgets.UnfoldAdminDecimalFieldWidget,
                 **common,
             )
@@ -157,7 +161,7 @@ def make_field(spec: FieldSpec) -> forms.Field:
             common["help_text"] = f"{spec.help} One on each line.".strip()
             return forms.CharField(widget=_area(4), **common)
         case "rows":
-            columns = ", ".join(column.label or column.name for column in spec.fields)
+            columns = ", ".join(column.label or column.name for column in _shown(spec.fields))
             example = _EXAMPLES.get(spec.name, "")
             common["help_text"] = f"{spec.help} One on each line: {columns}; for example {example}".strip()
             return forms.CharField(widget=_area(6), **common)
@@ -182,16 +186,15 @@ def read_rows(spec: FieldSpec, text: str) -> list[dict[str, Any]]:
 
 
 def _read_row(spec: FieldSpec, line: str) -> dict[str, Any]:
+    columns = _shown(spec.fields)
     # A value at the end of a line may be a list, with commas of its own.
-    splits = len(spec.fields) - 1 if spec.fields[-1].name == "value" else -1
+    splits = len(columns) - 1 if columns[-1].name == "value" else -1
     cells = [cell.strip() for cell in line.split(",", splits)]
     row = {
-        column.name: _read_cell(column, cell)
-        for column, cell in zip(spec.fields, cells, strict=False)
-        if cell
+        column.name: _read_cell(column, cell) for column, cell in zip(columns, cells, strict=False) if cell
     }
     # What is too much is named by the service as an argument that there is not.
-    return row | {cell: cell for cell in cells[len(spec.fields) :] if cell}
+    return row | {cell: cell for cell in cells[len(columns) :] if cell}
 
 
 def _read_cell(column: FieldSpec, cell: str) -> Any:

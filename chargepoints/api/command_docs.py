@@ -29,7 +29,11 @@ _SPECIAL = {
     "signing_certificate": _PEM,
     "location": "https://files.example.org/file",
     "checksum": "d41d8cd98f00b204e9800998ecf8427e",
+    "periods": [{"start_period": 0, "limit": 16.5}],
+    "modes": ["AC_three_phase"],
 }
+#: What no argument is required of, and yet one is needed.
+_ONE_OF = {"update_dynamic_schedule": {"limit": 11000}}
 
 _TIMES: Schema = {
     "expires_in": {
@@ -59,7 +63,7 @@ def examples() -> dict[str, Schema]:
     return {
         spec.action: {
             "action": spec.action,
-            "payload": _examples(spec.fields),
+            "payload": _examples(spec.fields) | _ONE_OF.get(spec.action, {}),
         }
         for spec in NEUTRAL.values()
     }
@@ -109,6 +113,8 @@ def _argument(field: FieldSpec) -> Schema:
         schema["items"] = {"type": "string", "minLength": 1, "maxLength": field.item_length}
     if field.fields:
         schema["items"] = _object(field.fields)
+    if field.type == "decimal" and field.decimals != 1:
+        schema["multipleOf"] = 10**-field.decimals
     if field.minimum is not None:
         schema["minimum"] = field.minimum
     if field.default is not None:

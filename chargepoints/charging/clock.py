@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 
+from chargepoints.charging.details import Details
 from chargepoints.charging.plan import DAILY, PERIOD_S, RECURRING, WEEKLY, Period, Plan
 
 DAY_S = 86_400
@@ -32,9 +33,33 @@ class Row:
     """
 
     seconds: int
-    limit: Decimal
+    limit: Decimal | None = None
     number_phases: int | None = None
     weekday: int = 0
+    phase_to_use: int | None = None
+    details: Details = field(default_factory=dict)
+
+    def at(self, start_period: int) -> Period:
+        """As a period."""
+        return Period(
+            start_period=start_period,
+            limit=self.limit,
+            number_phases=self.number_phases,
+            phase_to_use=self.phase_to_use,
+            details=self.details,
+        )
+
+    @classmethod
+    def of(cls, period: Period, seconds: int, weekday: int = 0) -> Row:
+        """A period at another place."""
+        return cls(
+            seconds=seconds,
+            weekday=weekday,
+            limit=period.limit,
+            number_phases=period.number_phases,
+            phase_to_use=period.phase_to_use,
+            details=period.details,
+        )
 
 
 def read_time(text: str) -> int:
@@ -68,10 +93,7 @@ def recurring(
         raise WrongRows("Two rows begin at the same time.")
     first = starts[0]
     start = _begin(first, kind, zone, today)
-    return start, tuple(
-        Period(start_period=at - first, limit=row.limit, number_phases=row.number_phases)
-        for at, row in placed
-    )
+    return start, tuple(row.at(at - first) for at, row in placed)
 
 
 def counted(rows: Sequence[Row]) -> tuple[Period, ...]:
@@ -83,18 +105,13 @@ def counted(rows: Sequence[Row]) -> tuple[Period, ...]:
         raise WrongRows("The first limit must begin at 0:00.")
     if len({row.seconds for row in placed}) < len(placed):
         raise WrongRows("Two rows begin at the same time.")
-    return tuple(
-        Period(start_period=row.seconds, limit=row.limit, number_phases=row.number_phases) for row in placed
-    )
+    return tuple(row.at(row.seconds) for row in placed)
 
 
 def rows_of(plan: Plan, *, zone: tzinfo, now: datetime) -> list[Row]:
     """The rows of a plan as people read them; what recurs by the clock of these days."""
     if plan.kind != RECURRING or plan.start_schedule is None:
-        return [
-            Row(seconds=period.start_period, limit=period.limit, number_phases=period.number_phases)
-            for period in plan.periods
-        ]
+        return [Row.of(period, period.start_period) for period in plan.periods]
     length = PERIOD_S.get(plan.recurrency_kind, PERIOD_S[DAILY])
     cycles = (now - plan.start_schedule) // timedelta(seconds=length)
     start = (plan.start_schedule + cycles * timedelta(seconds=length)).astimezone(zone)
@@ -119,9 +136,7 @@ def same_times(plan: Plan, other: Plan) -> bool:
 
 def _row(period: Period, seconds: int) -> Row:
     weekday, seconds_of_day = divmod(seconds, DAY_S)
-    return Row(
-        seconds=seconds_of_day, weekday=weekday, limit=period.limit, number_phases=period.number_phases
-    )
+    return Row.of(period, seconds_of_day, weekday)
 
 
 def _checked(rows: Sequence[Row]) -> Sequence[Row]:

@@ -2,21 +2,26 @@
 
 Of the profiles of one purpose the one with the highest stack level leads, among those that are valid and have something
 to say at that moment.  A TxProfile takes the place of the default ones.  What a charging profile of the whole charger
-allows is the upper bound of all: the minimum of both is the limit.
+allows is the upper bound of all, and so is what others have told the charger: the least of these is the limit.  In 2.x
+priority takes the place of what a session has, and what is generated on the site comes on top (2.1 part 2, K 3.5).
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 
 from chargepoints.charging.plan import (
     CHARGE_POINT_MAX,
+    DYNAMIC,
+    EXTERNAL,
+    LOCAL_GENERATION,
     PERIOD_S,
+    PRIORITY,
     RECURRING,
     RELATIVE,
     TX,
@@ -76,7 +81,7 @@ def composite(
     groups = _groups(standings, connector, has_session=session_start is not None)
     from_session = session_start or start
     edges = {start}
-    for standing in (each for group in groups for each in group):
+    for standing in groups.all():
         edges |= set(_edges(standing.plan, _anchor(standing, from_session), start, end))
         if start < standing.since < end:
             edges.add(standing.since)
@@ -109,24 +114,44 @@ def spans(slices: Sequence[Slice], end: datetime) -> Iterator[tuple[datetime, da
 Group = list[Standing]
 
 
-def _groups(
-    standings: Sequence[Standing], connector: int, *, has_session: bool
-) -> tuple[Group, Group, Group]:
-    """Profiles of the charger, of the session, and default ones; the highest level first."""
-    of_charger = [one for one in standings if one.plan.purpose == CHARGE_POINT_MAX]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Groups:
+    """Profiles by what they are for, the highest level first.
+
+    session  groups of which the first that has something to say counts
+    bounds   groups that each bound the limit
+    """
+
+    session: tuple[Group, ...]
+    bounds: tuple[Group, ...]
+    added: Group
+
+    def all(self) -> Iterator[Standing]:
+        for group in (*self.session, *self.bounds, self.added):
+            yield from group
+
+
+def _groups(standings: Sequence[Standing], connector: int, *, has_session: bool) -> _Groups:
+    def of(purpose: str, *places: int) -> Group:
+        return [one for one in standings if one.plan.purpose == purpose and one.connector in places]
+
+    of_charger = _by_level(one for one in standings if one.plan.purpose == CHARGE_POINT_MAX)
+    places = (0,) if connector == 0 else (0, connector)
+    # Each source of an external limit bounds for itself.
+    outside = [[one] for one in of(EXTERNAL, *places)]
+    added = _by_level(of(LOCAL_GENERATION, *places))
     if connector == 0:
-        return _by_level(of_charger), [], []
-    own = [one for one in standings if one.connector == connector]
-    of_session = [one for one in own if one.plan.purpose == TX] if has_session else []
-    default = [one for one in own if one.plan.purpose == TX_DEFAULT]
+        return _Groups(session=(), bounds=(of_charger, *outside), added=added)
+    own = of(TX_DEFAULT, connector)
     # A default profile of the connector takes the place of the one of all connectors on the same level (§3.13.1).
-    taken = {one.plan.stack_level for one in default}
-    default += [
-        one
-        for one in standings
-        if one.connector == 0 and one.plan.purpose == TX_DEFAULT and one.plan.stack_level not in taken
-    ]
-    return _by_level(of_charger), _by_level(of_session), _by_level(default)
+    taken = {one.plan.stack_level for one in own}
+    default = own + [one for one in of(TX_DEFAULT, 0) if one.plan.stack_level not in taken]
+    session = [of(PRIORITY, 0, connector), of(TX, connector)] if has_session else []
+    return _Groups(
+        session=tuple(_by_level(group) for group in (*session, default)),
+        bounds=(of_charger, *outside),
+        added=added,
+    )
 
 
 def _by_level(group: Iterable[Standing]) -> Group:
@@ -134,27 +159,26 @@ def _by_level(group: Iterable[Standing]) -> Group:
     return sorted(group, key=lambda one: (one.plan.stack_level, one.since), reverse=True)
 
 
-def _limit(
-    groups: tuple[Group, Group, Group], at: datetime, from_session: datetime, unit: str, voltage: int
-) -> Slice:
-    of_charger, of_session, default = groups
-    session = _leading(of_session, at, from_session) or _leading(default, at, from_session)
+def _limit(groups: _Groups, at: datetime, from_session: datetime, unit: str, voltage: int) -> Slice:
+    leading = (_leading(group, at, from_session) for group in groups.session)
+    session = next((found for found in leading if found is not None), None)
+    bounds = [_leading(group, at, from_session) for group in groups.bounds]
     candidates = [
-        Slice(
-            start=at,
-            limit=convert(
-                period.limit,
-                phases=period.number_phases,
-                unit=standing.plan.charging_rate_unit,
-                to=unit,
-                voltage=voltage,
-            ),
-            number_phases=period.number_phases,
-            source=standing,
-        )
-        for standing, period in filter(None, (session, _leading(of_charger, at, from_session)))
+        Slice(start=at, limit=limit, number_phases=period.number_phases, source=standing)
+        for standing, period in filter(None, (session, *bounds))
+        if (limit := _in_unit(standing, period, unit, voltage)) is not None
     ]
-    return min(candidates, key=lambda one: one.limit or Decimal(0), default=Slice(start=at))
+    least = min(candidates, key=lambda one: one.limit or Decimal(0), default=Slice(start=at))
+    added = _leading(groups.added, at, from_session)
+    more = _in_unit(*added, unit, voltage) if added is not None else None
+    return least if more is None or least.limit is None else replace(least, limit=least.limit + more)
+
+
+def _in_unit(standing: Standing, period: Period, unit: str, voltage: int) -> Decimal | None:
+    if period.cap is None:
+        return None
+    given, phases = standing.plan.charging_rate_unit, period.number_phases
+    return convert(period.cap, phases=phases, unit=given, to=unit, voltage=voltage)
 
 
 def _leading(group: Group, at: datetime, from_session: datetime) -> tuple[Standing, Period] | None:
@@ -180,7 +204,8 @@ def _anchor(standing: Standing, from_session: datetime) -> datetime:
     plan = standing.plan
     if plan.kind != RELATIVE and plan.start_schedule is not None:
         return plan.start_schedule
-    return standing.since if plan.purpose == CHARGE_POINT_MAX else from_session
+    is_from_session = plan.kind != DYNAMIC and plan.purpose in (TX, TX_DEFAULT, PRIORITY)
+    return from_session if is_from_session else standing.since
 
 
 def _period(plan: Plan, anchor: datetime, at: datetime) -> Period | None:

@@ -18,12 +18,12 @@ from django.db.transaction import atomic
 from django.utils import timezone
 
 from chargepoints.charging.plan import TX, Plan, Unreadable, read_message, read_plan
+from chargepoints.charging.profile_messages import purpose_from, read_profile
 from chargepoints.choices import AssignmentState, CommandStatus
 from chargepoints.models import ChargePoint, ChargingProfile, ChargingProfileAssignment, Command
 from chargepoints.models.charging import OPEN_STATES
 
-_SET = ("set_charging_profile", "SetChargingProfile")
-REMOTE_START = ("remote_start", "RemoteStartTransaction")
+REMOTE_START = ("remote_start", "RemoteStartTransaction", "RequestStartTransaction")
 _CLEAR = {
     "clear_charging_profile": {
         "profile_id": "profile_number",
@@ -36,6 +36,8 @@ _CLEAR = {
         "connectorId": "connector_number",
         "chargingProfilePurpose": "purpose",
         "stackLevel": "stack_level",
+        "chargingProfileId": "profile_number",
+        "evseId": "connector_number",
     },
 }
 _MAX_INTEGER = 2**31 - 1
@@ -84,19 +86,25 @@ def _read(action: str, payload: Mapping[str, Any]) -> Wanted | None:
         case "SetChargingProfile" if "csChargingProfiles" in payload:
             profile = payload["csChargingProfiles"]
             return _of_message(profile, payload["connectorId"])
+        case "SetChargingProfile" if "chargingProfile" in payload:
+            return _of_message(payload["chargingProfile"], payload["evseId"])
         case "remote_start" if payload.get("charging_profile"):
             return _of_message(payload["charging_profile"], payload.get("connector", 0))
         case "RemoteStartTransaction" if payload.get("chargingProfile"):
             return _of_message(payload["chargingProfile"], payload.get("connectorId", 0))
+        case "RequestStartTransaction" if payload.get("chargingProfile"):
+            return _of_message(payload["chargingProfile"], payload.get("evseId", 0))
     return None
 
 
 def _of_message(profile: Mapping[str, Any], connector: Any) -> Wanted:
+    """A profile in the form of 1.6, or of 2.x, which calls its number `id`."""
+    is_later = "id" in profile
     return Wanted(
-        number=int(profile["chargingProfileId"]),
+        number=int(profile["id" if is_later else "chargingProfileId"]),
         connector=int(connector),
         transaction_id=str(profile.get("transactionId", ""))[:36],
-        plan=read_message(profile),
+        plan=read_profile(profile) if is_later else read_message(profile),
     )
 
 
@@ -246,7 +254,13 @@ def _refuse(row: ChargingProfileAssignment, command: Command) -> None:
 def _matching(command: Command, order: Mapping[str, Any]) -> QuerySet[ChargingProfileAssignment]:
     """What the charger may hold of what an order clears."""
     names = _CLEAR[command.action]
-    criteria = {ours: order[name] for name, ours in names.items() if order.get(name) is not None}
+    # In 2.x criteria stand in an object of their own.
+    given = (
+        {**order, **inner} if isinstance(inner := order.get("chargingProfileCriteria"), Mapping) else order
+    )
+    criteria = {ours: given[name] for name, ours in names.items() if given.get(name) is not None}
+    if "purpose" in criteria:
+        criteria["purpose"] = purpose_from(str(criteria["purpose"]))
     numbers = [value for name, value in criteria.items() if name != "purpose"]
     rows: QuerySet[ChargingProfileAssignment] = ChargingProfileAssignment.objects.filter(
         charge_point_id=command.charge_point_id, state__in=OPEN_STATES

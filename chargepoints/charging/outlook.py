@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db.models import QuerySet
 
 from chargepoints.charging.composite import Slice, Standing, composite
-from chargepoints.charging.plan import TX, Plan
+from chargepoints.charging.plan import (
+    CHARGE_POINT_MAX,
+    EXTERNAL,
+    LOCAL_GENERATION,
+    PRIORITY,
+    TX,
+    TX_DEFAULT,
+    Plan,
+    Unreadable,
+)
 from chargepoints.charging.running import RunningSession
 from chargepoints.choices import AssignmentState
-from chargepoints.models import ChargePoint, ChargingProfileAssignment, ReportedSchedule
+from chargepoints.models import (
+    ChargePoint,
+    ChargingProfileAssignment,
+    ExternalLimit,
+    PriorityCharging,
+    ReportedSchedule,
+)
 
 #: Profiles of a charger that are looked at.
 MAX_STANDING = 200
@@ -33,23 +49,62 @@ def standing_profiles(charge_point: ChargePoint) -> list[ChargingProfileAssignme
 
 
 def standings_for(
-    rows: Sequence[ChargingProfileAssignment], session: RunningSession | None
+    rows: Sequence[ChargingProfileAssignment],
+    session: RunningSession | None,
+    *,
+    priority: Set[str] = frozenset(),
 ) -> list[Standing]:
-    """The profiles as the calculator takes them; of a session only those for the one that runs."""
+    """The profiles as the calculator takes them; of a session only those for the one that runs.
+
+    priority  ids of the sessions that have it
+    """
     return [
         Standing(
-            plan=row.plan,
+            plan=row.plan_now,
             connector=row.connector_number,
-            since=row.since,
+            # A dynamic profile counts from when it was last updated (2.1 K28.FR.15).
+            since=max(row.since, row.dynamic_at) if row.dynamic_at is not None else row.since,
             name=row.name,
         )
         for row in rows
-        if row.purpose != TX or _is_for(row, session)
+        if _takes_part(row, session, priority)
     ]
 
 
-def _is_for(row: ChargingProfileAssignment, session: RunningSession | None) -> bool:
-    return session is not None and row.transaction_number in ("", session.transaction_id)
+def _takes_part(row: ChargingProfileAssignment, session: RunningSession | None, priority: Set[str]) -> bool:
+    if row.purpose == TX:
+        return session is not None and row.transaction_number in ("", session.transaction_id)
+    if row.purpose == PRIORITY:
+        return session is not None and session.transaction_id in priority
+    return True
+
+
+def limits_of_others(charge_point: ChargePoint) -> list[Standing]:
+    """What others have told the charger, as far as it has told what."""
+    rows = ExternalLimit.objects.filter(charge_point=charge_point, cleared_at=None)
+    found = []
+    for row in rows:
+        try:
+            plan = row.plan
+        except Unreadable:
+            continue
+        if plan is not None:
+            purpose = LOCAL_GENERATION if row.is_local_generation else EXTERNAL
+            found.append(
+                Standing(
+                    plan=replace(plan, purpose=purpose),
+                    connector=row.connector_number,
+                    since=row.since,
+                    name=f"Limit of {row.source}",
+                )
+            )
+    return found
+
+
+def sessions_with_priority(charge_point: ChargePoint) -> frozenset[str]:
+    """Ids of the sessions that have priority now, as the charger has told."""
+    rows = PriorityCharging.objects.filter(charge_point=charge_point, is_active=True)
+    return frozenset(rows.order_by("-changed_at").values_list("transaction_number", flat=True)[:MAX_STANDING])
 
 
 def computed(
@@ -60,10 +115,12 @@ def computed(
     duration: timedelta,
     unit: str,
     session: RunningSession | None,
+    others: Sequence[Standing] = (),
+    priority: Set[str] = frozenset(),
 ) -> list[Slice]:
-    """The composite schedule of a connector by the profiles that stand there."""
+    """The composite schedule of a connector by the profiles that stand there, and by limits of others."""
     return composite(
-        standings_for(rows, session),
+        [*standings_for(rows, session, priority=priority), *others],
         connector=connector,
         start=start,
         end=start + duration,
@@ -75,7 +132,9 @@ def computed(
 
 def preview(plan: Plan, *, start: datetime, duration: timedelta, unit: str) -> list[Slice]:
     """What a profile alone would allow a session that begins at `start`."""
-    connector = 0 if plan.purpose == "ChargePointMaxProfile" else 1
+    if plan.purpose in (PRIORITY, LOCAL_GENERATION):
+        plan = replace(plan, purpose=TX_DEFAULT)  # alone it is drawn for itself
+    connector = 0 if plan.purpose == CHARGE_POINT_MAX else 1
     return composite(
         [Standing(plan=plan, connector=connector, since=start)],
         connector=connector,

@@ -1,15 +1,30 @@
-"""What a charging profile says (OCPP 1.6 §7.8, §7.13, §7.14).  Pure Python; limits are decimals throughout."""
+"""What a charging profile says, in every version (OCPP 1.6 §7.8, §7.13, §7.14; 2.1 part 2 §2.10–2.19).  Pure Python;
+limits are decimals throughout.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import ROUND_DOWN, Decimal, InvalidOperation
 from typing import Any
 
+from chargepoints.charging.details import PERIOD as PERIOD_DETAILS
+from chargepoints.charging.details import PROFILE as PROFILE_DETAILS
+from chargepoints.charging.details import SCHEDULE as SCHEDULE_DETAILS
+from chargepoints.charging.details import (
+    Details,
+    decimal_of,
+    plain_number,
+    read_details,
+)
+
 CHARGE_POINT_MAX, TX_DEFAULT, TX = "ChargePointMaxProfile", "TxDefaultProfile", "TxProfile"
-ABSOLUTE, RECURRING, RELATIVE = "Absolute", "Recurring", "Relative"
+PRIORITY, LOCAL_GENERATION = "PriorityCharging", "LocalGeneration"
+#: Of limits that others have given the charger: reported, never set by us (2.0.1 K01.FR.22).
+EXTERNAL = "ChargingStationExternalConstraints"
+ABSOLUTE, RECURRING, RELATIVE, DYNAMIC = "Absolute", "Recurring", "Relative", "Dynamic"
 DAILY, WEEKLY = "Daily", "Weekly"
 AMPERE, WATT = "A", "W"
 
@@ -30,8 +45,23 @@ class Period:
     """A limit from so many seconds after the schedule's start on, until the next period."""
 
     start_period: int
-    limit: Decimal
+    limit: Decimal | None = None
     number_phases: int | None = None
+    phase_to_use: int | None = None
+    details: Details = field(default_factory=dict)
+
+    @property
+    def cap(self) -> Decimal | None:
+        """What may be drawn at most; None: not limited here.
+
+        limit  may be missing where the mode of operation says what happens (2.1 part 2, Q 1.4)
+        """
+        if self.limit is not None:
+            return self.limit
+        setpoint = self.details.get("setpoint")
+        if setpoint is not None:
+            return max(Decimal(setpoint), Decimal(0))
+        return Decimal(0) if self.details.get("operation_mode") == "Idle" else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +70,7 @@ class Plan:
 
     duration        seconds; None: the last limit goes on
     start_schedule  where the times count from; None: from the start of charging
+    details         what only OCPP 2.x says of a profile and its schedule
     """
 
     purpose: str
@@ -53,15 +84,23 @@ class Plan:
     valid_from: datetime | None = None
     valid_to: datetime | None = None
     min_charging_rate: Decimal | None = None
+    details: Details = field(default_factory=dict)
 
     def in_unit(self, unit: str, *, voltage: int) -> Plan:
-        """The same limits in another unit, for chargers that know one only."""
-        if unit in ("", self.charging_rate_unit):
+        """The same limits in another unit, for chargers that know one only.
+
+        A profile with setpoints or limits of single phases is meant in its own unit, and left alone.
+        """
+        if unit in ("", self.charging_rate_unit) or any(period.details for period in self.periods):
             return self
         before = self.charging_rate_unit
 
-        def converted(limit: Decimal, phases: int | None) -> Decimal:
-            return convert(limit, phases=phases, unit=before, to=unit, voltage=voltage)
+        def converted(limit: Decimal | None, phases: int | None) -> Decimal | None:
+            return (
+                None
+                if limit is None
+                else convert(limit, phases=phases, unit=before, to=unit, voltage=voltage)
+            )
 
         least = self.min_charging_rate
         return replace(
@@ -88,6 +127,7 @@ class Plan:
             "valid_to": _text(self.valid_to),
             "min_charging_rate": self.min_charging_rate,
             "periods": period_rows(self.periods),
+            **self.details,
         }
         return {name: value for name, value in given.items() if value is not None}
 
@@ -116,8 +156,9 @@ def read_plan(values: Mapping[str, Any]) -> Plan:
             start_schedule=_maybe(_moment, values.get("start_schedule")),
             valid_from=_maybe(_moment, values.get("valid_from")),
             valid_to=_maybe(_moment, values.get("valid_to")),
-            min_charging_rate=_maybe(_decimal, values.get("min_charging_rate")),
+            min_charging_rate=_maybe(decimal_of, values.get("min_charging_rate")),
             periods=read_periods(values["periods"]),
+            details=read_details(values, (*PROFILE_DETAILS, *SCHEDULE_DETAILS)),
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, InvalidOperation) as error:
         raise Unreadable(f"no charging profile: {error}") from error
@@ -125,13 +166,19 @@ def read_plan(values: Mapping[str, Any]) -> Plan:
 
 def read_periods(rows: Sequence[Mapping[str, Any]]) -> tuple[Period, ...]:
     """Periods as they are stored or given; raises what `read_plan` translates."""
-    return tuple(
-        Period(
-            start_period=_integer(row["start_period"]),
-            limit=_decimal(row["limit"]),
-            number_phases=_maybe(_integer, row.get("number_phases")),
-        )
-        for row in rows
+    return tuple(_read_period(row) for row in rows)
+
+
+def _read_period(row: Mapping[str, Any]) -> Period:
+    details = read_details(row, PERIOD_DETAILS)
+    if not details:
+        decimal_of(row["limit"])  # only a mode of operation can do without
+    return Period(
+        start_period=_integer(row["start_period"]),
+        limit=_maybe(decimal_of, row.get("limit")),
+        number_phases=_maybe(_integer, row.get("number_phases")),
+        phase_to_use=_maybe(_integer, row.get("phase_to_use")),
+        details=details,
     )
 
 
@@ -140,11 +187,16 @@ def period_rows(periods: Sequence[Period]) -> list[dict[str, Any]]:
     return [
         {
             "start_period": period.start_period,
-            "limit": period.limit,
-            **({} if period.number_phases is None else {"number_phases": period.number_phases}),
+            **_given(limit=period.limit),
+            **_given(number_phases=period.number_phases, phase_to_use=period.phase_to_use),
+            **period.details,
         }
         for period in periods
     ]
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
 _NAMES = {
@@ -187,7 +239,7 @@ def message_of(plan: Plan, number: int) -> dict[str, Any]:
     schedule["chargingSchedulePeriod"] = [
         {
             "startPeriod": period.start_period,
-            "limit": number_of(period.limit),
+            **({} if period.limit is None else {"limit": number_of(period.limit)}),
             **({} if period.number_phases is None else {"numberPhases": period.number_phases}),
         }
         for period in plan.periods
@@ -201,7 +253,7 @@ def message_of(plan: Plan, number: int) -> dict[str, Any]:
 
 def number_of(value: Decimal) -> int | float:
     """A decimal of one place as a JSON number: doubles print its digits unchanged."""
-    return int(value) if value == value.to_integral_value() else float(value)
+    return plain_number(value)
 
 
 def _renamed(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
@@ -216,13 +268,6 @@ def _integer(value: Any) -> int:
     number = int(value)
     if isinstance(value, bool) or number != Decimal(str(value)) or not 0 <= number <= _MAX_INTEGER:
         raise ValueError("a whole number is wrong")
-    return number
-
-
-def _decimal(value: Any) -> Decimal:
-    number = Decimal(str(value))
-    if isinstance(value, bool) or not number.is_finite():
-        raise ValueError("a limit is wrong")
     return number
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with a charging profile, by field, in words (OCPP 1.6 §3.13, §5.16, §7.8–7.14 and errata)."""
+"""What is wrong with a charging profile, by field, in words (OCPP 1.6 §3.13, §5.16, §7.8–7.14, errata; 2.x K01, Q)."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from decimal import Decimal
 from itertools import pairwise
 
+from chargepoints.charging.modes import period_problem, plan_problems
 from chargepoints.charging.plan import (
     ABSOLUTE,
     AMPERE,
     CHARGE_POINT_MAX,
     DEFAULT_PHASES,
+    DYNAMIC,
     PERIOD_S,
     RECURRING,
     RELATIVE,
@@ -26,7 +28,7 @@ MAX_LIMIT = Decimal(10**9)
 def problems_of(plan: Plan) -> dict[str, str]:
     """Field → what is wrong with it; empty where the profile is good."""
     found = {
-        "periods": _periods_problem(plan.periods),
+        "periods": _periods_problem(plan.periods, plan.purpose),
         "recurrency_kind": _recurrency_problem(plan),
         "start_schedule": _start_problem(plan),
         "duration": "Must be longer than nothing." if plan.duration == 0 else "",
@@ -36,7 +38,7 @@ def problems_of(plan: Plan) -> dict[str, str]:
     }
     if plan.valid_from is not None and plan.valid_to is not None and plan.valid_to <= plan.valid_from:
         found["valid_to"] = "Must be after “valid from”."
-    return {field: text for field, text in found.items() if text}
+    return plan_problems(plan) | {field: text for field, text in found.items() if text}
 
 
 def _recurrency_problem(plan: Plan) -> str:
@@ -48,12 +50,14 @@ def _recurrency_problem(plan: Plan) -> str:
 def _start_problem(plan: Plan) -> str:
     if plan.kind == RELATIVE and plan.start_schedule is not None:
         return "A relative profile counts from the start of charging: leave the start out."
+    if plan.kind == DYNAMIC and plan.start_schedule is not None:
+        return "A dynamic profile holds from when the charger has it: leave the start out."
     if plan.kind in (ABSOLUTE, RECURRING) and plan.start_schedule is None:
         return "Say from when the times count."
     return ""
 
 
-def _periods_problem(periods: Sequence[Period]) -> str:
+def _periods_problem(periods: Sequence[Period], purpose: str) -> str:
     if not periods:
         return "Give at least one limit."
     if len(periods) > MAX_PERIODS:
@@ -63,11 +67,22 @@ def _periods_problem(periods: Sequence[Period]) -> str:
     if any(later.start_period <= earlier.start_period for earlier, later in pairwise(periods)):
         return "Each period must start after the one before it."
     for number, period in enumerate(periods, start=1):
-        if problem := _limit_problem(period.limit):
+        if period.limit is not None and (problem := _limit_problem(period.limit)):
             return f"Entry {number}, limit: {problem}"
-        if period.number_phases is not None and not 1 <= period.number_phases <= 3:
-            return f"Entry {number}, number_phases: Must be 1, 2 or 3."
+        if problem := phases_problem(period) or period_problem(period, purpose):
+            return f"Entry {number}, {problem}"
     return ""
+
+
+def phases_problem(period: Period, *, lowest: int = 1) -> str:
+    """K01.FR.19: a phase is chosen only where one is used."""
+    if period.number_phases is not None and not lowest <= period.number_phases <= 3:
+        return "number_phases: Must be 1, 2 or 3."
+    if period.phase_to_use is None:
+        return ""
+    if not 1 <= period.phase_to_use <= 3:
+        return "phase_to_use: Must be 1, 2 or 3."
+    return "" if period.number_phases == 1 else "phase_to_use: Only where number_phases is 1."
 
 
 def _limit_problem(limit: Decimal) -> str:
@@ -104,7 +119,7 @@ def remarks_on(plan: Plan) -> list[str]:
     limit = min((value for value in (end, recurs) if value is not None), default=None)
     if limit is not None and any(period.start_period >= limit for period in plan.periods):
         found.append("A limit begins after the end and is never reached.")
-    if plan.charging_rate_unit == AMPERE and any(0 < period.limit < 6 for period in plan.periods):
+    if plan.charging_rate_unit == AMPERE and any(0 < (period.limit or 0) < 6 for period in plan.periods):
         found.append("Below 6 A most vehicles do not charge at all; 0 pauses charging.")
     if len({period.number_phases or DEFAULT_PHASES for period in plan.periods}) > 1:
         found.append("Not every vehicle can change its phases during a session (OCPP 1.6 §3.13).")

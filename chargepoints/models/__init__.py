@@ -7,6 +7,13 @@ from chargepoints.models.certificates import (
     InstalledCertificate,
 )
 from chargepoints.models.charging import ChargingProfile, ChargingProfileAssignment, ReportedSchedule
+from chargepoints.models.charging_reports import (
+    ExternalLimit,
+    PriorityCharging,
+    ProfileReport,
+    ReportedProfile,
+    VehicleNeeds,
+)
 from chargepoints.models.commands import Command
 from chargepoints.models.configuration import ConfigurationEntry, ConfigurationTemplate
 from chargepoints.models.connections import Connection, GatewayNode, RefusedConnection
@@ -65,6 +72,7 @@ __all__ = [
     "DisplayReading",
     "EventStream",
     "Evse",
+    "ExternalLimit",
     "FirmwareCampaign",
     "FirmwareFile",
     "FirmwareUpdate",
@@ -82,8 +90,11 @@ __all__ = [
     "MonitoringReport",
     "MonitoringState",
     "OcppMessage",
+    "PriorityCharging",
+    "ProfileReport",
     "PublishedFirmware",
     "RefusedConnection",
+    "ReportedProfile",
     "ReportedSchedule",
     "Reservation",
     "SecurityEvent",
@@ -95,4 +106,5 @@ __all__ = [
     "Variable",
     "VariableChange",
     "VariableRequest",
+    "VehicleNeeds",
 ]

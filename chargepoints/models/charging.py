@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
 
-from chargepoints.charging.plan import Period, Plan, Unreadable, read_periods, read_plan
+from chargepoints.charging.details import PROFILE, SCHEDULE, Details, read_details
+from chargepoints.charging.plan import (
+    DYNAMIC,
+    Period,
+    Plan,
+    Unreadable,
+    period_rows,
+    read_periods,
+    read_plan,
+)
 from chargepoints.charging.rules import problems_of
 from chargepoints.choices import AssignmentState, ProfileKind, ProfilePurpose, RateUnit, RecurrencyKind
 from chargepoints.models.commands import Command
@@ -20,6 +30,8 @@ from csms_project.common.models import TenantOwned, Timestamped
 
 #: Numbers of the limits that a session has of its own: one for each connector, so that a new one replaces the old.
 SESSION_NUMBERS = 1_000_000_000
+#: As above, of the plans that we make from what vehicles need.
+VEHICLE_NUMBERS = 1_100_000_000
 #: What a charger may still hold.
 OPEN_STATES = (AssignmentState.REQUESTED, AssignmentState.ACTIVE, AssignmentState.UNKNOWN)
 
@@ -61,6 +73,13 @@ class ChargingProfile(TenantOwned, Timestamped):
         help_text="Below it the vehicle charges inefficiently; in the unit of the limits.",
     )
     periods = FastJSONField(help_text="start_period in seconds, limit as text, number_phases.")
+    # Default of the database: processes of the version before do not know this column.
+    details = FastJSONField(
+        default=dict,
+        db_default=Value({}, FastJSONField()),
+        blank=True,
+        help_text="What only chargers of OCPP 2.x know of a profile and its schedule.",
+    )
 
     class Meta:
         ordering = ["name"]
@@ -90,6 +109,7 @@ class ChargingProfile(TenantOwned, Timestamped):
             valid_from=self.valid_from and self.valid_from.astimezone(UTC),
             valid_to=self.valid_to and self.valid_to.astimezone(UTC),
             min_charging_rate=self.min_charging_rate,
+            details=self._details(),
         )
 
     def says(self, plan: Plan) -> bool:
@@ -103,11 +123,19 @@ class ChargingProfile(TenantOwned, Timestamped):
         except (KeyError, TypeError, ValueError, ArithmeticError) as error:
             raise Unreadable("no periods") from error
 
+    def _details(self) -> Details:
+        try:
+            return read_details(self.details or {}, (*PROFILE, *SCHEDULE))
+        except (AttributeError, TypeError, ValueError, ArithmeticError) as error:
+            raise Unreadable("no details") from error
+
     def clean(self) -> None:
         try:
             problems = problems_of(self.plan)
         except Unreadable:
-            problems = {"periods": "Give rows of start_period, limit and number_phases."}
+            problems = {
+                "periods": "Give rows of start_period, limit and number_phases, and details that fit."
+            }
         if problems:
             raise ValidationError(problems)
 
@@ -145,6 +173,12 @@ class ChargingProfileAssignment(TenantOwned, Timestamped):
         related_name="+",
         help_text="The last order about it.",
     )
+    dynamic = FastJSONField(
+        null=True, blank=True, help_text="What a dynamic profile is to do now: limits and setpoints by name."
+    )
+    dynamic_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the charger was last told what a dynamic profile is to do."
+    )
 
     class Meta:
         ordering = ["charge_point", "connector_number", "purpose", "-stack_level", "profile_number"]
@@ -171,10 +205,21 @@ class ChargingProfileAssignment(TenantOwned, Timestamped):
         return read_plan(self.content)
 
     @property
+    def plan_now(self) -> Plan:
+        """The plan with what it was updated to since (2.1 K28)."""
+        plan = self.plan
+        if plan.kind != DYNAMIC or not self.dynamic or self.dynamic_at is None:
+            return plan
+        first = period_rows(plan.periods[:1])[0]
+        return replace(plan, periods=read_periods([{**first, **self.dynamic}]))
+
+    @property
     def name(self) -> str:
         """What people call it."""
         if self.profile is not None:
             return self.profile.name
+        if self.purpose == ProfilePurpose.TX and self.profile_number >= VEHICLE_NUMBERS:
+            return "Plan for the vehicle"
         is_own = self.profile_number >= SESSION_NUMBERS and self.purpose == ProfilePurpose.TX
         return "Limit of the session" if is_own else f"Profile {self.profile_number}"
 
@@ -187,6 +232,11 @@ class ChargingProfileAssignment(TenantOwned, Timestamped):
     def is_outdated(self) -> bool:
         """The profile was changed after it was sent."""
         return self.profile is not None and self.is_open and not self.profile.says(self.plan)
+
+    @property
+    def is_dynamic(self) -> bool:
+        """What it says is updated while it holds."""
+        return bool(self.content.get("kind") == ProfileKind.DYNAMIC)
 
 
 class ReportedSchedule(TenantOwned):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -19,6 +19,7 @@ from accounts.services import rows
 from chargepoints import commands, errors
 from chargepoints.charging.plan import RELATIVE, TX, Period, Plan, read_periods
 from chargepoints.charging.rules import place_problems, problems_of
+from chargepoints.charging.speech import speech_of
 from chargepoints.choices import AssignmentState, CommandStatus
 from chargepoints.model_profiles import ModelProfile
 from chargepoints.models import (
@@ -28,7 +29,7 @@ from chargepoints.models import (
     Command,
     ReportedSchedule,
 )
-from chargepoints.models.charging import OPEN_STATES, SESSION_NUMBERS
+from chargepoints.models.charging import OPEN_STATES, SESSION_NUMBERS, VEHICLE_NUMBERS
 from chargepoints.selectors import profile_of, profiles_of
 from chargepoints.services.cautions import warnings_for
 from csms_project.common import events
@@ -160,7 +161,7 @@ def limit_session(
     """
     own = Plan(
         purpose=TX,
-        stack_level=_session_level(charge_point, connector),
+        stack_level=_session_level(charge_point, connector, SESSION_NUMBERS + connector),
         kind=plan.kind,
         recurrency_kind=plan.recurrency_kind,
         charging_rate_unit=plan.charging_rate_unit,
@@ -178,12 +179,39 @@ def limit_session(
     return _set(actor, charge_point, number, own, connector, transaction_id, expires_in, idempotency_key)
 
 
-def _session_level(charge_point: ChargePoint, connector: int) -> int:
-    """The highest level of what the session has already, which the new limit is to take the place of."""
+def _session_level(charge_point: ChargePoint, connector: int, number: int) -> int:
+    """The level with which a new limit leads: that of what it takes the place of, or the next one above."""
     held = ChargingProfileAssignment.objects.filter(
         charge_point=charge_point, connector_number=connector, purpose=TX, state__in=OPEN_STATES
     )
-    return int(held.aggregate(highest=Max("stack_level"))["highest"] or 0)
+    if speech_of(charge_point.ocpp_version).replaces_level:
+        return int(held.aggregate(highest=Max("stack_level"))["highest"] or 0)
+    others = held.exclude(profile_number=number).aggregate(highest=Max("stack_level"))["highest"]
+    return 0 if others is None else int(others) + 1
+
+
+def plan_vehicle(
+    *, charge_point: ChargePoint, connector: int, transaction_id: str, plan: Plan, expires_in: int
+) -> Command:
+    """Give a session the plan that its vehicle has asked for, in place of an earlier one, above all others.
+
+    Raises  what `commands.queue` raises
+    """
+    number = VEHICLE_NUMBERS + connector
+    level = _session_level(charge_point, connector, number)
+    own = _understood(replace(plan, stack_level=level), profile_of(charge_point))
+    return commands.queue(
+        actor=Actor.system("needs of a vehicle"),
+        charge_point=charge_point,
+        action="set_charging_profile",
+        payload={
+            "profile_id": number,
+            "connector": connector,
+            "transaction_id": transaction_id,
+            **own.arguments(),
+        },
+        expires_in=expires_in,
+    )
 
 
 def constant(limit: Decimal, unit: str, *, number_phases: int | None = None) -> Plan:

@@ -9,6 +9,8 @@ from typing import Any
 import orjson
 from django.utils import timezone
 
+from chargepoints.charging.details import PERIOD, PROFILE, SCHEDULE
+from chargepoints.charging.plan import DYNAMIC, LOCAL_GENERATION, PRIORITY
 from chargepoints.variable_names import key_of
 from ocpp_gateway.outcome import CannotSend
 from ocpp_gateway.reading import copied as _copy
@@ -109,7 +111,23 @@ def _reserve(payload: Payload) -> Payload:
 
 
 # ---------------------------------------------------------------- smart charging
+_LATER_PROFILE = ("phase_to_use", *(field.name for field in (*PERIOD, *PROFILE, *SCHEDULE)))
+
+
+def _refuse_later(payload: Payload) -> None:
+    """What only 2.x says of a profile is no detail that may be lost."""
+    purpose, kind = payload["purpose"], payload.get("kind")
+    if purpose in (PRIORITY, LOCAL_GENERATION):
+        raise CannotSend(f"OCPP 1.6 knows no profiles of the purpose {purpose}.")
+    if kind == DYNAMIC:
+        raise CannotSend("OCPP 1.6 knows no dynamic profiles.")
+    for values in (payload, *payload["periods"]):
+        if beyond := next((name for name in _LATER_PROFILE if values.get(name) is not None), ""):
+            raise CannotSend(f"OCPP 1.6 cannot say {beyond}.")
+
+
 def _set_profile(payload: Payload) -> Payload:
+    _refuse_later(payload)
     schedule = {
         **_copy(
             payload,

@@ -16,4 +16,5 @@ DIALECT = Dialect(
     asked_message=asked_message,
     tag_length=TAG_LENGTH,
     text_passwords=False,
+    replaces_level=True,
 )

@@ -81,7 +81,10 @@ def test_limits_over_time_are_read_one_on_each_line() -> None:
     ("line", "row"),
     [
         ("soon, much, all", {"start_period": "soon", "limit": "much", "number_phases": "all"}),
-        ("0, 16, 3, more", {"start_period": 0, "limit": "16", "number_phases": 3, "more": "more"}),
+        (
+            "0, 16, 1, 2, more",
+            {"start_period": 0, "limit": "16", "number_phases": 1, "phase_to_use": 2, "more": "more"},
+        ),
         (",16", {"limit": "16"}),
     ],
 )
@@ -112,9 +115,12 @@ def test_reservation_takes_date_and_time_and_leaves_the_number_to_us() -> None:
 def test_every_argument_has_words_for_people(spec: CommandSpec) -> None:
     form = CommandForm(spec)
 
+    assert all(field.label for field in spec.fields)
     for field in spec.fields:
+        if field.named_only:
+            assert field.name not in form.fields
+            continue
         assert form.fields[field.name].label == field.label
-        assert field.label
         assert len(field.choice_labels) in (0, len(field.choices))
     assert ("confirm" in form.fields) == bool(spec.confirm)
 

@@ -50,7 +50,7 @@ def test_daily_rows_begin_at_the_first_time_of_yesterday() -> None:
     """§3.13.2: a start in the past leaves no gap; 06:00 in Berlin is 05:00 UTC in winter."""
     start, periods = recurring([row(22, 32), row(6, 10)], kind=DAILY, zone=BERLIN, today=MONDAY.date())
     assert start == datetime(2026, 3, 1, 5, tzinfo=UTC)
-    assert [(one.start_period, int(one.limit)) for one in periods] == [(0, 10), (16 * H, 32)]
+    assert [(one.start_period, one.limit) for one in periods] == [(0, Decimal(10)), (16 * H, Decimal(32))]
 
 
 def test_weekly_rows_begin_last_week() -> None:
