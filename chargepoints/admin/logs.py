@@ -245,7 +245,7 @@ class StatusEventAdmin(LogAdmin):
 
     @display(description="Status")
     def state(self, obj: StatusEvent) -> str:
-        return connector_chip(obj.connector_number, obj.status, error_code=obj.error_code)
+        return connector_chip(obj.label, obj.status, error_code=obj.error_code)
 
 
 @register(StatusReport)

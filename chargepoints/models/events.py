@@ -30,7 +30,7 @@ class LogRow(TenantOwned):
 
 
 class StatusEvent(LogRow):
-    """One StatusNotification."""
+    """One StatusNotification.  OCPP 1.6 has one number: there both are the connectorId."""
 
     connector_number = models.PositiveIntegerField()
     evse_number = models.PositiveIntegerField(default=0)
@@ -49,7 +49,13 @@ class StatusEvent(LogRow):
         ]
 
     def __str__(self) -> str:
-        return f"connector {self.connector_number} {self.status}"
+        return f"connector {self.label} {self.status}"
+
+    @property
+    def label(self) -> str:
+        """As `Connector.label`."""
+        is_only = self.connector_number in (1, self.evse_number)
+        return str(self.evse_number) if is_only else f"{self.evse_number}.{self.connector_number}"
 
 
 class OcppMessage(LogRow):
