@@ -16,6 +16,7 @@ from tests.faults.journal import START, STOP, Journal, Session, plan_session
 from tests.faults.wire import Unanswered, Wire
 
 BOOT = {"chargePointVendor": "Volta Works", "chargePointModel": "AC-Duo"}
+BOOT_2X = {"reason": "PowerUp", "chargingStation": {"vendorName": "Volta Works", "model": "AC-Duo"}}
 STATUS_AFTER = {START: "Charging", STOP: "Available"}
 
 
@@ -67,8 +68,12 @@ class Charger(Wire):
         journal: Journal,
         habits: Habits,
         origin: datetime,
+        version: str = "ocpp1.6",
     ) -> None:
-        super().__init__(identity=identity, urls=urls, journal=journal, answer_s=habits.answer_s)
+        super().__init__(
+            identity=identity, urls=urls, journal=journal, answer_s=habits.answer_s, version=version
+        )
+        self.is_event_by_event = version != "ocpp1.6"
         self.id_tag, self.habits = id_tag, habits
         self.rng = random.Random(identity)
         self.gateway = self.rng.randrange(len(urls))
@@ -95,6 +100,7 @@ class Charger(Wire):
                 origin=self._origin,
                 samples=self.habits.samples,
                 after=self._last if self.habits.gapless else None,
+                is_event_by_event=self.is_event_by_event,
             )
             self._last = session
             later = [*range(1, len(session.samples) + 1), STOP]
@@ -197,7 +203,7 @@ class Charger(Wire):
 
     async def boot(self) -> bool:
         """Register; false when that was not answered with Accepted."""
-        answer = await self.tell("BootNotification", BOOT)
+        answer = await self.tell("BootNotification", BOOT_2X if self.is_event_by_event else BOOT)
         self.has_booted = answer is not None and answer["status"] == "Accepted"
         return self.has_booted
 
@@ -205,7 +211,7 @@ class Charger(Wire):
         batch = self._head()
         session, message = batch[0]
         if message == START:
-            await self.tell("Authorize", {"idTag": self.id_tag})
+            await self.authorize()
         delivered = await asyncio.gather(*(self._deliver_item(item) for item in batch))
         self._unanswered = 0 if any(delivered) else self._unanswered + 1
         if self.habits.leave_after is not None and self._unanswered >= self.habits.leave_after:
@@ -216,6 +222,11 @@ class Charger(Wire):
         elif len(batch) == 1 and message in STATUS_AFTER:
             await self.report(session.connector, STATUS_AFTER[message])
         await self._pause(self.habits.think_s)
+
+    async def authorize(self) -> None:
+        """Ask about its tag."""
+        token: Any = {"idToken": self.id_tag, "type": "ISO14443"}
+        await self.tell("Authorize", {"idToken": token} if self.is_event_by_event else {"idTag": self.id_tag})
 
     async def _deliver_item(self, item: tuple[Session, int]) -> bool:
         is_delivered = await self.deliver_one(*item)
@@ -235,6 +246,12 @@ class Charger(Wire):
     async def report(self, connector: int, status: str) -> dict[str, Any] | None:
         """Send the status of a connector; None when no answer came."""
         now = format_timestamp(datetime.now(UTC))
+        if self.is_event_by_event:
+            state = "Available" if status == "Available" else "Occupied"
+            place = {"evseId": connector, "connectorId": 1}
+            return await self.tell(
+                "StatusNotification", {**place, "connectorStatus": state, "timestamp": now}
+            )
         payload = {"connectorId": connector, "errorCode": "NoError", "status": status, "timestamp": now}
         return await self.tell("StatusNotification", payload)
 
@@ -258,7 +275,7 @@ class Charger(Wire):
         except Unanswered:
             return False
         for frame in frames:
-            if action == "StartTransaction" and frame[:1] == [3]:
+            if message == START and frame[:1] == [3]:
                 session.take_answer(frame[2])
         fate -= habits.double
         if frames[0][0] != 3 or 0 <= fate < habits.lose:

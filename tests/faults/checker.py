@@ -67,7 +67,7 @@ def check_rest(fleet: Fleet, begun: list[Session]) -> None:
 
 def _compare(row: dict[str, Any], session: Session) -> None:
     where = f"{row} against {session}"
-    assert session.transaction_id in (None, int(row["ocpp_id"])), where
+    assert str(session.transaction_id) in ("None", row["ocpp_id"]), where
     assert row["id_token"] == session.id_tag, where
     assert row["connector_id"] == session.connector, where
     assert Decimal(row["meter_start_wh"]) == session.meter_start_wh, where
@@ -84,12 +84,12 @@ def _compare(row: dict[str, Any], session: Session) -> None:
 
 def _register(samples: list[dict[str, Any]]) -> int:
     assert [sample["measurand"] for sample in samples] == ["Energy.Active.Import.Register"]
-    return int(samples[0]["value"])
+    return int(Decimal(samples[0]["value"]))
 
 
 def _samples(session: Session) -> list[tuple[datetime, int]]:
     """The samples that must be stored: those acknowledged, all of them once the session is delivered."""
-    return sorted(session.samples[n - 1] for n in session.acknowledged if n > 0)
+    return session.stored(session.acknowledged)
 
 
 def _time(text: str) -> datetime:
@@ -139,6 +139,7 @@ def check_rows(fleet: Fleet, begun: list[Session]) -> None:
 
 def _sample_rows(begun: Iterable[Session], *, sent: bool) -> Iterable[tuple[str, datetime, datetime, int]]:
     for session in begun:
-        samples = session.samples if sent else _samples(session)
+        every = (START, STOP, *range(1, len(session.samples) + 1))
+        samples = session.stored(every) if sent else _samples(session)
         for at, wh in samples:
             yield session.identity, session.started_at, at, wh

@@ -20,11 +20,16 @@ from tests.faults.journal import STOP, Journal, Session
 from tests.faults.site import Site
 
 _days = count(2)
+OCPP16 = ("ocpp1.6",)
+VERSIONS = ("ocpp1.6", "ocpp1.6", "ocpp2.0.1")
 
 
 class Fleet:
     """Chargers that no other test uses, whose sessions lie on days that no other test has.
 
+    Every third of them speaks OCPP 2.0.1, the others 1.6.
+
+    versions         in turn, by their numbers
     async with fleet:  they run; at the end they deliver what they have begun
     """
 
@@ -36,8 +41,10 @@ class Fleet:
         habits: Habits | None = None,
         urls: list[str] | None = None,
         endless: bool = True,
+        versions: tuple[str, ...] = VERSIONS,
     ) -> None:
         _raise_file_limit()
+        self._versions = versions
         self.site, self.endless = site, endless
         self.journal = Journal()
         self.numbers = site.take_numbers(chargers)
@@ -57,6 +64,7 @@ class Fleet:
             journal=self.journal,
             habits=self._habits,
             origin=self.origin,
+            version=self._versions[number % len(self._versions)],
         )
 
     def only(self, charger: Charger, sessions: list[Session]) -> Fleet:

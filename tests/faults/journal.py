@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,13 +15,14 @@ SAMPLE_EVERY = timedelta(minutes=1)
 SESSION_EVERY = timedelta(minutes=15)
 MOST_SAMPLES = 10
 START, STOP = 0, -1  # messages of a session; n is its sample n
-TRANSACTION_MESSAGES = frozenset({"StartTransaction", "MeterValues", "StopTransaction"})
+TRANSACTION_MESSAGES = frozenset({"StartTransaction", "MeterValues", "StopTransaction", "TransactionEvent"})
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class Session:
     """One session, all of whose figures are known before it begins; energy in whole Wh.
 
+    event_id        the charger's own id, where it reports event by event (2.0.1); "" : OCPP 1.6
     samples         (charger's clock, register)
     has_begun       its start was sent, whatever became of it
     acknowledged    its messages that the server has acknowledged
@@ -36,10 +38,11 @@ class Session:
     samples: tuple[tuple[datetime, int], ...]
     stopped_at: datetime
     meter_stop_wh: int
-    transaction_id: int | None = None
+    event_id: str = ""
+    transaction_id: int | str | None = None
     has_begun: bool = False
     acknowledged: set[int] = field(default_factory=set)
-    answered: set[tuple[int, str]] = field(default_factory=set)
+    answered: set[tuple[int | str, str]] = field(default_factory=set)
 
     @property
     def energy_wh(self) -> int:
@@ -47,13 +50,19 @@ class Session:
         return self.meter_stop_wh - self.meter_start_wh
 
     def take_answer(self, answer: dict[str, Any]) -> None:
-        """Note the id that the server gave; the first one is used."""
+        """Note the id that the server gave, or what it said of the charger's own; the first one is used."""
+        if self.event_id:
+            self.answered.add((self.event_id, answer["idTokenInfo"]["status"]))
+            self.transaction_id = self.event_id
+            return
         self.answered.add((answer["transactionId"], answer["idTagInfo"]["status"]))
         if self.transaction_id is None:
             self.transaction_id = answer["transactionId"]
 
     def payload(self, message: int) -> tuple[str, dict[str, Any]]:
         """Action and payload of one of its messages."""
+        if self.event_id:
+            return "TransactionEvent", self._event(message)
         if message == START:
             return "StartTransaction", {
                 "connectorId": self.connector,
@@ -78,6 +87,44 @@ class Session:
             "meterValue": [{"timestamp": format_timestamp(at), "sampledValue": [sample]}],
         }
 
+    def _event(self, message: int) -> dict[str, Any]:
+        info: dict[str, Any] = {"transactionId": self.event_id}
+        more: dict[str, Any] = {}
+        if message == START:
+            kind, seq_no, trigger = "Started", 0, "Authorized"
+            at, wh, context = self.started_at, self.meter_start_wh, "Transaction.Begin"
+            more["evse"] = {"id": self.connector, "connectorId": 1}
+            more["idToken"] = {"idToken": self.id_tag, "type": "ISO14443"}
+        elif message == STOP:
+            kind, seq_no, trigger = "Ended", len(self.samples) + 1, "StopAuthorized"
+            at, wh, context = self.stopped_at, self.meter_stop_wh, "Transaction.End"
+            info["stoppedReason"] = "Local"
+        else:
+            kind, seq_no, trigger = "Updated", message, "MeterValuePeriodic"
+            (at, wh), context = self.samples[message - 1], "Sample.Periodic"
+        moment = format_timestamp(at)
+        return {
+            "eventType": kind,
+            "timestamp": moment,
+            "triggerReason": trigger,
+            "seqNo": seq_no,
+            "transactionInfo": info,
+            "meterValue": [{"timestamp": moment, "sampledValue": [{"value": wh, "context": context}]}],
+            **more,
+        }
+
+    def stored(self, messages: Iterable[int]) -> list[tuple[datetime, int]]:
+        """The samples that these of its messages bring; with events also the registers at start and end."""
+        found = []
+        for message in messages:
+            if message > 0:
+                found.append(self.samples[message - 1])
+            elif self.event_id and message == START:
+                found.append((self.started_at, self.meter_start_wh))
+            elif self.event_id:
+                found.append((self.stopped_at, self.meter_stop_wh))
+        return sorted(found)
+
 
 def plan_session(
     *,
@@ -88,6 +135,7 @@ def plan_session(
     samples: int,
     connector: int = 1,
     after: Session | None = None,
+    is_event_by_event: bool = False,
 ) -> Session:
     """Session `number` of a charger: a quarter of an hour after the one before, its register going on from there.
 
@@ -103,6 +151,7 @@ def plan_session(
         identity=identity,
         id_tag=id_tag,
         number=number,
+        event_id=f"{identity}/{number}"[-36:] if is_event_by_event else "",
         connector=connector,
         started_at=begin,
         meter_start_wh=register,

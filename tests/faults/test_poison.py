@@ -12,7 +12,7 @@ import pytest
 
 from tests.faults.charger import Charger, Habits
 from tests.faults.checker import check
-from tests.faults.fleet import Fleet
+from tests.faults.fleet import OCPP16, Fleet
 from tests.faults.form import FORM
 from tests.faults.site import Site
 
@@ -75,7 +75,7 @@ def test_message_refused_for_a_while_is_repeated_and_stored_in_the_end(site: Sit
 def test_message_refused_for_good_is_put_aside_and_the_queue_goes_on(site: Site) -> None:
     gateway = site.make_server("gateway", "gateway-aside", OCPP_PUT_ASIDE_AFTER_S="1", OCPP_WRITER_HOLD_S="1")
     gateway.start()
-    fleet = Fleet(site, chargers=4, habits=PATIENT, urls=[gateway.url], endless=False)
+    fleet = Fleet(site, chargers=4, habits=PATIENT, urls=[gateway.url], endless=False, versions=OCPP16)
     victim = fleet.chargers[0]
     for charger in fleet.chargers:
         charger.plan(2)

@@ -31,7 +31,10 @@ class Wire:
     commands   CALLs of the server so far, all of them answered Accepted
     """
 
-    def __init__(self, *, identity: str, urls: list[str], journal: Journal, answer_s: float) -> None:
+    def __init__(
+        self, *, identity: str, urls: list[str], journal: Journal, answer_s: float, version: str
+    ) -> None:
+        self.version = version
         self.identity, self.urls, self.journal, self.answer_s = identity, urls, journal, answer_s
         self.gateway = 0
         self.socket: ClientConnection | None = None
@@ -48,7 +51,7 @@ class Wire:
         try:
             self.socket = await connect(
                 f"{self.urls[self.gateway]}/{self.identity}",
-                subprotocols=[Subprotocol("ocpp1.6")],
+                subprotocols=[Subprotocol(self.version)],
                 additional_headers={"Authorization": f"Basic {pair}"},
                 compression=None,
                 proxy=None,
