@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from chargepoints.certificate_providers import get_provider
 from csms_project.common import partitions
+from ocpp_gateway.wire.errors import VERSIONS
 
 MIN_SECRET = 32
 MIN_LEASE_S = 3
@@ -82,6 +83,18 @@ def check_numbers(**_: Any) -> Sequence[CheckMessage]:
         hint = "A process renews its lease once a second at most; 15 is a good value."
         found.append(Error(f"OCPP_NODE_LEASE_S must be at least {MIN_LEASE_S}.", hint=hint, id="csms.E019"))
     return found
+
+
+@register(OURS)
+def check_versions(**_: Any) -> Sequence[CheckMessage]:
+    """The versions of OCPP that chargers may speak."""
+    known = [name.removeprefix("ocpp") for name in VERSIONS]
+    if settings.OCPP_VERSIONS and {version.strip() for version in settings.OCPP_VERSIONS} <= set(known):
+        return []
+    hint = f"Name at least one of {', '.join(known)}, separated by commas; leave it out for all."
+    return [
+        Error("OCPP_VERSIONS names a version that is not spoken here, or none.", hint=hint, id="csms.E026")
+    ]
 
 
 @register(OURS)

@@ -292,7 +292,8 @@ TARIFF_VAT_PERCENT: Decimal = env.get_value("TARIFF_VAT_PERCENT", cast=Decimal, 
 
 # ---------------------------------------------------------------- OCPP gateway
 OCPP_PATH = "/ocpp/"
-OCPP_SUBPROTOCOLS = ["ocpp1.6", "ocpp2.0.1", "ocpp2.1"]
+OCPP_VERSIONS: list[str] = env.list("OCPP_VERSIONS", default=["1.6", "2.0.1", "2.1"])
+OCPP_SUBPROTOCOLS = [f"ocpp{version.strip()}" for version in OCPP_VERSIONS]
 OCPP_HEARTBEAT_INTERVAL_S = env.int("OCPP_HEARTBEAT_INTERVAL_S", default=300)
 OCPP_PENDING_INTERVAL_S = env.int("OCPP_PENDING_INTERVAL_S", default=60)
 OCPP_PING_INTERVAL_S = env.int("OCPP_PING_INTERVAL_S", default=30)

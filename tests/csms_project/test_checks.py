@@ -93,3 +93,14 @@ def test_secret_file_that_others_may_read_is_named(production: Settings, tmp_pat
     assert _ids(checks.check_deployment) == set()
     file.chmod(0o640)
     assert _ids(checks.check_deployment) == {"csms.W017"}
+
+
+@pytest.mark.parametrize("versions", [[], ["1.6", "1.5"], ["ocpp2.0.1"]])
+def test_unknown_versions_of_ocpp_are_an_error(settings: Settings, versions: list[str]) -> None:
+    settings.OCPP_VERSIONS = versions
+    assert _ids(checks.check_versions) == {"csms.E026"}
+
+
+def test_any_choice_of_known_versions_is_fine(settings: Settings) -> None:
+    settings.OCPP_VERSIONS = ["2.1", " 1.6"]
+    assert _ids(checks.check_versions) == set()
