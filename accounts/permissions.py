@@ -78,6 +78,9 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     # Setting them on chargers is `commands.send_dangerous`.
     "charging_profiles.view": ALL,
     "charging_profiles.change": _FIELD,
+    # Setting controls is `commands.send_dangerous`.
+    "der.view": ALL,
+    "battery_swaps.view": ALL,
     "display_messages.view": ALL,
     "display_messages.change": _FIELD,
     "events.view": ALL,

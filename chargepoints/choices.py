@@ -467,3 +467,40 @@ class ReadingState(models.TextChoices):
     OPEN = "open", "Arriving"
     COMPLETE = "complete", "Complete"
     INCOMPLETE = "incomplete", "Incomplete"
+
+
+class DerControlState(models.TextChoices):
+    """Whether a charger has a control for the grid."""
+
+    HELD = "held", "On the charger"
+    ENDED = "ended", "Over"
+    CLEARED = "cleared", "Removed"
+    GONE = "gone", "No longer told"
+
+
+class DerEventKind(models.TextChoices):
+    """What a charger reports of its controls for the grid."""
+
+    ALARM = "alarm", "Alarm"
+    ALARM_ENDED = "alarm_ended", "Alarm ended"
+    STARTED = "started", "Control began"
+    STOPPED = "stopped", "Control ended"
+
+
+class BatterySwapState(models.TextChoices):
+    """How far a swap of batteries has come."""
+
+    REQUESTED = "requested", "Asked for"
+    REFUSED = "refused", "Refused by the station"
+    BROUGHT = "brought", "Batteries brought"
+    DONE = "done", "Swapped"
+    NOT_TAKEN = "not_taken", "Not taken out"
+    TAKEN = "taken", "Taken, none brought"
+
+
+class BatteryDirection(models.TextChoices):
+    """BatterySwapEventEnumType (2.1 part 2)."""
+
+    IN = "in", "Brought"
+    OUT = "out", "Taken"
+    OFFERED = "offered", "Offered, not taken"

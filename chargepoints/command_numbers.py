@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.db.models import Max
 
 from chargepoints.choices import CommandStatus
+from chargepoints.command_tables.der import DER
 from chargepoints.models import ChargePoint, Command, LocalList, Reservation, ShownMessage, Variable
 from chargepoints.models.displays import FREE_NUMBERS
 
@@ -18,6 +20,8 @@ _WITH_REQUEST_ID = (
     "get_log",
     "signed_update_firmware",
     "get_display_messages",
+    "get_der_control",
+    "request_battery_swap",
     "GetLog",
     "SignedUpdateFirmware",
     "GetDisplayMessages",
@@ -32,7 +36,11 @@ _WITH_REQUEST_ID = (
     "CustomerInformation",
     "get_charging_profiles",
     "GetChargingProfiles",
+    "GetDERControl",
+    "RequestBatterySwap",
 )
+
+_SET_DER = tuple(spec.action for spec in DER if spec.action.startswith("set_"))
 
 # action → name of the argument
 _NAMES = {
@@ -47,6 +55,9 @@ _NAMES = {
     "customer_information": "request_id",
     "signed_update_firmware": "request_id",
     "get_display_messages": "request_id",
+    "get_der_control": "request_id",
+    "request_battery_swap": "request_id",
+    **dict.fromkeys(_SET_DER, "control_id"),
     "set_display_message": "message_id",
     "publish_firmware": "request_id",
     "get_charging_profiles": "request_id",
@@ -56,7 +67,7 @@ _NAMES = {
 def stand_in(action: str, payload: Mapping[str, Any]) -> dict[str, Any]:
     """The payload with some number where ours will come, for a check before it is known."""
     name = _missing(action, payload)
-    return {**payload, name: 1} if name else dict(payload)
+    return {**payload, name: "1" if name == "control_id" else 1} if name else dict(payload)
 
 
 def fill_in(charge_point: ChargePoint, action: str, payload: dict[str, Any]) -> dict[str, Any]:
@@ -130,11 +141,12 @@ def _after(number: object) -> int:
     return number + 1 if isinstance(number, int) and 0 < number < _MAX else 1
 
 
-_NEXT: dict[str, Callable[[ChargePoint], int]] = {
+_NEXT: dict[str, Callable[[ChargePoint], int | str]] = {
     "reservation_id": _next_reservation,
     "reservationId": _next_reservation,
     "id": _next_reservation,
     "request_id": _next_request,
     "message_id": _next_message,
+    "control_id": lambda charge_point: str(uuid.uuid4()),
     "version": next_list_version,
 }

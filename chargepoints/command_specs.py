@@ -11,9 +11,11 @@ from typing import Any
 
 from chargepoints.command_fields import SEND_DANGEROUS, CommandSpec, clean_values
 from chargepoints.command_tables import (
+    battery_swap,
     certificates,
     core,
     cost,
+    der,
     display,
     firmware,
     local_list,
@@ -37,6 +39,8 @@ GROUPS: tuple[tuple[str, tuple[CommandSpec, ...]], ...] = (
     ("Display", display.DISPLAY),
     ("Monitors and events", monitoring.MONITORING),
     ("Tariffs and costs", cost.COST),
+    ("Grid", der.DER),
+    ("Battery swapping", battery_swap.BATTERY_SWAP),
 )
 
 NEUTRAL: dict[str, CommandSpec] = {spec.action: spec for _, specs in GROUPS for spec in specs}

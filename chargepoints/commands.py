@@ -34,6 +34,7 @@ from chargepoints import (
     profile_changes,
     reserving,
     splitting,
+    swapping,
 )
 from chargepoints.charging import conflicts, following
 from chargepoints.choices import CommandStatus, RegistrationStatus
@@ -47,6 +48,7 @@ from csms_project.common import audit, crypto, events
 __all__ = [
     "CONNECTION_LOST",
     "CONNECTION_REPLACED",
+    "can_be_said",
     "cancel",
     "check_order",
     "claim",
@@ -58,6 +60,7 @@ __all__ = [
     "queue",
     "register_neutral_checker",
     "register_raw_checker",
+    "register_vocabulary",
     "wake_node",
     "with_queued",
 ]
@@ -87,12 +90,24 @@ Checker = Callable[[str, str, Mapping[str, Any]], str | None]
 Effect = Callable[[Command], None]
 _raw_checker: Checker | None = None
 _neutral_checker: Checker | None = None
+_vocabulary: Callable[[str, str], bool] | None = None
 
 
 def register_neutral_checker(checker: Checker | None) -> None:
     """Take the gateway's check whether a neutral command can be said in a version, as for raw ones."""
     global _neutral_checker
     _neutral_checker = checker
+
+
+def register_vocabulary(knows: Callable[[str, str], bool] | None) -> None:
+    """Take the gateway's answer to whether a version knows a neutral command at all: `knows(version, action)`."""
+    global _vocabulary
+    _vocabulary = knows
+
+
+def can_be_said(charge_point: ChargePoint, action: str) -> bool:
+    """Whether the version that a charger speaks has a message for a command; before it has connected: OCPP 1.6."""
+    return _vocabulary is None or action[:1].isupper() or _vocabulary(charge_point.ocpp_version, action)
 
 
 def register_raw_checker(checker: Checker | None) -> None:
@@ -188,6 +203,7 @@ def queue(
     profile_changes.asked(command)
     following.asked(command, order)
     customer_orders.asked(command, order)
+    swapping.asked(charge_point, command, order)
     audit.record(
         actor,
         spec.permission,
@@ -303,6 +319,7 @@ def _check_state(charge_point: ChargePoint, action: str, payload: dict[str, Any]
     profile_changes.check(charge_point, action, payload)
     monitoring_limits.check(charge_point, action, payload)
     conflicts.check(charge_point, action, payload)
+    swapping.check(charge_point, action, payload)
     if charge_point.pending_key_hash and key_changes.find_new_key(action, payload) is not None:
         raise errors.InvalidPayload(
             {"key": "An earlier key change is open: the charger has to connect again first."}
@@ -511,6 +528,7 @@ def _finish(
     list_news.ended(command)
     profile_changes.ended(command)
     following.answered(command)
+    swapping.ended(command)
     for effect in effects:
         effect(command)
     events.record(

@@ -34,6 +34,7 @@ from chargepoints.services import (
     certificate_expiry,
     charging_reports,
     customer_information,
+    der_reports,
     device_model,
     display_sync,
     firmware_campaigns,
@@ -80,6 +81,12 @@ def expire_reservations(now: datetime) -> int:
 def show_messages(now: datetime) -> int:
     """Bring messages to the displays that should show them, and take off those that should not."""
     return display_sync.run(now)
+
+
+@job(every_s=60)
+def watch_der(now: datetime) -> int:
+    """Note the controls for the grid whose time is over, and lists of them that never came to their end."""
+    return der_reports.watch(now)
 
 
 @job(every_s=2, batch=fleet_steps.SEND_AT_ONCE)

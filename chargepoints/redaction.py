@@ -12,7 +12,7 @@ MASK = "***"
 HIDDEN_NAMES: Final = (
     r"passw|passphrase|\bpwd\b|secret|credential|\bpsk\b|\bpin\b|pin_?code|sim_?pin"
     r"|(?:auth|authorization|private|api|access|encryption|shared|security|vpn)_?key"
-    r"|(?<!id)(?<!id_)token(?!s?type)"
+    r"|(?<!id)(?<!id_)token(?!s?_?type)"
 )
 _SECRET = re.compile(HIDDEN_NAMES, re.IGNORECASE)
 # User and password of a URL, up to the last "@" before its path. People paste passwords as they are: what follows

@@ -139,6 +139,13 @@ UNFOLD: dict[str, Any] = {
                         "configuration_templates.view",
                     ),
                     _item(
+                        "Battery swaps",
+                        "swap_horiz",
+                        "chargepoints_batteryswap_changelist",
+                        "battery_swaps.view",
+                    ),
+                    _item("Grid alarms", "electric_meter", "chargepoints_derevent_changelist", "der.view"),
+                    _item(
                         "Display messages",
                         "cast",
                         "chargepoints_displaymessage_changelist",

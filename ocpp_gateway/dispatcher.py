@@ -314,6 +314,11 @@ def neutral_problem(version: str, action: str, payload: Any) -> str | None:
     return None
 
 
+def has_message(version: str, action: str) -> bool:
+    """Whether this version knows a neutral command at all, whatever its arguments."""
+    return action in dialect_for(version).calls
+
+
 def raw_problem(version: str, action: str, payload: Any) -> str | None:
     """What is wrong with a raw command before it is queued: unknown action, wrong direction, schema."""
     version = dialect_for(version).version

@@ -286,6 +286,59 @@ class ShownMessageFactory(Factory):
     sent = LazyFunction(lambda: {"content": "Welcome", "format": "UTF8", "priority": "NormalCycle"})
 
 
+class DerControlFactory(Factory):
+    class Meta:
+        model = chargepoints.DerControl
+
+    charge_point = SubFactory(ChargePointFactory)
+    tenant = SelfAttribute("charge_point.tenant")
+    control_id = Sequence(lambda n: f"c-{n}")
+    control_type = "LimitMaxDischarge"
+    is_default = True
+    content = LazyFunction(lambda: {"percent": 50})
+
+
+class DerEventFactory(Factory):
+    class Meta:
+        model = chargepoints.DerEvent
+
+    charge_point = SubFactory(ChargePointFactory)
+    tenant = SelfAttribute("charge_point.tenant")
+    received_at = T0
+    at = T0
+    kind = "alarm"
+    control_type = "VoltWatt"
+    fault = "OverVoltage"
+    is_open = True
+
+
+class BatterySwapFactory(Factory):
+    class Meta:
+        model = chargepoints.BatterySwap
+
+    charge_point = SubFactory(ChargePointFactory)
+    tenant = SelfAttribute("charge_point.tenant")
+    request_id = Sequence(lambda n: n + 1)
+    id_token_value = "04A1B2C3"
+    authorization = "Accepted"
+    status = "brought"
+    in_at = T0
+    last_event_at = T0
+
+
+class SwappedBatteryFactory(Factory):
+    class Meta:
+        model = chargepoints.SwappedBattery
+
+    swap = SubFactory(BatterySwapFactory)
+    direction = "in"
+    evse_number = 1
+    serial_number = Sequence(lambda n: f"B-{n}")
+    soc = Decimal("12.5")
+    soh = Decimal(98)
+    at = T0
+
+
 class FleetTaskFactory(Factory):
     class Meta:
         model = chargepoints.FleetTask

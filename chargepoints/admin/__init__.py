@@ -2,6 +2,7 @@
 
 from chargepoints.admin import (
     authorities,
+    battery_swaps,
     certificate_requests,
     certificate_tab,
     certificates,
@@ -13,6 +14,7 @@ from chargepoints.admin import (
     configuration_tab,
     configuration_templates,
     connections,
+    der,
     displays,
     firmware_campaigns,
     firmware_files,
@@ -28,6 +30,7 @@ from chargepoints.admin import (
 
 __all__ = [
     "authorities",
+    "battery_swaps",
     "certificate_requests",
     "certificate_tab",
     "certificates",
@@ -39,6 +42,7 @@ __all__ = [
     "configuration_tab",
     "configuration_templates",
     "connections",
+    "der",
     "displays",
     "firmware_campaigns",
     "firmware_files",

@@ -11,6 +11,7 @@ from django.urls import reverse
 from accounts.admin_base import allowed
 from chargepoints.command_fields import SEND_DANGEROUS, CommandSpec
 from chargepoints.command_specs import GROUPS, NEUTRAL
+from chargepoints.commands import can_be_said
 from chargepoints.models import ChargePoint
 
 RAW = CommandSpec(
@@ -55,5 +56,5 @@ def _buttons(request: HttpRequest, obj: ChargePoint, specs: Iterable[CommandSpec
             "url": reverse("admin:chargepoints_chargepoint_command", args=[obj.pk, spec.action]),
         }
         for spec in specs
-        if allowed(request, spec.permission, obj)
+        if allowed(request, spec.permission, obj) and (spec is RAW or can_be_said(obj, spec.action))
     ]

@@ -106,7 +106,7 @@ class ChargePointPages(TenantModelAdmin):
         obj: Any = None,
     ) -> Any:
         if obj is not None:
-            tabs = tabs_for(request)
+            tabs = tabs_for(request, obj)
             asked = "settings" if request.method == "POST" else request.GET.get("tab", "overview")
             tab = tabs[asked if asked in tabs else "overview"]
             context |= {"tabs": tabs.values(), "tab": tab, "title": str(obj), "subtitle": None}

@@ -19,6 +19,7 @@ _EXAMPLES = {
     "periods": "0, 16.0, 3",
     "monitors": "EVSE, AvailabilityState, 1, , Delta, 1, 8",
     "variables": "EVSE, AvailabilityState, 1",
+    "points": "1.05, 60",
 }
 _YES_NO = (("", "Choose"), ("yes", "Yes"), ("no", "No"))
 

@@ -29,6 +29,7 @@ from chargepoints.admin.shared import ERRORS
 from chargepoints.admin.tabs import Tab
 from chargepoints.admin.tabs import register as register_tab
 from chargepoints.choices import DisplayPriority, ShownState
+from chargepoints.errors import Invalid
 from chargepoints.models import ChargePoint, DisplayMessage, DisplayReading, ShownMessage
 from chargepoints.services import display_messages, display_sync
 from csms_project.common.admin import chip
@@ -84,7 +85,7 @@ class DisplayMessageForm(TenantForm):
         try:
             row = DisplayMessage(**{name: data.get(name) for name in _CHECKED}, extra=extra)
             display_messages.check(row)
-        except display_messages.Invalid as error:
+        except Invalid as error:
             for name, text in error.errors.items():
                 field = {"extra": "languages"}.get(name, name)
                 self.add_error(field if field in self.fields else None, ValidationError(text))

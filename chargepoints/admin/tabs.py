@@ -22,6 +22,7 @@ class Tab:
     permission  what a viewer of it needs
     template    included with the page's context and what `context` returns
     order       tabs stand in its order; those of one order by name
+    is_for      whether a charge point has it at all
     """
 
     name: str
@@ -30,6 +31,7 @@ class Tab:
     template: str
     context: Context
     order: int
+    is_for: Callable[[ChargePoint], bool] = lambda obj: True
 
 
 _tabs: dict[str, Tab] = {}
@@ -45,10 +47,10 @@ def names() -> list[str]:
     return sorted(_tabs)
 
 
-def tabs_for(request: HttpRequest) -> dict[str, Tab]:
-    """The tabs that this person may see, in their order."""
+def tabs_for(request: HttpRequest, obj: ChargePoint) -> dict[str, Tab]:
+    """The tabs of a charge point that this person may see, in their order."""
     ordered = sorted(_tabs.values(), key=lambda tab: (tab.order, tab.name))
-    return {tab.name: tab for tab in ordered if allowed(request, tab.permission)}
+    return {tab.name: tab for tab in ordered if allowed(request, tab.permission) and tab.is_for(obj)}
 
 
 def panels_of(request: HttpRequest, obj: ChargePoint, *, live: bool) -> list[dict[str, Any]]:

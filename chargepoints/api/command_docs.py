@@ -23,7 +23,12 @@ _TYPES: dict[str, Schema] = {
 }
 
 _PEM = "-----BEGIN CERTIFICATE-----\n…\n-----END CERTIFICATE-----\n"
-_SPECIAL = {
+_SPECIAL: dict[str, Any] = {
+    "displacement": 0.95,
+    "high_voltage": 253,
+    "low_voltage": 207,
+    "high_frequency": 50.2,
+    "low_frequency": 49.5,
     "certificate": _PEM,
     "certificate_chain": _PEM,
     "signing_certificate": _PEM,

@@ -15,7 +15,7 @@ from rest_framework.serializers import BaseSerializer
 from accounts.api.views import EditableViewSet
 from chargepoints.api.base import ChargePointPartViewSet
 from chargepoints.choices import DisplayFormat, DisplayPriority, DisplayState, ShownState
-from chargepoints.displaying import MAX_CONTENT, MAX_EXTRA
+from chargepoints.displaying import MAX_CONTENT
 from chargepoints.models import DisplayMessage, ShownMessage
 from chargepoints.services import display_messages
 from csms_project.common.api.filters import TextFilter
@@ -33,8 +33,7 @@ class DisplayMessageSerializer(serializers.ModelSerializer[DisplayMessage]):
     extra = ContentSerializer(
         many=True,
         required=False,
-        max_length=MAX_EXTRA,
-        help_text="The message in other languages, for chargers of OCPP 2.1.",
+        help_text="The message in up to four other languages, for chargers of OCPP 2.1.",
     )
 
     class Meta:

@@ -11,6 +11,7 @@ from chargepoints.api import (
     displays,
     firmware,
     fleet,
+    grid,
     local_lists,
     model_profiles,
     parts,
@@ -50,6 +51,9 @@ router.register(rf"{_PART}/charging-profiles", charging.AssignmentViewSet, basen
 router.register(
     rf"{_PART}/composite-schedule", charging.CompositeScheduleViewSet, basename="composite-schedule"
 )
+router.register("der-events", grid.DerEventViewSet, basename="der-event")
+router.register(rf"{_PART}/der-controls", grid.DerControlViewSet, basename="der-control")
+router.register("battery-swaps", grid.BatterySwapViewSet, basename="battery-swap")
 router.register("display-messages", displays.DisplayMessageViewSet, basename="display-message")
 router.register(rf"{_PART}/display-messages", displays.ShownMessageViewSet, basename="shown-message")
 router.register("firmware-files", firmware.FirmwareFileViewSet, basename="firmware-file")

@@ -1,5 +1,6 @@
 """Rows of charge points; one module per aggregate."""
 
+from chargepoints.models.battery_swaps import BatterySwap, SwappedBattery
 from chargepoints.models.certificates import (
     Certificate,
     CertificateAuthority,
@@ -17,6 +18,7 @@ from chargepoints.models.charging_reports import (
 from chargepoints.models.commands import Command
 from chargepoints.models.configuration import ConfigurationEntry, ConfigurationTemplate
 from chargepoints.models.connections import Connection, GatewayNode, RefusedConnection
+from chargepoints.models.der import DerControl, DerEvent, DerReading
 from chargepoints.models.device_reports import DeviceReport
 from chargepoints.models.displays import DisplayMessage, DisplayReading, ShownMessage
 from chargepoints.models.events import (
@@ -51,6 +53,7 @@ from chargepoints.models.variables import ConfigurationState, Variable, Variable
 
 __all__ = [
     "BatchReceipt",
+    "BatterySwap",
     "Certificate",
     "CertificateAuthority",
     "CertificateRequest",
@@ -67,6 +70,9 @@ __all__ = [
     "Connector",
     "CustomerInformation",
     "DataTransfer",
+    "DerControl",
+    "DerEvent",
+    "DerReading",
     "DeviceReport",
     "DisplayMessage",
     "DisplayReading",
@@ -103,6 +109,7 @@ __all__ = [
     "StatusEvent",
     "StatusReport",
     "StreamValues",
+    "SwappedBattery",
     "Variable",
     "VariableChange",
     "VariableRequest",

@@ -110,7 +110,7 @@ def test_secret_names_are_known(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["key", "idToken", "id_token", "idTokenType", "NumberOfConnectors", "Pinned"]
+    "name", ["key", "idToken", "id_token", "idTokenType", "token_type", "NumberOfConnectors", "Pinned"]
 )
 def test_plain_names_are_not_secrets(name: str) -> None:
     assert not is_secret_name(name)

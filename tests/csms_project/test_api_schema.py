@@ -170,6 +170,12 @@ PATHS: dict[str, Path] = {
     "charge-points/{identity}/charging-profiles/{id}/": Path("charging_profiles.view"),
     "charge-points/{identity}/charging-profiles/{id}/clear/": Path(write={"post": "commands.send_dangerous"}),
     "charge-points/{identity}/composite-schedule/": Path("charging_profiles.view"),
+    "der-events/": Path("der.view"),
+    "der-events/{id}/": Path("der.view"),
+    "charge-points/{identity}/der-controls/": Path("der.view"),
+    "charge-points/{identity}/der-controls/{id}/": Path("der.view"),
+    "battery-swaps/": Path("battery_swaps.view"),
+    "battery-swaps/{id}/": Path("battery_swaps.view"),
     "display-messages/": DISPLAY_MESSAGES,
     "display-messages/{id}/": DISPLAY_MESSAGE,
     "display-messages/{id}/chargers/": Path("display_messages.view"),
@@ -262,6 +268,9 @@ def rows(tenant: Tenant, charge_point: ChargePoint) -> dict[str, int]:
         "charge-points/{identity}/charging-profiles/": factories.ChargingProfileAssignmentFactory(
             charge_point=charge_point
         ).pk,
+        "der-events": factories.DerEventFactory(charge_point=charge_point).pk,
+        "charge-points/{identity}/der-controls/": factories.DerControlFactory(charge_point=charge_point).pk,
+        "battery-swaps": factories.BatterySwapFactory(charge_point=charge_point).pk,
         "display-messages": factories.DisplayMessageFactory(tenant=tenant).pk,
         "charge-points/{identity}/display-messages/": factories.ShownMessageFactory(
             charge_point=charge_point
