@@ -31,11 +31,11 @@ def basic(username: str | bytes, password: str | bytes) -> str:
 class Charger:
     """A charge point over a real WebSocket; closes with its `with` block."""
 
-    def __init__(self, url: str, identity: str, **options: Any) -> None:
+    def __init__(self, url: str, identity: str, *, subprotocol: str = "ocpp1.6", **options: Any) -> None:
         self.identity = identity
         self._opening = connect(
             f"{url}/{quote(identity, safe='')}",
-            subprotocols=[Subprotocol("ocpp1.6")],
+            subprotocols=[Subprotocol(subprotocol)],
             additional_headers={"Authorization": basic(identity, CHARGER_KEY)},
             proxy=None,
             open_timeout=TIMEOUT_S,
