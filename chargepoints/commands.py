@@ -31,6 +31,7 @@ from chargepoints import (
     keys,
     list_news,
     monitoring_limits,
+    network_upgrades,
     profile_changes,
     reserving,
     splitting,
@@ -317,6 +318,7 @@ def _check_state(charge_point: ChargePoint, action: str, payload: dict[str, Any]
     if action == "trigger_message" and payload["message"] == "BootNotification" and _has_booted(charge_point):
         raise errors.InvalidPayload({"message": _BOOT_REFUSED})
     profile_changes.check(charge_point, action, payload)
+    network_upgrades.check(charge_point, action, payload)
     monitoring_limits.check(charge_point, action, payload)
     conflicts.check(charge_point, action, payload)
     swapping.check(charge_point, action, payload)
@@ -429,6 +431,7 @@ def claim(
         assert new_key is not None
         key_changes.sent(command, new_key)
     profile_changes.sent(command)
+    network_upgrades.sent(command)
     return command
 
 
@@ -527,6 +530,7 @@ def _finish(
     certifying.answered(command)
     list_news.ended(command)
     profile_changes.ended(command)
+    network_upgrades.ended(command)
     following.answered(command)
     swapping.ended(command)
     for effect in effects:

@@ -45,6 +45,7 @@ from chargepoints.services import (
     model_profiles,
     monitoring_reports,
     ownership,
+    profile_upgrades,
     reservations,
     signing,
 )
@@ -111,6 +112,12 @@ def forget_fleet_secrets(now: datetime) -> int:
 def sign_certificates(now: datetime) -> int:
     """Sign the certificate requests of chargers that are due, and deliver what was signed."""
     return signing.process_due(now)
+
+
+@job(every_s=5)
+def go_on_with_upgrades(now: datetime) -> int:
+    """Give the next order of upgrades to a higher security profile that take several."""
+    return profile_upgrades.go_on(now)
 
 
 @job(every_s=HOUR_S)

@@ -81,7 +81,7 @@ def asked(command: Command) -> None:
     charge_point = command.charge_point
     if target is None or target <= charge_point.security_profile:
         return
-    _lock(charge_point.pk)
+    lock(charge_point.pk)
     row = open_of(charge_point) or SecurityProfileUpgrade(
         tenant_id=command.tenant_id,
         charge_point=charge_point,
@@ -93,7 +93,7 @@ def asked(command: Command) -> None:
     row.command, row.over_ocpp, row.status, row.detail = command, True, UpgradeStatus.REQUESTED, ""
     row.save()
     if is_new:
-        _tell(row, "charge_point.profile_upgrade_started", by=command.requested_by_name)
+        tell_begun(row, by=command.requested_by_name)
 
 
 def expect(charge_point: ChargePoint, target: int, *, by: str) -> None:
@@ -109,7 +109,7 @@ def expect(charge_point: ChargePoint, target: int, *, by: str) -> None:
         detail="Change the profile, and the address if it is another one, at the charger.",
     )
     ChargePoint.objects.filter(pk=charge_point.pk).update(pending_security_profile=target)
-    _tell(row, "charge_point.profile_upgrade_started", by=by)
+    tell_begun(row, by=by)
 
 
 def sent(command: Command) -> None:
@@ -152,13 +152,13 @@ def _of(command: Command) -> SecurityProfileUpgrade | None:
     """The open upgrade whose latest order this is."""
     if find_target(command.action, command.payload) is None:
         return None
-    _lock(command.charge_point_id)
+    lock(command.charge_point_id)
     rows = SecurityProfileUpgrade.objects.filter(command=command, status__in=OPEN_UPGRADE_STATUSES)
     found: SecurityProfileUpgrade | None = rows.first()
     return found
 
 
-def _lock(charge_point_id: int) -> None:
+def lock(charge_point_id: int) -> None:
     """Handshakes take the charge point's lock as well before they decide about an upgrade."""
     ChargePoint.objects.select_for_update(no_key=True).filter(pk=charge_point_id).values("pk").first()
 
@@ -176,6 +176,11 @@ def close(row: SecurityProfileUpgrade, status: UpgradeStatus, detail: str = "") 
     row.status, row.detail, row.ended_at = status, detail[:255], timezone.now()
     row.save(update_fields=["status", "detail", "ended_at", "updated_at"])
     _tell(row, "charge_point.profile_upgrade_ended", status=row.status, detail=row.detail)
+
+
+def tell_begun(row: SecurityProfileUpgrade, *, by: str) -> None:
+    """An upgrade exists from now on."""
+    _tell(row, "charge_point.profile_upgrade_started", by=by)
 
 
 def _tell(row: SecurityProfileUpgrade, kind: str, **data: str) -> None:

@@ -12,12 +12,13 @@ from django.urls import path, reverse
 from unfold import widgets
 
 from accounts.admin_base import TenantModelAdmin, actor_of, allowed, require
+from chargepoints import network_upgrades
 from chargepoints.admin.shared import ERRORS, UPGRADE_TONES
 from chargepoints.choices import SecurityProfile, UpgradeStatus
 from chargepoints.command_fields import SEND_DANGEROUS
 from chargepoints.errors import Invalid
 from chargepoints.models import ChargePoint, SecurityProfileUpgrade
-from chargepoints.services import profile_upgrades
+from chargepoints.services import network_choices, profile_upgrades
 from csms_project.common.admin import chip
 
 DAY_S = 24 * 3600
@@ -27,6 +28,10 @@ _STEP_WORDS = {
     profile_upgrades.MISSING: "missing",
     profile_upgrades.UNKNOWN: "not known",
 }
+
+
+_INTERFACES = tuple(f"{kind}{number}" for kind in ("Wired", "Wireless") for number in range(4))
+_NETWORK = ("network_slot", "network_url", "network_interface")
 
 
 class UpgradeForm(forms.Form):
@@ -44,6 +49,24 @@ class UpgradeForm(forms.Form):
         ),
         widget=widgets.UnfoldAdminSelectWidget,
     )
+    network_slot = forms.IntegerField(
+        label="Slot of the network profile",
+        min_value=0,
+        max_value=999,
+        help_text="Where the charger keeps the new address; it must not be in use.",
+        widget=widgets.UnfoldAdminIntegerFieldWidget,
+    )
+    network_url = forms.CharField(
+        label="New address",
+        max_length=512,
+        help_text="Of this system, as the charger reaches it with the new profile; without its identity at the end.",
+        widget=widgets.UnfoldAdminTextInputWidget,
+    )
+    network_interface = forms.ChoiceField(
+        label="Interface",
+        choices=[(name, name) for name in _INTERFACES],
+        widget=widgets.UnfoldAdminSelectWidget,
+    )
     confirm = forms.BooleanField(
         label="After its first success with the new profile the charger cannot come back to the old one",
         widget=widgets.UnfoldBooleanSwitchWidget,
@@ -54,6 +77,17 @@ class UpgradeForm(forms.Form):
         field: Any = self.fields["target_profile"]
         higher = profile_upgrades.higher_profiles(charge_point)
         field.choices = [(profile.value, profile.label) for profile in higher]
+        if not network_choices.takes_network_profiles(charge_point):
+            for name in _NETWORK:
+                del self.fields[name]
+            return
+        found = network_choices.network_of(charge_point, target=self.initial.get("target_profile") or 2)
+        self.initial = {
+            **self.initial,
+            "network_slot": found.slot,
+            "network_url": found.url,
+            "network_interface": found.interface,
+        }
 
 
 class ProfileUpgradePages(TenantModelAdmin):
@@ -89,6 +123,7 @@ class ProfileUpgradePages(TenantModelAdmin):
                 target_profile=form.cleaned_data["target_profile"],
                 over_ocpp=how != "hand",
                 expires_in=DAY_S if how == "wait" else None,
+                **{name: form.cleaned_data[name] for name in _NETWORK if name in form.cleaned_data},
             )
         except Invalid as error:
             for name, text in error.errors.items():
@@ -201,6 +236,8 @@ def _shown(obj: ChargePoint, step: profile_upgrades.Step, *, may_act: bool) -> d
 
 def _stages(row: SecurityProfileUpgrade) -> list[dict[str, Any]]:
     """The way of an upgrade, with what is behind it."""
+    if row.network is not None:
+        return _network_stages(row)
     asked = row.status != UpgradeStatus.REQUESTED
     first = "The charger has been asked" if row.over_ocpp else "The new profile is welcome"
     return [
@@ -211,6 +248,21 @@ def _stages(row: SecurityProfileUpgrade) -> list[dict[str, Any]]:
         },
         {"label": f"It connects with profile {row.target_profile}", "is_done": False},
     ]
+
+
+def _network_stages(row: SecurityProfileUpgrade) -> list[dict[str, Any]]:
+    """The orders of an upgrade by a network profile; the latest is done when the next one is due or it waits."""
+    latest = row.command.action if row.command is not None else network_upgrades.PROFILE
+    done = network_upgrades.STEPS.index(latest) if latest in network_upgrades.STEPS else 0
+    is_over = bool(row.next_step) or (row.command is not None and row.command.status == "accepted")
+    network = row.network or {}
+    labels = (
+        f"The charger keeps the new address in slot {network.get('slot')}",
+        f"It uses the slots {network.get('priority')}, in this order",
+        "It restarts",
+    )
+    stages = [{"label": label, "is_done": n < done + is_over} for n, label in enumerate(labels)]
+    return [*stages, {"label": f"It connects with profile {row.target_profile}", "is_done": False}]
 
 
 def upgrade_chip(row: SecurityProfileUpgrade) -> Any:

@@ -33,6 +33,11 @@ class UpgradeSerializer(serializers.ModelSerializer[SecurityProfileUpgrade]):
     status = serializers.ChoiceField(choices=UpgradeStatus.choices, read_only=True)
     requested_by = serializers.CharField(source="requested_by_name", read_only=True)
     command = serializers.IntegerField(source="command_id", read_only=True, allow_null=True)
+    network = serializers.JSONField(
+        read_only=True,
+        allow_null=True,
+        help_text="By a network profile (2.x): `slot`, `url`, `interface`; `priority`: the slots in their new order.",
+    )
 
     class Meta:
         model = SecurityProfileUpgrade
@@ -44,6 +49,7 @@ class UpgradeSerializer(serializers.ModelSerializer[SecurityProfileUpgrade]):
             "status",
             "detail",
             "command",
+            "network",
             "requested_by",
             "created_at",
             "updated_at",
@@ -79,7 +85,22 @@ class UpgradeRequestSerializer(serializers.Serializer[Any]):
     target_profile = serializers.IntegerField(min_value=1, max_value=3)
     over_ocpp = serializers.BooleanField(
         default=True,
-        help_text="True: order it by ChangeConfiguration. False: somebody changes it at the charger.",
+        help_text="True: order it, by a key (1.6) or a network profile (2.x). False: somebody changes it at the "
+        "charger.",
+    )
+    network_slot = serializers.IntegerField(
+        required=False, min_value=0, max_value=999, help_text="2.x: without it a slot that is not in use."
+    )
+    network_url = serializers.RegexField(
+        r"^wss?://\S+$",
+        required=False,
+        max_length=512,
+        help_text="2.x: the address with the new profile, without the identity; without it that of `PUBLIC_URL`.",
+    )
+    network_interface = serializers.ChoiceField(
+        required=False,
+        choices=[f"{kind}{number}" for kind in ("Wired", "Wireless") for number in range(4)],
+        help_text="2.x: without it Wired0.",
     )
     expires_in = serializers.IntegerField(
         required=False,
@@ -100,7 +121,7 @@ class UpgradeRetrySerializer(serializers.Serializer[Any]):
 
 @extend_schema(tags=["charge-points"])
 class ProfileUpgradeViewSet(ChargePointPartViewSet):
-    """The way to a higher security profile (OCPP 1.6 security whitepaper A05)."""
+    """The way to a higher security profile (OCPP 1.6 security whitepaper and 2.0.1, A05)."""
 
     queryset = SecurityProfileUpgrade.objects.all()
     serializer_class = UpgradeStateSerializer

@@ -1,27 +1,32 @@
 """Upgrades to a higher security profile as people and programs handle them: look, start, try again, call off.
 
-Spec: OCPP 1.6 security whitepaper A05.
+Chargers of OCPP 1.6 have a key for it; those of 2.x take a network profile (`network_upgrades`).
+Spec: OCPP 1.6 security whitepaper and 2.0.1, A05.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db.models import Q
 from django.db.transaction import atomic
 from django.utils import timezone
 
 from accounts.actors import require
 from accounts.permissions import Actor
-from chargepoints import commands, errors, profile_changes
+from chargepoints import commands, errors, network_upgrades, profile_changes
 from chargepoints.choices import (
+    OPEN_UPGRADE_STATUSES,
     CertificateKind,
     CertificateState,
     CertificateUse,
     CommandStatus,
     SecurityProfile,
     UpgradeStatus,
+    Via,
 )
 from chargepoints.command_fields import SEND_DANGEROUS
 from chargepoints.models import (
@@ -33,12 +38,15 @@ from chargepoints.models import (
     SecurityProfileUpgrade,
     Variable,
 )
-from chargepoints.selectors import find_live_connection
+from chargepoints.selectors import find_live_connection, find_variable
 from chargepoints.services import authorities
+from chargepoints.services.network_choices import Network, network_of, takes_network_profiles
 from csms_project.common import audit
 
 OK, MISSING, UNKNOWN = "ok", "missing", "unknown"
 ACT = "charge_points.upgrade_security"
+#: How long the next order of an upgrade waits for a charger that is offline.
+STEP_LIFE = timedelta(days=1)
 _KEYED = (SecurityProfile.BASIC, SecurityProfile.TLS_BASIC)
 
 
@@ -77,7 +85,8 @@ def steps(charge_point: ChargePoint, target: int, *, over_ocpp: bool = True) -> 
     """What is there for the profile and what is not; the charger looks for itself, too (A05.FR.02–04)."""
     found = []
     if over_ocpp:
-        found += [_connected(charge_point), _known_key(charge_point)]
+        by_network = takes_network_profiles(charge_point)
+        found += [_connected(charge_point), (_slot if by_network else _known_key)(charge_point)]
     if target in _KEYED:
         found.append(_key(charge_point))
     if target >= SecurityProfile.TLS_BASIC:
@@ -147,7 +156,10 @@ def _has_taken_key(charge_point: ChargePoint) -> bool:
         status=CommandStatus.ACCEPTED,
         action__in=("change_configuration", "ChangeConfiguration"),
     )
-    return rows.filter(payload__key__iexact="AuthorizationKey").exists()
+    names = Q(payload__key__iexact="AuthorizationKey") | Q(
+        payload__key__iexact="SecurityCtrlr/BasicAuthPassword"
+    )
+    return rows.filter(names).exists()
 
 
 def _tls() -> Step:
@@ -184,9 +196,12 @@ def _root(charge_point: ChargePoint) -> Step:
 
 def _cpo_name(charge_point: ChargePoint) -> Step:
     wanted = charge_point.tenant.certificate_organization
-    row = Variable.objects.filter(charge_point=charge_point, component="", name_key="cponame").first()
+    row = find_variable(charge_point, "CpoName")
     if row is None:
-        state, detail = UNKNOWN, f"Its key CpoName should be “{wanted}” before it asks for a certificate."
+        state, detail = (
+            UNKNOWN,
+            f"Its key CpoName (2.x: OrganizationName) should be “{wanted}” before it asks for a certificate.",
+        )
     elif (row.value or "").strip().casefold() == wanted.casefold():
         state, detail = OK, f"“{wanted}”."
     else:
@@ -233,6 +248,28 @@ def _authority() -> Step:
     )
 
 
+def _slot(charge_point: ChargePoint) -> Step:
+    found = network_of(charge_point, target=SecurityProfile.BASIC)
+    if found.slots:
+        state, detail = (
+            OK,
+            f"Slot {found.slot} gets the new address; {', '.join(found.slots)} stay behind it.",
+        )
+    else:
+        state, detail = (
+            UNKNOWN,
+            f"Its device model was not read yet: slot {found.slot} is taken, unless you say another.",
+        )
+    return Step(
+        name="supported",
+        label="A free slot for a network profile",
+        state=state,
+        detail=detail,
+        action="" if state == OK else "get_base_report",
+        arguments=() if state == OK else (("base", "FullInventory"),),
+    )
+
+
 # ---------------------------------------------------------------- acting
 @atomic
 def start(
@@ -242,11 +279,15 @@ def start(
     target_profile: int,
     over_ocpp: bool = True,
     expires_in: int | None = None,
+    network_slot: int | None = None,
+    network_url: str = "",
+    network_interface: str = "",
 ) -> SecurityProfileUpgrade:
     """Let a charger change to a higher profile; until its first success with it the old one works as well.
 
     over_ocpp   order the change; otherwise somebody makes it at the charger, and the new profile is welcome at once
     expires_in  seconds that the order may wait for a charger that is offline; None: it must be online now
+    network_…   of the network profile, for a charger of 2.x; left out: a free slot, our own address, Wired0
     Raises      PermissionRefused, Invalid, UpgradeUnderWay, and what `commands.queue` raises
     """
     require(actor, SEND_DANGEROUS, charge_point)
@@ -263,7 +304,16 @@ def start(
         raise errors.Invalid({"target_profile": problem})
     changes = {"security_profile": [row.security_profile, target_profile], "over_ocpp": [None, over_ocpp]}
     audit.record(actor, ACT, row, changes=changes)
-    if over_ocpp:
+    if over_ocpp and takes_network_profiles(row):
+        network = network_of(
+            row,
+            target=target_profile,
+            slot=network_slot,
+            url=network_url,
+            interface=network_interface,
+        )
+        _begin(actor, row, target_profile, network, expires_in)
+    elif over_ocpp:
         _order(actor, row, target_profile, expires_in)
     else:
         profile_changes.expect(row, target_profile, by=actor.name)
@@ -281,7 +331,12 @@ def retry(
     upgrade = _open(actor, charge_point)
     if upgrade.status == UpgradeStatus.REQUESTED:
         raise errors.UpgradeUnderWay("The charger was asked already and has not answered yet.")
-    _order(actor, upgrade.charge_point, upgrade.target_profile, expires_in)
+    if upgrade.network is not None:
+        upgrade.next_step = network_upgrades.step_to_repeat(upgrade)
+        upgrade.save(update_fields=["next_step", "updated_at"])
+        _give(upgrade.pk, actor, expires_in)
+    else:
+        _order(actor, upgrade.charge_point, upgrade.target_profile, expires_in)
     return _current(charge_point)
 
 
@@ -311,6 +366,64 @@ def _open(actor: Actor, charge_point: ChargePoint) -> SecurityProfileUpgrade:
     if upgrade is None:
         raise errors.NoUpgrade
     return upgrade
+
+
+def _begin(
+    actor: Actor, charge_point: ChargePoint, target: int, network: Network, expires_in: int | None
+) -> None:
+    if not network.url:
+        raise errors.Invalid(
+            {"network_url": "Say under which address the charger reaches this system with the new profile."}
+        )
+    row = SecurityProfileUpgrade.objects.create(
+        tenant_id=charge_point.tenant_id,
+        charge_point=charge_point,
+        from_profile=charge_point.security_profile,
+        target_profile=target,
+        requested_by_name=actor.name[:150],
+        network={
+            "slot": network.slot,
+            "url": network.url,
+            "interface": network.interface,
+            "priority": network.priority,
+        },
+        next_step=network_upgrades.PROFILE,
+    )
+    profile_changes.tell_begun(row, by=actor.name)
+    _give(row.pk, actor, expires_in)
+
+
+def go_on(now: datetime) -> int:
+    """Give the next orders of upgrades that take several; returns how many."""
+    due = SecurityProfileUpgrade.objects.filter(status__in=OPEN_UPGRADE_STATUSES).exclude(next_step="")
+    actor, wait_s = Actor.system("security profiles", via=Via.JOB), int(STEP_LIFE.total_seconds())
+    return sum(_give(pk, actor, wait_s) for pk in list(due.values_list("pk", flat=True)))
+
+
+@atomic
+def _give(pk: int, actor: Actor, expires_in: int | None) -> int:
+    """Give the order that is next.  Without expires_in what goes wrong is the caller's matter."""
+    rows = SecurityProfileUpgrade.objects.select_for_update(of=("self",), no_key=True)
+    row = rows.select_related("charge_point").filter(pk=pk).exclude(next_step="").first()
+    if row is None or not row.is_open:
+        return 0
+    step, row.next_step = row.next_step, ""
+    try:
+        with atomic():
+            row.command = commands.queue(
+                actor=actor,
+                charge_point=row.charge_point,
+                action=step,
+                payload=network_upgrades.order_of(row, step),
+                expires_in=expires_in,
+            )
+        row.status, row.detail = UpgradeStatus.REQUESTED, ""
+    except errors.ChargePointsError as error:
+        if actor.via != Via.JOB:
+            raise
+        row.status, row.detail = UpgradeStatus.WAITING, str(error)[:255]
+    row.save()
+    return 1
 
 
 def _order(actor: Actor, charge_point: ChargePoint, target: int, expires_in: int | None) -> Command:

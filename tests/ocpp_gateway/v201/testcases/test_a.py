@@ -377,3 +377,45 @@ def test_security_events_are_stored_as_they_come(csms: Csms, charge_point: Charg
         ("FailedToAuthenticateAtCsms", "normal"),
         ("CafeOfAVendor", "critical"),
     ]
+
+
+# ---------------------------------------------------------------- A01: the password
+NEW = "Another-Horse_Battery.Staple:2026*y"
+
+
+def change_password(csms: Csms, row: ChargePoint) -> Order:
+    payload = {"key": "SecurityCtrlr/BasicAuthPassword", "value": NEW}
+    order = csms.order(row, "change_configuration", payload)
+    assert order.action == "SetVariables"
+    (data,) = order.payload["setVariableData"]
+    assert (data["component"]["name"], data["variable"]["name"]) == ("SecurityCtrlr", "BasicAuthPassword")
+    assert data["attributeValue"] == NEW
+    return order
+
+
+def result(status: str) -> Payload:
+    entry = {
+        "attributeStatus": status,
+        "component": {"name": "SecurityCtrlr"},
+        "variable": {"name": "BasicAuthPassword"},
+    }
+    return {"setVariableResult": [entry]}
+
+
+@case("TC_A_09_CSMS")
+def test_tc_a_09_new_password_accepted(csms: Csms, node: GatewayNode, keyed: ChargePoint) -> None:
+    """Update Charging Station Password for HTTP Basic Authentication - Accepted (A01.FR.02, .03)"""
+    done = change_password(csms, keyed).answer(result("Accepted"))
+    assert NEW not in str(done.payload) + str(done.request) + str(done.response)
+    accepted(connect(node, password=NEW.encode(), **TEXT))
+    assert csms.send(keyed, "BootNotification", boot())["status"] == "Accepted"
+    assert isinstance(connect(node, password=PASSWORD.encode(), **TEXT), Refused)
+
+
+@case("TC_A_10_CSMS")
+def test_tc_a_10_new_password_rejected(csms: Csms, node: GatewayNode, keyed: ChargePoint) -> None:
+    """Update Charging Station Password for HTTP Basic Authentication - Rejected (A01.FR.02, .04, .05)"""
+    change_password(csms, keyed).answer(result("Rejected"))
+    accepted(connect(node, password=PASSWORD.encode(), **TEXT))
+    assert csms.send(keyed, "BootNotification", boot())["status"] == "Accepted"
+    assert isinstance(connect(node, password=NEW.encode(), **TEXT), Refused)
