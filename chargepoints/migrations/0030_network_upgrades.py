@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("chargepoints", "0026_device_model"),
+        ("chargepoints", "0029_der_and_battery_swaps"),
     ]
 
     operations = [
