@@ -378,7 +378,7 @@ class IdToken(TenantOwned, Timestamped):
         ]
 
     def __str__(self) -> str:
-        return self.value
+        return self.shown_value
 
     def clean(self) -> None:
         self.value_key = self.value.casefold()
@@ -416,8 +416,8 @@ class IdToken(TenantOwned, Timestamped):
 
     @property
     def shown_value(self) -> str:
-        """Its value where it may be shown; of a key code no more than that it is one."""
-        return f"Key code …{self.pk}" if self.is_secret else self.value
+        """Its value where it may be read; of a key code no more than that it is one."""
+        return f"key code #{self.pk}" if self.is_secret else self.value
 
 
 class TokenChange(TenantOwned):

@@ -49,18 +49,27 @@ class SignedTempStorage(TempFolderStorage):
         return str(Path(tempfile.gettempdir()) / self._file)
 
 
-class ChoiceWidget(Widget):
-    """One of an enumeration, without regard to case; empty is the default."""
+#: Characters of a type (OCPP 2.1, IdTokenType).
+MAX_TYPE = 20
 
-    def __init__(self, choices: type[Any], default: str) -> None:
+
+class ChoiceWidget(Widget):
+    """One of an enumeration, without regard to case; empty is the default.
+
+    is_open  other words are taken as they are
+    """
+
+    def __init__(self, choices: type[Any], default: str, *, is_open: bool = False) -> None:
         super().__init__()
         self.values = {str(value).casefold(): str(value) for value in choices.values}
-        self.default = default
+        self.default, self.is_open = default, is_open
 
     def clean(self, value: Any, row: Any = None, **kwargs: Any) -> str:
         text = str(value or "").strip()
         if not text:
             return self.default
+        if self.is_open and len(text) <= MAX_TYPE:
+            return self.values.get(text.casefold(), text)
         if text.casefold() not in self.values:
             raise ValueError(f"“{text}” is none of {', '.join(self.values.values())}.")
         return self.values[text.casefold()]
@@ -116,13 +125,16 @@ class IdTokenResource(resources.ModelResource):
     """
 
     value = fields.Field("value", "value", TextWidget())
-    type = fields.Field("type", "type", ChoiceWidget(TokenType, TokenType.ISO14443))
+    type = fields.Field("type", "type", ChoiceWidget(TokenType, TokenType.ISO14443, is_open=True))
     status = fields.Field("status", "status", ChoiceWidget(TokenStatus, TokenStatus.ACCEPTED))
     expires_at = fields.Field("expires_at", "expires_at", MomentWidget())
     group = fields.Field("group__name", "group", TextWidget(), readonly=True)
     driver_email = fields.Field("driver__email", "driver_email", TextWidget(), readonly=True)
     driver_name = fields.Field("driver__name", "driver_name", TextWidget(), readonly=True)
     max_active_sessions = fields.Field("max_active_sessions", "max_active_sessions", CountWidget())
+    language1 = fields.Field("language1", "language1", TextWidget())
+    language2 = fields.Field("language2", "language2", TextWidget())
+    personal_message = fields.Field("personal_message", "personal_message", TextWidget())
     note = fields.Field("note", "note", TextWidget())
 
     class Meta:
@@ -137,6 +149,9 @@ class IdTokenResource(resources.ModelResource):
             "driver_email",
             "driver_name",
             "max_active_sessions",
+            "language1",
+            "language2",
+            "personal_message",
             "note",
         )
         export_order = fields
@@ -193,7 +208,10 @@ class IdTokenResource(resources.ModelResource):
             raise ValidationError(getattr(error, "errors", None) or str(error)) from error
 
     def _plain_columns(self, instance: Any) -> list[str]:
-        names = ("value", "type", "status", "expires_at", "max_active_sessions", "note")
+        names = (
+            "value", "type", "status", "expires_at", "max_active_sessions", "language1", "language2",
+            "personal_message", "note",
+        )  # fmt: skip
         return [name for name in names if name in instance.imported_row]
 
     def _references(self, row: Any) -> dict[str, Any]:
@@ -214,4 +232,6 @@ class IdTokenResource(resources.ModelResource):
         return found
 
     def export_field(self, field: Any, instance: Any, **kwargs: Any) -> Any:
+        if field.column_name == "value" and instance.is_secret:
+            return "***"
         return without_formula(super().export_field(field, instance, **kwargs))

@@ -28,6 +28,7 @@ from chargepoints import (
     customer_orders,
     errors,
     key_changes,
+    key_codes,
     keys,
     list_news,
     monitoring_limits,
@@ -145,7 +146,7 @@ def queue(
     """
     spec = get_spec(action)
     require(actor, spec.permission, charge_point)
-    cleaned = _checked(charge_point, action, payload)
+    cleaned = key_codes.marked(charge_point, action, _checked(charge_point, action, payload))
     pieces = splitting.pieces(charge_point, action, cleaned)
     if len(pieces) > 1:
         keys_of = [

@@ -26,6 +26,7 @@ _QUERY = re.compile(r"([?&])([^?&=#\s]{1,64})=([^&#\s]+)")
 _LINK = re.compile(r"(/files/(?:firmware|upload)/)[^/?#\s\"'\\]+")
 _MAX_INTEGER = 2**63
 _VALUES = frozenset({"value", "attributeValue", "actualValue"})
+_TOKENS = frozenset({"id_token", "idToken", "additionalIdToken"})
 
 
 def is_secret_name(name: str) -> bool:
@@ -36,7 +37,8 @@ def is_secret_name(name: str) -> bool:
 def redact(value: Any) -> Any:
     """A copy with secret values and the credentials in URLs replaced by `***`; structure stays.
 
-    Secret is the value of a key, variable or field named so, and the key of a VPN (2.0.1 VPNType).
+    Secret is the value of a key, variable or field named so, the key of a VPN (2.0.1 VPNType), and a token that is a
+    key code (C04.FR.04).
     What no database column takes is replaced as well: NUL, halves of surrogate pairs, numbers over 64 bits.
     """
     if isinstance(value, int) and abs(value) >= _MAX_INTEGER:
@@ -47,7 +49,7 @@ def redact(value: Any) -> Any:
         return [redact(item) for item in value]
     if not isinstance(value, dict):
         return value
-    hidden = _VALUES if _names_a_secret(value) else frozenset()
+    hidden = (_VALUES if _names_a_secret(value) else frozenset()) | _key_code(value)
     return {
         _storable(name): MASK
         if name in hidden or _is_secret_field(name, item)
@@ -84,6 +86,13 @@ def _names_a_secret(value: dict[str, Any]) -> bool:
     variable = value.get("variable")
     name = variable.get("name") if isinstance(variable, dict) else value.get("key")
     return isinstance(name, str) and is_secret_name(name)
+
+
+def _key_code(value: dict[str, Any]) -> frozenset[str]:
+    """The fields that hold a key code, in orders of ours and in those of OCPP 2.x."""
+    if "keycode" in (str(value.get("type")).casefold(), str(value.get("token_type")).casefold()):
+        return _TOKENS
+    return frozenset()
 
 
 def _is_secret_field(name: str, item: Any) -> bool:

@@ -15,10 +15,12 @@ from typing import Any
 
 from django.utils import timezone
 
+from accounts.choices import TokenType
 from accounts.selectors import find_token
 from chargepoints.choices import CommandStatus, ReservationStatus
 from chargepoints.errors import InvalidPayload
 from chargepoints.models import ChargePoint, Command, Connector, Reservation
+from chargepoints.redaction import MASK
 
 _RESERVE = {"reserve_now": False, "ReserveNow": True}
 _CANCEL = {"cancel_reservation": "reservation_id", "CancelReservation": "reservationId"}
@@ -32,13 +34,17 @@ _NOT_THERE = "The charger knew no such reservation any more."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """A reservation as an order describes it."""
+    """A reservation as an order describes it.
+
+    is_secret  its token is a key code
+    """
 
     number: int
     connector: int
     id_token: str
     parent_id_token: str
     expires_at: datetime
+    is_secret: bool = False
 
 
 def wanted(action: str, payload: Mapping[str, Any]) -> Wanted | None:
@@ -62,6 +68,7 @@ def wanted(action: str, payload: Mapping[str, Any]) -> Wanted | None:
         id_token=payload["idTag" if is_raw else "id_token"],
         parent_id_token=payload.get("parentIdTag" if is_raw else "parent_id_token", ""),
         expires_at=_moment(payload, "expiryDate" if is_raw else "expires_at"),
+        is_secret=payload.get("token_type") == TokenType.KEY_CODE,
     )
 
 
@@ -71,6 +78,7 @@ def _in_words_of_16(payload: Mapping[str, Any]) -> dict[str, Any]:
         "reservationId": payload["id"],
         "connectorId": payload.get("evseId", 0),
         "idTag": payload["idToken"]["idToken"],
+        "token_type": payload["idToken"].get("type"),
         "expiryDate": payload["expiryDateTime"],
     }
     group = payload.get("groupIdToken")
@@ -120,8 +128,10 @@ def _describe(row: Reservation, want: Wanted) -> None:
         if want.connector > 0
         else None
     )
-    row.id_token = find_token(tenant=row.charge_point.tenant, value=want.id_token)
-    row.id_token_value, row.parent_id_token = want.id_token, want.parent_id_token
+    if want.id_token != MASK:  # of a key code, which the row knows from the order itself
+        row.id_token = find_token(tenant=row.charge_point.tenant, value=want.id_token)
+        row.id_token_value = MASK if want.is_secret else want.id_token
+    row.parent_id_token = want.parent_id_token
     row.expires_at = want.expires_at
 
 

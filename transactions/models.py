@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Upper
 
-from accounts.choices import AuthorizationStatus
+from accounts.choices import AuthorizationStatus, TokenType
 from accounts.models import CURRENCY, IdToken
 from chargepoints.models import ChargePoint, Command, Connector, Evse, Reservation
 from csms_project.common.fields import FastJSONField, energy_field, money_field
@@ -232,6 +232,11 @@ class Transaction(TenantOwned):
 
     def __str__(self) -> str:
         return f"Session {self.pk}"
+
+    @property
+    def shown_token(self) -> str:
+        """Its token where it may be read; a key code is a secret (2.0.1 C04.FR.04)."""
+        return "(key code)" if self.id_token_type == TokenType.KEY_CODE else self.id_token_value
 
     @property
     def is_active(self) -> bool:

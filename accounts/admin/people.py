@@ -218,7 +218,7 @@ class DriverAdmin(TenantModelAdmin):
 
     @display(description="Tags")
     def tag_values(self, obj: Driver) -> str:
-        values = [token.value for token in obj.tokens.all()]
+        values = [token.shown_value for token in obj.tokens.all()]
         return ", ".join(values[:3]) + (f" +{len(values) - 3}" if len(values) > 3 else "") or "–"
 
     def write(self, request: HttpRequest, obj: Any, form: Any, *, change: bool) -> None:

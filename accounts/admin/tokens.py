@@ -11,9 +11,12 @@ from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from import_export.admin import ImportExportModelAdmin
 from import_export.formats.base_formats import CSV
 from unfold.contrib.import_export.forms import ExportForm, ImportForm
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts.admin_base import (
     ScopedAutocompleteFilter,
@@ -25,7 +28,7 @@ from accounts.admin_base import (
     require,
     take_over,
 )
-from accounts.choices import AuthorizationStatus, TokenStatus
+from accounts.choices import AuthorizationStatus, TokenStatus, TokenType
 from accounts.models import IdToken, TokenGroup
 from accounts.resources import IdTokenResource, SignedTempStorage
 from accounts.services import rows, tokens
@@ -63,6 +66,26 @@ class StateFilter(OptionFilter):
         return queryset
 
 
+class TypeFilter(OptionFilter):
+    """Those that have a meaning; others are found by the search."""
+
+    title = "type"
+    parameter_name = "type"
+    options = tuple((str(value), str(label)) for value, label in TokenType.choices)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(type=self.value()) if self.value() else queryset
+
+
+class TypeWidget(UnfoldAdminTextInputWidget):
+    """Text with the known types as suggestions."""
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        field = super().render(name, value, {**(attrs or {}), "list": "token-types"}, renderer)
+        options = format_html_join("", '<option value="{}">{}</option>', TokenType.choices)
+        return format_html('{}<datalist id="token-types">{}</datalist>', field, options)
+
+
 @register(IdToken)
 class IdTokenAdmin(TenantModelAdmin, ImportExportModelAdmin):
     permission_area = "id_tokens"
@@ -74,8 +97,8 @@ class IdTokenAdmin(TenantModelAdmin, ImportExportModelAdmin):
     skip_admin_log = True
     skip_export_form = True
     import_error_display = ("message", "row")
-    list_display = ("value", "state", "type", "driver", "group", "expires_at", "note")
-    list_filter = (StateFilter, "type", ("group", ScopedFilter), ("driver", ScopedAutocompleteFilter))
+    list_display = ("shown", "state", "kind", "driver", "group", "expires_at", "note")
+    list_filter = (StateFilter, TypeFilter, ("group", ScopedFilter), ("driver", ScopedAutocompleteFilter))
     list_select_related = ("driver", "group")
     search_fields = ("value_key", "note", "driver__name", "group__name")
     autocomplete_fields = ("driver", "group", "tariff")
@@ -83,7 +106,32 @@ class IdTokenAdmin(TenantModelAdmin, ImportExportModelAdmin):
     fieldsets = (
         (None, {"fields": ("value", "type", "status", "expires_at", "driver", "group", "note")}),
         ("Limits and price", {"fields": ("tariff", "max_active_sessions", "balance")}),
+        (
+            "At chargers of OCPP 2.x",
+            {"fields": ("language1", "language2", "personal_message", "charging_priority")},
+        ),
     )
+
+    def get_fieldsets(self, request: HttpRequest, obj: IdToken | None = None) -> Any:
+        """A key code is not shown again (2.0.1 C04.FR.04); to change it, make a new tag."""
+        found = super().get_fieldsets(request, obj)
+        if obj is None or not obj.is_secret:
+            return found
+        (title, first), *others = found
+        return [(title, {**first, "fields": tuple(n for n in first["fields"] if n != "value")}), *others]
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "type":
+            kwargs["widget"] = TypeWidget()
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    @display(description="Value", ordering="value")
+    def shown(self, obj: IdToken) -> str:
+        return obj.shown_value
+
+    @display(description="Type", ordering="type")
+    def kind(self, obj: IdToken) -> str:
+        return obj.type_label
 
     @display(description="State", ordering="status")
     def state(self, obj: IdToken) -> str:
@@ -178,10 +226,10 @@ class IdTokenAdmin(TenantModelAdmin, ImportExportModelAdmin):
 @register(TokenGroup)
 class TokenGroupAdmin(TenantModelAdmin):
     permission_area = "id_tokens"
-    list_display = ("name", "state", "size")
+    list_display = ("name", "state", "size", "is_master_pass")
     list_filter = ("status",)
     search_fields = ("name",)
-    fields = ("name", "status")
+    fields = ("name", "status", "type", "is_master_pass")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[TokenGroup]:
         groups: QuerySet[TokenGroup] = super().get_queryset(request)
@@ -201,9 +249,8 @@ class TokenGroupAdmin(TenantModelAdmin):
             return
         actor = actor_of(request)
         stored = TokenGroup.objects.select_related("tenant").get(pk=obj.pk)
-        if "name" in form.changed_data:
-            rows.update_row(
-                actor=actor, row=stored, permission="id_tokens.change", changes={"name": obj.name}
-            )
+        plain = {name: getattr(obj, name) for name in form.changed_data if name != "status"}
+        if plain:
+            rows.update_row(actor=actor, row=stored, permission="id_tokens.change", changes=plain)
         # An act of its own: it is told to who listens.
         tokens.set_group_status(actor=actor, group=stored, status=form.cleaned_data["status"])

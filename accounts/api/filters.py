@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 
 from accounts.api.authentication import actor_of
-from accounts.choices import Role, TokenStatus, TokenType
+from accounts.choices import Role, TokenStatus
 from accounts.models import Membership
 from csms_project.common.api.filters import AfterFilter, BeforeFilter, IdFilter, TextFilter, TruthFilter
 
@@ -41,7 +41,7 @@ class TokenGroupFilter(filters.FilterSet):
 
 class IdTokenFilter(filters.FilterSet):
     value = filters.CharFilter(method="with_value")
-    type = filters.ChoiceFilter(choices=TokenType.choices)
+    type = filters.CharFilter()
     status = filters.ChoiceFilter(choices=TokenStatus.choices)
     group = TextFilter(field_name="group__name")
     driver = IdFilter(field_name="driver_id")

@@ -74,11 +74,14 @@ class DriverSerializer(serializers.ModelSerializer[Driver]):
 class TokenGroupSerializer(serializers.ModelSerializer[TokenGroup]):
     class Meta:
         model = TokenGroup
-        fields = ["id", "name", "status", "created_at", "updated_at"]
+        fields = ["id", "name", "status", "type", "is_master_pass", "created_at", "updated_at"]
 
 
 class IdTokenSerializer(serializers.ModelSerializer[IdToken]):
-    """`group` is a name, an unknown one is created; `authorization_status` is what a charger would hear now."""
+    """`group` is a name, an unknown one is created; `authorization_status` is what a charger would hear now.
+
+    The value of a key code (type KeyCode) is never shown again: it is ***.
+    """
 
     group = serializers.CharField(max_length=36, allow_null=True, required=False)
     driver = OwnTenantField()
@@ -99,6 +102,10 @@ class IdTokenSerializer(serializers.ModelSerializer[IdToken]):
             "tariff",
             "max_active_sessions",
             "balance",
+            "language1",
+            "language2",
+            "personal_message",
+            "charging_priority",
             "note",
             "created_at",
             "updated_at",
@@ -112,6 +119,8 @@ class IdTokenSerializer(serializers.ModelSerializer[IdToken]):
     def to_representation(self, instance: IdToken) -> dict[str, Any]:
         shown: dict[str, Any] = super().to_representation(instance)
         shown["group"] = instance.group.name if instance.group is not None else None
+        if instance.is_secret:
+            shown["value"] = "***"
         return shown
 
 

@@ -19,6 +19,7 @@ from accounts.permissions import Actor
 from accounts.services import token_changes
 from csms_project.common import audit, events
 
+_MASK = "***"
 #: What may be set on a token; its status has its own acts as well.
 CHANGEABLE = frozenset(
     {
@@ -103,7 +104,11 @@ def update_token(*, actor: Actor, token: IdToken, **changes: Any) -> IdToken:
     changed = {name: value for name, value in changes.items() if getattr(row, name) != value}
     if not changed:
         return token
-    diff = {name: [_shown(getattr(row, name)), _shown(value)] for name, value in changed.items()}
+    hidden = {"value"} if row.is_secret or changed.get("type") == TokenType.KEY_CODE else set()
+    diff = {
+        name: [_MASK, _MASK] if name in hidden else [_shown(getattr(row, name)), _shown(value)]
+        for name, value in changed.items()
+    }
     for name, value in changed.items():
         setattr(row, name, value)
     _check(row)
@@ -198,7 +203,7 @@ def _tell(kind: str, tokens: list[IdToken], data: dict[str, Any]) -> None:
                 tenant_id=token.tenant_id,
                 object_type="id_token",
                 object_id=token.pk,
-                data={"value": token.value, **data},
+                data={"value": token.shown_value, **data},
             )
             for token in tokens
         ]
@@ -225,6 +230,10 @@ def _check(token: IdToken) -> None:
     }
     if not token.value.isprintable() or token.value != token.value.strip():
         problems["value"] = "Must be printable, without spaces around it."
+    if token.is_secret and token.value == _MASK:
+        problems["value"] = "This stands for a key code that is not shown: give the code itself."
+    if not token.type.isprintable() or token.type != token.type.strip():
+        problems["type"] = "Must be printable, without spaces around it."
     if problems:
         raise errors.Invalid(problems)
     _validate(token)

@@ -22,6 +22,7 @@ _FIELDS = (
     "group_id", "group__id", "group__name", "group__status",
 )  # fmt: skip
 _ANY_LENGTH = 255
+_NOT_LISTED = (TokenType.NO_AUTHORIZATION, TokenType.DIRECT_PAYMENT, TokenType.KEY_CODE)
 _tag_length: TagLength | None = None
 
 
@@ -123,8 +124,8 @@ def _tokens(source: _Source) -> QuerySet[IdToken]:
     if source.without:
         rows = rows.exclude(pk__in=source.without)
     # What nobody can present at a charger is in no list, nor is what is good for one session or as long as there is
-    # credit.
-    rows = rows.exclude(type__in=(TokenType.NO_AUTHORIZATION, TokenType.DIRECT_PAYMENT))
+    # credit, nor a secret such as a key code (2.0.1 C04.FR.04).
+    rows = rows.exclude(type__in=_NOT_LISTED)
     rows = rows.filter(balance=None)
     return rows.select_related("group").only(*_FIELDS).order_by("value_key", "id")
 

@@ -196,7 +196,7 @@ def test_state_filter_finds_expired_tags(signed_in: Client, tenant: Tenant) -> N
 def test_block_of_a_group_is_told(signed_in: Client, tenant: Tenant) -> None:
     group = factories.TokenGroupFactory(tenant=tenant, name="Fleet")
     path = reverse("admin:accounts_tokengroup_change", args=[group.pk])
-    signed_in.post(path, {"name": "Big fleet", "status": "Blocked"})
+    signed_in.post(path, {"name": "Big fleet", "status": "Blocked", "type": "Central"})
     group.refresh_from_db()
     assert (group.name, group.status) == ("Big fleet", "Blocked")
     assert AuditEntry.objects.filter(object_type="tokengroup").count() == 2

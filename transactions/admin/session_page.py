@@ -74,6 +74,7 @@ CSV_FIELDS = (
     "charge_point__identity",
     "connector_number",
     "id_token_value",
+    "id_token_type",
     "started_at",
     "ended_at",
     "energy_wh",
@@ -92,7 +93,7 @@ def csv_values(obj: Transaction, zone: tzinfo) -> list[Any]:
         obj.state,
         obj.charge_point.identity,
         obj.connector_number,
-        obj.id_token_value,
+        obj.shown_token,
         obj.started_at.astimezone(zone).isoformat(timespec="seconds"),
         obj.ended_at.astimezone(zone).isoformat(timespec="seconds") if obj.ended_at else "",
         f"{obj.energy_wh / 1000:f}",
@@ -195,7 +196,7 @@ def _facts(obj: Transaction) -> list[tuple[str, Any]]:
     snapshot = obj.tariff_snapshot or {}
     facts = [
         ("Charge point", f"{obj.charge_point} / {obj.connector_number}"),
-        ("Tag", obj.id_token_value or "–"),
+        ("Tag", obj.shown_token or "–"),
         ("Answer to the tag", obj.get_authorization_status_display() or "–"),
         ("Started", local(obj.started_at)),
         ("Ended", local(obj.ended_at)),

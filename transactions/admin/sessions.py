@@ -168,7 +168,7 @@ class TransactionAdmin(BigTable, ReadOnlyAdmin):
 
     @display(description="Tag")
     def tag(self, obj: Transaction) -> str:
-        return obj.id_token_value or "–"
+        return obj.shown_token or "–"
 
     @display(description="Start")
     def start(self, obj: Transaction) -> str:

@@ -30,7 +30,9 @@ class TransactionSerializer(serializers.ModelSerializer[Transaction]):
         source="connector.number", read_only=True, default=None, allow_null=True
     )
     connector_id = serializers.IntegerField(source="connector_number", read_only=True)
-    id_token = serializers.CharField(source="id_token_value", read_only=True, help_text="As sent.")
+    id_token = serializers.CharField(
+        source="shown_token", read_only=True, help_text="As sent; of a key code only that it is one."
+    )
     status = serializers.ChoiceField(source="state", choices=TransactionState.choices, read_only=True)
     meter_start_wh = NumberField(allow_null=True)
     meter_stop_wh = NumberField(allow_null=True)

@@ -6,7 +6,7 @@ from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from accounts.choices import AuthorizationStatus, TokenType
+from accounts.choices import AuthorizationStatus
 from accounts.services.authorization import Authorization
 from chargepoints.models import Command
 from csms_project.common import bulk
@@ -39,11 +39,6 @@ def same_id(request: SessionEvent, batch: SessionBatch) -> Transaction | None:
 def answered_before(row: Transaction, authorization: Authorization) -> Authorization:
     """The status that the start was answered with."""
     return with_status(authorization, AuthorizationStatus(row.authorization_status))
-
-
-def shown_token(row: Transaction) -> str:
-    """A token for the ledger; a key code is a secret (2.0.1 C04.FR.04)."""
-    return "(key code)" if row.id_token_type == TokenType.KEY_CODE else row.id_token_value
 
 
 # ---------------------------------------------------------------- order
@@ -207,7 +202,7 @@ def _charge_to(
     else:
         row.add_flag(Flag.REFUSED_TOKEN)
     batch.change(row, *_TOKEN_FIELDS, *_TARIFF_FIELDS, "flags")
-    text = f"Token {shown_token(row)}: {row.authorization_status}."
+    text = f"Token {row.shown_token}: {row.authorization_status}."
     _explain(row, LedgerKind.AUTHORIZATION, text, request, batch)
 
 

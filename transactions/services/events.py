@@ -229,7 +229,7 @@ def _explain_opening(request: SessionEvent, row: Transaction, batch: SessionBatc
         EventKind.UPDATED: f"Heard of first by an update{place}; its start may still come.",
         EventKind.ENDED: f"Heard of first by its end{place}; its start may still come.",
     }[request.kind]
-    token = f" Token {facts.shown_token(row)}: {row.authorization_status}." if row.id_token_value else ""
+    token = f" Token {row.shown_token}: {row.authorization_status}." if row.id_token_value else ""
     note = partial(_note, row, request, batch)
     note(LedgerKind.START, said + token)
     if row.meter_correction:

@@ -128,7 +128,7 @@ def transaction_event(
         data={
             "ocpp_id": row.ocpp_id,
             "connector": row.connector_number,
-            "id_token": row.id_token_value,
+            "id_token": row.shown_token,
             "energy_wh": str(row.energy_wh),
             "cost": None if row.cost is None else str(row.cost),
             "currency": row.currency,
