@@ -69,7 +69,7 @@ WITHIN = FieldSpec(
     help="OCPP 2.x, where one EVSE has several connectors. Empty: the first, or the whole EVSE.",
 )
 TOKEN_TYPE = FieldSpec(
-    name="token_type",
+    name="id_token_type",
     type="string",
     label="Type of the tag",
     max_length=20,

@@ -13,8 +13,10 @@ _ORDERS = frozenset({"remote_start", "reserve_now"})
 
 def marked(charge_point: ChargePoint, action: str, payload: dict[str, Any]) -> dict[str, Any]:
     """The order, with the type of its tag where that is a key code: then it is stored without the code."""
-    if action not in _ORDERS or "token_type" in payload:
+    if action not in _ORDERS or "id_token_type" in payload:
         return payload
     rows = IdToken.objects.for_tenant(charge_point.tenant_id).filter(value_key=payload["id_token"].casefold())
     types = set(rows.values_list("type", flat=True))
-    return {**payload, "token_type": TokenType.KEY_CODE.value} if types == {TokenType.KEY_CODE} else payload
+    return (
+        {**payload, "id_token_type": TokenType.KEY_CODE.value} if types == {TokenType.KEY_CODE} else payload
+    )

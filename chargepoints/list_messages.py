@@ -1,4 +1,4 @@
-"""What the commands about a charger's list say, in our form and in that of OCPP 1.6, and how they ended.  Pure."""
+"""What the commands about a charger's list say, in our form and in those of OCPP, and how they ended.  Pure."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, Final
 from chargepoints.choices import CommandStatus
 from chargepoints.list_plan import Entry, Message, by_key
 from chargepoints.models import Command
+from chargepoints.redaction import MASK
 
 ASKING: Final = frozenset({"get_local_list_version", "GetLocalListVersion"})
 SENDING: Final = frozenset({"send_local_list", "SendLocalList"})
@@ -76,6 +77,8 @@ def words_of(command: Command) -> str:
 def told_version(command: Command) -> int | None:
     """The version that the charger has told."""
     version = _member(command.response, "listVersion")
+    if version is None:  # OCPP 2.x
+        version = _member(command.response, "versionNumber")
     return version if isinstance(version, int) and not isinstance(version, bool) else None
 
 
@@ -93,31 +96,60 @@ def _member(value: Any, name: str) -> Any:
 
 def _read_ours(payload: Mapping[str, Any]) -> Sent | None:
     entries = [
-        (entry["id_token"], entry.get("status"), entry.get("expires_at"), entry.get("parent_id_token"))
+        Entry(
+            value=entry["id_token"],
+            status=entry.get("status") or "",
+            expires_at=moment_text(entry.get("expires_at")),
+            parent=entry.get("parent_id_token") or "",
+            type=entry.get("id_token_type") or "",
+        )
         for entry in payload.get("entries") or ()
     ]
     return _sent(payload["version"], payload["update_type"], entries)
 
 
 def _read_raw(payload: Mapping[str, Any]) -> Sent | None:
+    if "versionNumber" in payload:
+        entries = [_read_entry_of_2x(entry) for entry in payload.get("localAuthorizationList") or ()]
+        return _sent(payload["versionNumber"], payload["updateType"], entries)
     entries = []
     for entry in payload.get("localAuthorizationList") or ():
         info = entry.get("idTagInfo") or {}
-        entries.append((entry["idTag"], info.get("status"), info.get("expiryDate"), info.get("parentIdTag")))
+        entries.append(
+            Entry(
+                value=entry["idTag"],
+                status=info.get("status") or "",
+                expires_at=moment_text(info.get("expiryDate")),
+                parent=info.get("parentIdTag") or "",
+            )
+        )
     return _sent(payload["listVersion"], payload["updateType"], entries)
 
 
-def _sent(version: Any, kind: Any, entries: list[tuple[Any, Any, Any, Any]]) -> Sent | None:
-    """Without a status a tag is taken away.  What a tag that stands there twice becomes is the charger's secret."""
-    kept = [
-        Entry(value=value, status=status, expires_at=moment_text(expires_at), parent=parent or "")
-        for value, status, expires_at, parent in entries
-        if status
-    ]
-    removed = tuple(value for value, status, _, _ in entries if not status)
-    is_unique = len({value.casefold() for value, _, _, _ in entries}) == len(entries)
-    if not is_unique or not isinstance(version, int) or kind not in ("Full", "Differential"):
+def _read_entry_of_2x(entry: Mapping[str, Any]) -> Entry:
+    """AuthorizationData"""
+    info = entry.get("idTokenInfo") or {}
+    return Entry(
+        value=entry["idToken"]["idToken"],
+        status=info.get("status") or "",
+        expires_at=moment_text(info.get("cacheExpiryDateTime")),
+        parent=(info.get("groupIdToken") or {}).get("idToken", ""),
+        type=entry["idToken"]["type"],
+    )
+
+
+def _sent(version: Any, kind: Any, entries: list[Entry]) -> Sent | None:
+    """Without a status a tag is taken away.
+
+    What a tag that stands there twice becomes is the charger's secret, and of key codes nobody kept the value.
+    """
+    is_unique = len({entry.key for entry in entries}) == len(entries)
+    is_known = all(entry.value != MASK for entry in entries)
+    is_list = isinstance(version, int) and kind in ("Full", "Differential")
+    if not (is_unique and is_known and is_list):
         return None
+    kept = [entry for entry in entries if entry.status]
+    removed = tuple(entry for entry in entries if not entry.status)
     return Sent(
         version=version,
         message=Message(is_full=kind == "Full", entries=tuple(by_key(kept).values()), removed=removed),

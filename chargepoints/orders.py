@@ -20,7 +20,7 @@ def order_of(command: Command, *, with_types: bool) -> Payload:
     """What is to be sent, secrets in the clear, as `payload_of`, and completed.
 
     remote_start_id  of a remote start: by it the session names the order that it comes from (2.0.1 F01.FR.25)
-    token_type       of each tag: as the order says, else as the list of tags
+    id_token_type    of each tag: as the order says, else as the list of tags
     group_type       of the group, the same
 
     with_types  the version names types of tags
@@ -53,7 +53,7 @@ def _with_types(tenant_id: int, payload: Payload) -> Payload:
 
 def _types(tenant_id: int, named: list[Payload]) -> list[Payload]:
     """The types of the tags and groups that are named, where they are not given."""
-    values = {row["id_token"].casefold() for row in named if "token_type" not in row}
+    values = {row["id_token"].casefold() for row in named if "id_token_type" not in row}
     names = {row["parent_id_token"] for row in named if row.get("parent_id_token")}
     token_types = dict(_token_types(tenant_id, values))
     group_types = dict(_group_types(tenant_id, names))
@@ -61,8 +61,8 @@ def _types(tenant_id: int, named: list[Payload]) -> list[Payload]:
 
 
 def _types_of(row: Payload, token_types: dict[str, str], group_types: dict[str, str]) -> Payload:
-    kind = row.get("token_type") or token_types.get(row["id_token"].casefold(), TokenType.ISO14443.value)
-    types = {"token_type": kind}
+    kind = row.get("id_token_type") or token_types.get(row["id_token"].casefold(), TokenType.ISO14443.value)
+    types = {"id_token_type": kind}
     if group := row.get("parent_id_token"):
         types["group_type"] = group_types.get(group.casefold(), TokenType.CENTRAL.value)
     return types

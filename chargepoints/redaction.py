@@ -90,7 +90,7 @@ def _names_a_secret(value: dict[str, Any]) -> bool:
 
 def _key_code(value: dict[str, Any]) -> frozenset[str]:
     """The fields that hold a key code, in orders of ours and in those of OCPP 2.x."""
-    if "keycode" in (str(value.get("type")).casefold(), str(value.get("token_type")).casefold()):
+    if "keycode" in (str(value.get("type")).casefold(), str(value.get("id_token_type")).casefold()):
         return _TOKENS
     return frozenset()
 

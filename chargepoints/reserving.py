@@ -68,7 +68,7 @@ def wanted(action: str, payload: Mapping[str, Any]) -> Wanted | None:
         id_token=payload["idTag" if is_raw else "id_token"],
         parent_id_token=payload.get("parentIdTag" if is_raw else "parent_id_token", ""),
         expires_at=_moment(payload, "expiryDate" if is_raw else "expires_at"),
-        is_secret=payload.get("token_type") == TokenType.KEY_CODE,
+        is_secret=payload.get("id_token_type") == TokenType.KEY_CODE,
     )
 
 
@@ -78,7 +78,7 @@ def _in_words_of_16(payload: Mapping[str, Any]) -> dict[str, Any]:
         "reservationId": payload["id"],
         "connectorId": payload.get("evseId", 0),
         "idTag": payload["idToken"]["idToken"],
-        "token_type": payload["idToken"].get("type"),
+        "id_token_type": payload["idToken"].get("type"),
         "expiryDate": payload["expiryDateTime"],
     }
     group = payload.get("groupIdToken")

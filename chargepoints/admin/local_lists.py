@@ -158,7 +158,13 @@ def _ordered(entries: dict[str, Entry]) -> list[Entry]:
 def _row(wanted: Entry | None, held: Entry | None, word: str, tone: str) -> dict[str, Any]:
     shown = wanted or held
     assert shown is not None
-    return {"value": shown.value, "wanted": wanted, "held": held, "chip": chip(word, tone)}
+    return {
+        "value": shown.value,
+        "type": shown.type,
+        "wanted": wanted,
+        "held": held,
+        "chip": chip(word, tone),
+    }
 
 
 register_tab(

@@ -12,7 +12,7 @@ def _check_list(given: dict[str, Any]) -> dict[str, str]:
     """No tag twice; a full list says of each tag what it is (OCPP 1.6 §6.41, §7.1; 2.0.1 D01.FR.18, .19)."""
     seen: set[tuple[str, str]] = set()
     for number, entry in enumerate(given.get("entries", ()), start=1):
-        tag = (entry["id_token"].casefold(), entry.get("token_type", ""))
+        tag = (entry["id_token"].casefold(), entry.get("id_token_type", ""))
         if tag in seen:
             return {"entries": f"Entry {number}: this tag is in the list twice."}
         seen.add(tag)
@@ -20,7 +20,7 @@ def _check_list(given: dict[str, Any]) -> dict[str, str]:
             continue
         if given["update_type"] == "Full":
             return {"entries": f"Entry {number}: in a full list each tag needs a status."}
-        if entry.keys() - {"id_token", "token_type"}:
+        if entry.keys() - {"id_token", "id_token_type"}:
             return {"entries": f"Entry {number}: a tag without a status is removed and takes nothing else."}
     return {}
 

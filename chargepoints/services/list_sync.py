@@ -26,7 +26,7 @@ from chargepoints.models import ChargePoint, Command, LocalList, LocalListConten
 from chargepoints.selectors import following, live_connections
 from chargepoints.services import list_reading
 from chargepoints.services.list_contents import entries_of
-from chargepoints.services.list_limits import KEYS, has_limits, limits_of
+from chargepoints.services.list_limits import KEYS, VARIABLES, has_limits, limits_of
 from chargepoints.services.list_reading import new_list
 from chargepoints.services.list_wanted import Wanted, WantedLists, with_sources
 
@@ -222,10 +222,22 @@ def _send_next(row: LocalList, wanted: Wanted, plans: _Plans, now: datetime) -> 
 def _ask(row: LocalList, now: datetime) -> None:
     """What the charger takes, if nobody has asked yet, then which list it holds."""
     if not row.asked_limits and not has_limits(row.charge_point):
-        _order(row, "get_configuration", {"keys": list(KEYS)}, now)
         row.asked_limits = True
-    else:
-        _order(row, "get_local_list_version", {}, now)
+        for keys in (KEYS, VARIABLES):
+            payload = {"keys": list(keys)}
+            if _can_be_said(row.charge_point, payload):
+                _order(row, "get_configuration", payload, now)
+                return
+    _order(row, "get_local_list_version", {}, now)
+
+
+def _can_be_said(charge_point: ChargePoint, payload: dict[str, Any]) -> bool:
+    """Whether the version that the charger speaks knows these keys."""
+    try:
+        commands.check_order(charge_point, "get_configuration", payload)
+    except InvalidPayload:
+        return False
+    return True
 
 
 def _order(row: LocalList, action: str, payload: dict[str, Any], now: datetime) -> None:

@@ -17,19 +17,27 @@ from chargepoints.list_plan import Entry, digest
 from chargepoints.models import LocalList
 
 TagLength = Callable[[str], int]
+HasTypes = Callable[[str], bool]
 _FIELDS = (
     "id", "tenant_id", "value", "value_key", "type", "status", "expires_at",
-    "group_id", "group__id", "group__name", "group__status",
+    "balance", "group_id", "group__id", "group__name", "group__status", "group__type", "group__is_master_pass",
 )  # fmt: skip
 _ANY_LENGTH = 255
 _NOT_LISTED = (TokenType.NO_AUTHORIZATION, TokenType.DIRECT_PAYMENT, TokenType.KEY_CODE)
 _tag_length: TagLength | None = None
+_has_types: HasTypes | None = None
 
 
 def register_tag_length(length: TagLength | None) -> None:
     """Take the gateway's word for how long a tag may be in an OCPP version ("": not known yet)."""
     global _tag_length
     _tag_length = length
+
+
+def register_token_types(has_types: HasTypes | None) -> None:
+    """Take the gateway's word for whether lists of an OCPP version name the type of each tag."""
+    global _has_types
+    _has_types = has_types
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +63,7 @@ class _Source:
     with_refused: bool
     length: int
     without: tuple[int, ...]
+    has_types: bool
 
 
 @dataclass(slots=True)
@@ -91,13 +100,15 @@ def _source_of(row: LocalList) -> _Source:
         with_refused=row.with_refused,
         length=_tag_length(row.charge_point.ocpp_version) if _tag_length is not None else _ANY_LENGTH,
         without=() if row._state.adding else tuple(token.pk for token in row.without.all()),
+        has_types=_has_types is not None and _has_types(row.charge_point.ocpp_version),
     )
 
 
 def _read(tenant: Tenant, source: _Source, now: datetime) -> Wanted:
     entries: dict[str, Entry] = {}
     left_out, until = 0, None
-    for tokens in _by_value(_tokens(source)):
+    alike = _by_value_and_type if source.has_types else _by_value
+    for tokens in alike(_tokens(source)):
         decided = authorize(tenant=tenant, mode=AuthorizationMode.TOKEN, candidates=tokens, now=now)
         token, expires_at = decided.token, decided.expires_at
         assert token is not None
@@ -108,12 +119,14 @@ def _read(tenant: Tenant, source: _Source, now: datetime) -> Wanted:
         if len(token.value) > source.length:
             left_out += 1
             continue
-        entries[token.value_key] = Entry(
+        entry = Entry(
             value=token.value,
             status=str(decided.status),
             expires_at=moment_text(expires_at),
             parent=decided.group_name[: source.length],
+            type=token.type if source.has_types else "",
         )
+        entries[entry.key] = entry
     return Wanted(entries=entries, digest=digest(entries), left_out=left_out, until=until)
 
 
@@ -140,6 +153,11 @@ def _by_value(tokens: Iterable[IdToken]) -> Iterable[list[IdToken]]:
         same.append(token)
     if same:
         yield same
+
+
+def _by_value_and_type(tokens: Iterable[IdToken]) -> Iterable[list[IdToken]]:
+    """Where a type is part of the token each is one of its own."""
+    return ([token] for token in tokens)
 
 
 def chosen_tokens(tenant: Tenant, values: Iterable[Any]) -> tuple[list[IdToken], list[str]]:

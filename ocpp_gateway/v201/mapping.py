@@ -192,7 +192,7 @@ def _more_of(token: IdToken) -> dict[str, Any]:
 # ---------------------------------------------------------------- our words in theirs
 def said_token(payload: Mapping[str, Any]) -> dict[str, str]:
     """IdTokenType of the tag that an order names."""
-    return {"idToken": payload["id_token"], "type": payload.get("token_type") or TokenType.ISO14443.value}
+    return {"idToken": payload["id_token"], "type": payload.get("id_token_type") or TokenType.ISO14443.value}
 
 
 def said_group(payload: Mapping[str, Any]) -> dict[str, str] | None:

@@ -284,3 +284,55 @@ def test_lists_of_people_cost_the_same_for_any_number(
         for path in (DRIVERS, EVENTS, GROUPS):
             with django_assert_num_queries(2):
                 client.get(path)
+
+
+# --- words of OCPP 2.x ---
+
+
+def test_token_with_words_for_the_driver(owner: Actor) -> None:
+    body = {
+        "value": "04D",
+        "type": "HouseNumber",
+        "language1": "de-CH",
+        "language2": "en",
+        "personal_message": "Guten Tag",
+        "charging_priority": -3,
+    }
+
+    made = client_of(owner).post(TOKENS, body).json()
+
+    assert {name: made[name] for name in body} == body
+    assert client_of(owner).get(TOKENS, {"type": "HouseNumber"}).json()["results"][0]["id"] == made["id"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "wrong"),
+    [
+        ({"language1": "Deutsch!"}, "language1"),
+        ({"language2": "en"}, "language2"),
+        ({"language1": "en", "language2": "en"}, "language2"),
+        ({"charging_priority": 10}, "charging_priority"),
+        ({"type": "x" * 21}, "type"),
+    ],
+)
+def test_token_with_unusable_words_is_refused(owner: Actor, fields: dict[str, Any], wrong: str) -> None:
+    """2.0.1 C01.FR.10, .11, .17"""
+    document = problem_of(client_of(owner).post(TOKENS, {"value": "04D", **fields}), 400)
+
+    assert wrong in document["errors"]
+
+
+def test_key_code_is_never_shown_again(owner: Actor) -> None:
+    made = client_of(owner).post(TOKENS, {"value": "739154", "type": "KeyCode"}).json()
+    path = f"{TOKENS}{made['id']}/"
+
+    assert made["value"] == client_of(owner).get(path).json()["value"] == "***"
+    problem_of(client_of(owner).patch(path, {"value": "***"}), 400)
+    assert IdToken.objects.get(pk=made["id"]).value == "739154"
+
+
+def test_group_has_a_type_and_may_be_a_master_pass(owner: Actor) -> None:
+    made = client_of(owner).post(GROUPS, {"name": "POLICE", "is_master_pass": True, "type": "Local"}).json()
+
+    assert (made["type"], made["is_master_pass"]) == ("Local", True)
+    assert client_of(owner).post(GROUPS, {"name": "G"}).json()["type"] == "Central"

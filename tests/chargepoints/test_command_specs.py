@@ -182,7 +182,7 @@ def test_clean_empty_configuration_value_is_kept() -> None:
         ("remote_start", {}, "id_token"),
         ("remote_start", {"id_token": ""}, "id_token"),
         ("remote_start", {"id_token": "x" * 256}, "id_token"),
-        ("remote_start", {"id_token": "a", "token_type": "x" * 21}, "token_type"),
+        ("remote_start", {"id_token": "a", "id_token_type": "x" * 21}, "id_token_type"),
         ("change_availability", {"operative": True, "within": 1}, "within"),
         ("trigger_message", {"message": "Heartbeat", "within": 1}, "within"),
         ("trigger_message", {"message": "CustomTrigger"}, "custom_trigger"),

@@ -154,3 +154,35 @@ def test_changes_that_are_no_fewer_messages_and_more_tags_than_the_whole_are_not
 def test_more_tags_than_there_is_room_for_are_refused_with_the_number_that_is_too_much() -> None:
     with pytest.raises(TooMany, match=r"There are 3 tags and the charger has room for 2: choose 1 fewer\."):
         plan({}, accepted("A", "B", "C"), Limits(list_length=2))
+
+
+def test_type_is_part_of_a_tag_where_the_version_has_types() -> None:
+    card = Entry(value="04A1", status="Accepted", type="ISO14443")
+    code = Entry(value="04a1", status="Blocked", type="Local")
+    both = by_key([card, code])
+
+    assert len(both) == 2
+    assert list_plan.from_rows(list_plan.to_rows(both)) == both
+    others = accepted("A", "B", "C")
+    (message,) = plan(both | others, by_key([card]) | others, Limits())
+    assert list_plan.to_payload(message, 2)["entries"] == [{"id_token": "04a1", "id_token_type": "Local"}]
+    assert apply(both | others, message) == by_key([card]) | others
+
+
+def test_list_without_types_is_stored_and_compared_as_ever() -> None:
+    held = accepted("A")
+
+    assert list_plan.to_rows(held) == [["A", "Accepted", "", ""]]
+    assert list_plan.digest(held) == "913a6f72160d0362cdf8d0a2c5435791a20072d2fff18196fa9d5cefdb8a2ef0"
+
+
+def test_message_takes_no_more_bytes_than_the_charger_does_but_one_tag_at_least() -> None:
+    values = [f"{number:020}" for number in range(30)]
+    wanted = by_key(Entry(value=value, status="Accepted", type="ISO14443", parent="G") for value in values)
+
+    messages = plan(None, wanted, Limits(message_bytes=1000))
+
+    assert [entry.value for message in messages for entry in message.entries] == values
+    assert all(sum(e.size for e in m.entries) <= 800 for m in messages)
+    assert all(len(m.entries) > 1 for m in messages[:-1])
+    assert len(plan(None, wanted, Limits(message_bytes=10))) == 30

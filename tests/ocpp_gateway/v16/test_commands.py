@@ -252,6 +252,6 @@ def test_to_call_with_an_argument_of_2x_says_what_is_wrong(
 
 
 def test_types_that_we_know_are_not_said_and_do_no_harm() -> None:
-    given = {"id_token": "04A1", "token_type": "ISO14443", "remote_start_id": 7}
+    given = {"id_token": "04A1", "id_token_type": "ISO14443", "remote_start_id": 7}
 
     assert to_call("remote_start", given) == ("RemoteStartTransaction", {"idTag": "04A1"})

@@ -122,7 +122,7 @@ def test_types_are_those_of_our_tags_and_groups_of_this_tenant(
     TokenGroup.objects.create(tenant=tenant, name="G", type="ISO14443")
     entries = [
         {"id_token": "04a1", "status": "Accepted", "parent_id_token": "G"},
-        {"id_token": "DE-ABC-C1", "status": "Accepted", "token_type": "eMAID", "parent_id_token": "none"},
+        {"id_token": "DE-ABC-C1", "status": "Accepted", "id_token_type": "eMAID", "parent_id_token": "none"},
     ]
     order = csms.order(charge_point, "send_local_list", {"update_type": "Full", "entries": entries})
     said = order.payload["localAuthorizationList"]

@@ -73,7 +73,12 @@ def test_remote_start_says_profile_and_group(csms: Csms, charge_point: ChargePoi
             }
         ],
     }
-    given = {"id_token": "1234", "token_type": "KeyCode", "parent_id_token": "G", "charging_profile": profile}
+    given = {
+        "id_token": "1234",
+        "id_token_type": "KeyCode",
+        "parent_id_token": "G",
+        "charging_profile": profile,
+    }
     order = csms.order(charge_point, "remote_start", given)
     assert order.payload["idToken"] == {"idToken": "1234", "type": "KeyCode"}
     assert order.payload["groupIdToken"] == {"idToken": "G", "type": "Central"}
@@ -252,13 +257,13 @@ def test_whether_anything_is_queued_is_asked_without_a_session(csms: Csms, charg
 
 def test_types_of_2_1_are_any_text(csms21: Csms21, charge_point: ChargePoint) -> None:
     """2.1: a type is an open word of up to 20 characters, and a token has up to 255"""
-    given = {"id_token": "x" * 255, "token_type": "HouseNumber"}
+    given = {"id_token": "x" * 255, "id_token_type": "HouseNumber"}
     order = csms21.order(charge_point, "remote_start", given)
     assert order.payload["idToken"] == said_token("x" * 255, "HouseNumber")
 
 
 def test_token_that_the_version_cannot_say_is_refused(csms: Csms, charge_point: ChargePoint) -> None:
     """2.0.1: 36 characters, eight types"""
-    for given in ({"id_token": "x" * 37}, {"id_token": "a", "token_type": "HouseNumber"}):
+    for given in ({"id_token": "x" * 37}, {"id_token": "a", "id_token_type": "HouseNumber"}):
         with pytest.raises(InvalidPayload, match="does not fit into RequestStartTransaction"):
             csms.order(charge_point, "remote_start", given)
