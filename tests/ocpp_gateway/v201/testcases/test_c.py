@@ -15,7 +15,7 @@ from chargepoints.models import ChargePoint
 from tests import factories
 from tests.ocpp_gateway.csms import Csms as AnyCsms
 from tests.ocpp_gateway.v16.helpers import Csms as Csms16
-from tests.ocpp_gateway.v201.helpers import Csms, Csms21
+from tests.ocpp_gateway.v201.helpers import Csms, Csms21, clock
 from tests.ocpp_gateway.v201.helpers import token as said
 
 
@@ -147,9 +147,10 @@ def test_driver_is_spoken_to(csms: Csms, charge_point: ChargePoint, tenant: Tena
 def test_prepaid_token_without_credit(
     csms: Csms, charge_point: ChargePoint, tenant: Tenant, balance: str, status: str
 ) -> None:
-    """C17.FR.02 (2.1), AuthorizationStatusEnumType"""
+    """2.1 C17: the charger remembers no prepaid token"""
     factories.IdTokenFactory(tenant=tenant, value="04P", balance=Decimal(balance))
-    assert authorize(csms, charge_point, "04P") == {"status": status}
+    info = authorize(csms, charge_point, "04P")
+    assert info == {"status": status, "cacheExpiryDateTime": clock(csms.now)}
 
 
 def test_1_6_hears_what_it_has_words_for(
