@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 from django.utils import timezone
 from django_filters import rest_framework as django_filters
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field, extend_schema_view
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import mixins, serializers, status
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
@@ -19,41 +18,25 @@ from rest_framework.serializers import BaseSerializer
 from accounts.api.views import EditableViewSet
 from chargepoints.api import waiting
 from chargepoints.api.base import ChargePointPartViewSet
+from chargepoints.api.charging_shapes import (
+    DetailsSerializer,
+    DynamicSerializer,
+    LimitField,
+    PeriodSerializer,
+)
 from chargepoints.charging import outlook
 from chargepoints.charging.composite import Slice
-from chargepoints.charging.plan import number_of
 from chargepoints.charging.running import running_sessions
 from chargepoints.choices import AssignmentState, ProfileKind, ProfilePurpose, RateUnit
 from chargepoints.commands import MAX_EXPIRES_IN_S
 from chargepoints.errors import InvalidPayload
 from chargepoints.models import ChargePoint, ChargingProfile, ChargingProfileAssignment, ReportedSchedule
-from chargepoints.services import charging_profiles
+from chargepoints.services import charging_profiles, dynamic_profiles
 from csms_project.common.api.filters import IntegerFilter, TextFilter
 from csms_project.common.api.idempotency import key_of
 from csms_project.common.api.problems import BadParameter
 
 MAX_DURATION_S = 7 * 86_400
-
-
-@extend_schema_field({"type": "number", "minimum": 0, "multipleOf": 0.1, "example": 16.5})
-class LimitField(serializers.DecimalField):
-    """A limit of one decimal: read as decimal, written as a JSON number."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(max_digits=11, decimal_places=1, min_value=Decimal(0), **kwargs)
-
-    def to_representation(self, value: Any) -> Any:
-        return number_of(Decimal(str(value)))
-
-
-class PeriodSerializer(serializers.Serializer[Any]):
-    start_period = serializers.IntegerField(
-        min_value=0, max_value=2**31 - 1, help_text="Seconds from the start; of the first one 0."
-    )
-    limit = LimitField()
-    number_phases = serializers.IntegerField(
-        required=False, allow_null=True, min_value=1, max_value=3, help_text="3 is assumed."
-    )
 
 
 class ChargingProfileSerializer(serializers.ModelSerializer[ChargingProfile]):
@@ -62,6 +45,7 @@ class ChargingProfileSerializer(serializers.ModelSerializer[ChargingProfile]):
     kind = serializers.ChoiceField(choices=ProfileKind.choices, default=ProfileKind.RELATIVE)
     min_charging_rate = LimitField(required=False, allow_null=True)
     periods = PeriodSerializer(many=True, help_text="Limits over time, in ascending order.")
+    details = DetailsSerializer(required=False)
 
     class Meta:
         model = ChargingProfile
@@ -79,6 +63,7 @@ class ChargingProfileSerializer(serializers.ModelSerializer[ChargingProfile]):
             "valid_to",
             "min_charging_rate",
             "periods",
+            "details",
             "created_at",
             "updated_at",
         ]
@@ -96,6 +81,9 @@ class AssignmentSerializer(serializers.ModelSerializer[ChargingProfileAssignment
     )
     charging_rate_unit = serializers.CharField(source="plan.charging_rate_unit", read_only=True)
     periods = PeriodSerializer(source="content.periods", many=True, read_only=True)
+    dynamic = DynamicSerializer(
+        read_only=True, allow_null=True, help_text="What a dynamic profile was updated to; null: nothing yet."
+    )
 
     class Meta:
         model = ChargingProfileAssignment
@@ -110,6 +98,8 @@ class AssignmentSerializer(serializers.ModelSerializer[ChargingProfileAssignment
             "stack_level",
             "charging_rate_unit",
             "periods",
+            "dynamic",
+            "dynamic_at",
             "valid_to",
             "transaction_id",
             "state",
@@ -141,6 +131,15 @@ class WaitingSerializer(serializers.Serializer[Any]):
         min_value=1,
         max_value=MAX_EXPIRES_IN_S,
         help_text="Seconds that the order may wait for a charger that is offline; without it: 409.",
+    )
+
+
+class UpdateSerializer(WaitingSerializer):
+    values = DynamicSerializer(help_text="Limits and setpoints by name.")
+    push = serializers.BooleanField(
+        required=False,
+        default=True,
+        help_text="false: the charger gets it when it next asks (`dyn_update_interval`).",
     )
 
 
@@ -247,8 +246,8 @@ class AssignmentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Charge
     serializer_class = AssignmentSerializer
     filterset_class = AssignmentFilter
     permission_area = "charging_profiles"
-    permission_overrides = {"clear": "commands.send_dangerous"}
-    own_idempotency = frozenset({"clear"})
+    permission_overrides = {"clear": "commands.send_dangerous", "dynamic": "commands.send_dangerous"}
+    own_idempotency = frozenset({"clear", "dynamic"})
     ordering_fields = ["id", "connector_number", "since", "state"]
     ordering = ["connector_number", "pk"]
 
@@ -265,6 +264,25 @@ class AssignmentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Charge
         waiting.wait_for(command, seconds)
         return Response(self.get_serializer(self.get_queryset().get(pk=row.pk)).data)
 
+    @extend_schema(request=UpdateSerializer, parameters=[waiting.WAIT], responses=AssignmentSerializer)
+    @action(detail=True, methods=["post"])
+    def dynamic(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Say what a dynamic profile (OCPP 2.1) is to do from now on. The charger is told, or finds it when it next
+        asks (`push` false)."""
+        row, seconds, key = self.get_object(), waiting.seconds_of(request), key_of(request)
+        given = UpdateSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        values = {name: value for name, value in given.validated_data["values"].items() if value is not None}
+        expires_in = given.validated_data.get("expires_in")
+        if given.validated_data["push"]:
+            command = dynamic_profiles.update(
+                actor=self.actor, assignment=row, values=values, expires_in=expires_in, idempotency_key=key
+            )
+            waiting.wait_for(command, seconds)
+        else:
+            dynamic_profiles.keep_for_pull(actor=self.actor, assignment=row, values=values)
+        return Response(self.get_serializer(self.get_queryset().get(pk=row.pk)).data)
+
 
 # --- what the charger will do ---
 
@@ -273,7 +291,9 @@ class SchedulePeriodSerializer(serializers.Serializer[Any]):
     start_period = serializers.IntegerField(help_text="Seconds from the start.")
     limit = LimitField(allow_null=True, help_text="null: not limited.")
     number_phases = serializers.IntegerField(allow_null=True)
-    profile = serializers.CharField(allow_blank=True, help_text="Name of the profile that decides.")
+    profile = serializers.CharField(
+        allow_blank=True, help_text="Name of the profile that decides, or “Limit of” who has given it."
+    )
 
 
 class ReportedScheduleSerializer(serializers.ModelSerializer[ReportedSchedule]):
@@ -345,6 +365,8 @@ class CompositeScheduleViewSet(ChargePointPartViewSet):
             duration=timedelta(seconds=duration),
             unit=unit,
             session=session,
+            others=outlook.limits_of_others(charge_point),
+            priority=outlook.sessions_with_priority(charge_point),
         )
         report = outlook.reports_of(charge_point).get(connector)
         shown = {

@@ -6,6 +6,7 @@ from rest_framework.routers import SimpleRouter
 from chargepoints.api import (
     certificates,
     charging,
+    charging_reports,
     commands,
     configuration,
     displays,
@@ -48,6 +49,14 @@ router.register(
 )
 router.register("charging-profiles", charging.ChargingProfileViewSet, basename="charging-profile")
 router.register(rf"{_PART}/charging-profiles", charging.AssignmentViewSet, basename="charging-assignment")
+router.register(
+    rf"{_PART}/reported-charging-profiles",
+    charging_reports.ReportedProfileViewSet,
+    basename="reported-charging-profile",
+)
+router.register(rf"{_PART}/charging-limits", charging_reports.ExternalLimitViewSet, basename="charging-limit")
+router.register(rf"{_PART}/vehicle-needs", charging_reports.VehicleNeedsViewSet, basename="vehicle-needs")
+router.register(rf"{_PART}/priority-charging", charging_reports.PriorityViewSet, basename="priority-charging")
 router.register(
     rf"{_PART}/composite-schedule", charging.CompositeScheduleViewSet, basename="composite-schedule"
 )

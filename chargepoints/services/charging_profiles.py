@@ -80,19 +80,29 @@ def _stored(fields: Mapping[str, Any]) -> dict[str, Any]:
     given = dict(fields)
     if isinstance(given.get("periods"), list):
         given["periods"] = [_stored_period(row) for row in given["periods"]]
+    if "details" in given:
+        given["details"] = _texts(given["details"])
     return given
 
 
 def _stored_period(row: Any) -> Any:
-    if not isinstance(row, Mapping) or "limit" not in row:
-        return row
-    kept = {name: value for name, value in row.items() if value is not None}
-    return {**kept, "limit": _limit_text(row["limit"])}
+    if not isinstance(row, Mapping) or row.get("limit") is None:
+        return _texts(row)
+    return {**_texts(row), "limit": _number_text(row["limit"])}
 
 
-def _limit_text(limit: Any) -> str:
-    text = f"{limit:f}" if isinstance(limit, Decimal) else str(limit)
-    return text.removesuffix(".0")
+def _texts(value: Any) -> Any:
+    """Decimals as text, at any depth; what says nothing is left out."""
+    if isinstance(value, Mapping):
+        return {name: _texts(item) for name, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_texts(item) for item in value]
+    return _number_text(value) if isinstance(value, Decimal) else value
+
+
+def _number_text(number: Any) -> str:
+    text = f"{number:f}" if isinstance(number, Decimal) else str(number)
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 # --- on chargers ---

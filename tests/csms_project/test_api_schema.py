@@ -169,6 +169,13 @@ PATHS: dict[str, Path] = {
     "charge-points/{identity}/charging-profiles/": Path("charging_profiles.view"),
     "charge-points/{identity}/charging-profiles/{id}/": Path("charging_profiles.view"),
     "charge-points/{identity}/charging-profiles/{id}/clear/": Path(write={"post": "commands.send_dangerous"}),
+    "charge-points/{identity}/charging-profiles/{id}/dynamic/": Path(
+        write={"post": "commands.send_dangerous"}
+    ),
+    "charge-points/{identity}/reported-charging-profiles/": Path("charging_profiles.view"),
+    "charge-points/{identity}/charging-limits/": Path("charging_profiles.view"),
+    "charge-points/{identity}/vehicle-needs/": Path("charging_profiles.view"),
+    "charge-points/{identity}/priority-charging/": Path("charging_profiles.view"),
     "charge-points/{identity}/composite-schedule/": Path("charging_profiles.view"),
     "der-events/": Path("der.view"),
     "der-events/{id}/": Path("der.view"),
