@@ -29,6 +29,7 @@ from chargepoints.admin.shared import (
     own_status_chip,
 )
 from chargepoints.admin.tabs import panels_of, tabs_for
+from chargepoints.admin.variable_page import variable_view, variables_csv_view
 from chargepoints.cautions import OFFLINE
 from chargepoints.choices import RegistrationStatus
 from chargepoints.command_specs import NEUTRAL
@@ -91,6 +92,16 @@ class ChargePointPages(TenantModelAdmin):
                 wrap(self.command_view),
                 name="chargepoints_chargepoint_command",
             ),
+            path(
+                "<int:pk>/variables/<int:variable>/",
+                wrap(partial(variable_view, self)),
+                name="chargepoints_chargepoint_variable",
+            ),
+            path(
+                "<int:pk>/variables.csv",
+                wrap(partial(variables_csv_view, self)),
+                name="chargepoints_chargepoint_variables_csv",
+            ),
             path("<int:pk>/key/", wrap(self.key_view), name="chargepoints_chargepoint_key"),
             path("<int:pk>/step/<slug:step>/", wrap(self.step_view), name="chargepoints_chargepoint_step"),
             *super().get_urls(),
@@ -148,7 +159,7 @@ class ChargePointPages(TenantModelAdmin):
             found = warnings_for(obj, form.action(), form.payload(), waits=waits)
             # That it is offline was said with the empty form, and who lets the command wait has chosen so.
             is_warned = {*found} <= {OFFLINE} or request.POST.get("warned") == _digest(found)
-            if is_warned and self._queue(request, obj, form):
+            if is_warned and self.queue_command(request, obj, form):
                 url = reverse("admin:chargepoints_chargepoint_change", args=[obj.pk])
                 return HttpResponseRedirect(f"{url}?tab=commands")
         context = {
@@ -164,7 +175,8 @@ class ChargePointPages(TenantModelAdmin):
         }
         return self.page(request, "admin/form_page.html", context)
 
-    def _queue(self, request: HttpRequest, obj: ChargePoint, form: CommandForm) -> bool:
+    def queue_command(self, request: HttpRequest, obj: ChargePoint, form: CommandForm) -> bool:
+        """Queue what a form orders; false when that is refused, with the reason in the form."""
         try:
             command = commands.queue(
                 actor=actor_of(request),

@@ -20,6 +20,7 @@ _EXAMPLES = {
     "monitors": "EVSE, AvailabilityState, 1, , Delta, 1, 8",
     "variables": "EVSE, AvailabilityState, 1",
     "points": "1.05, 60",
+    "variables key": "OCPPCommCtrlr/HeartbeatInterval, 300",
 }
 _YES_NO = (("", "Choose"), ("yes", "Yes"), ("no", "No"))
 
@@ -163,7 +164,7 @@ def make_field(spec: FieldSpec) -> forms.Field:
             return forms.CharField(widget=_area(4), **common)
         case "rows":
             columns = ", ".join(column.label or column.name for column in _shown(spec.fields))
-            example = _EXAMPLES.get(spec.name, "")
+            example = _EXAMPLES.get(f"{spec.name} {spec.fields[0].name}") or _EXAMPLES.get(spec.name, "")
             common["help_text"] = f"{spec.help} One on each line: {columns}; for example {example}".strip()
             return forms.CharField(widget=_area(6), **common)
         case "datetime":

@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from accounts.admin_base import TenantModelAdmin, actor_of, allowed, require
 from chargepoints.admin.configuration_drift import state_chip
+from chargepoints.admin.device_model_tab import browser, rows_of
 from chargepoints.admin.tabs import Tab, register
 from chargepoints.command_fields import SEND, SEND_DANGEROUS
 from chargepoints.comparing import compare
@@ -24,7 +25,6 @@ from chargepoints.variable_names import canonical
 from csms_project.common.admin import chip
 from csms_project.common.csv_files import csv_response
 
-_MAX_ROWS = 2000
 _MAX_CHANGES = 50
 #: Charge points that are offered while typing; any other may be typed.
 _MAX_OFFERED = 200
@@ -42,12 +42,17 @@ SHOWN: dict[str, tuple[str, Callable[[Variable], bool]]] = {
 
 def _configuration(request: HttpRequest, obj: ChargePoint) -> dict[str, Any]:
     words, show = request.GET.get("q", "").strip(), request.GET.get("show", "")
-    rows = [row for row in variables_of(obj)[:_MAX_ROWS] if not row.component]
+    everything = rows_of(obj)
+    model = browser(request, obj, everything)
+    rows = [row for row in everything if not row.component]
+    if model is not None:  # keys of a firmware that spoke OCPP 1.6 are history
+        rows = [row for row in rows if row.gone_at is None and not row.is_unknown]
     test = SHOWN.get(show, SHOWN[""])[1]
     is_live = obj.archived_at is None
     return {
         "state": find_configuration_state(obj),
         "total": len(rows),
+        "model": model,
         "keys": [_shown(row) for row in rows if test(row) and _matches(row, words)],
         "words": words,
         "show": show,

@@ -16,7 +16,7 @@ from chargepoints.api import filters
 from chargepoints.api.base import ChargePointPartViewSet
 from chargepoints.api.template_shapes import WantedSerializer
 from chargepoints.comparing import compare
-from chargepoints.models import ConfigurationState, Variable, VariableChange
+from chargepoints.models import ConfigurationState, DeviceReport, Variable, VariableChange
 from chargepoints.selectors import find_charge_point, find_configuration_state, variables_of
 from chargepoints.services import drift
 
@@ -62,6 +62,18 @@ class VariableViewSet(mixins.ListModelMixin, ChargePointPartViewSet):
         lines = compare(variables_of(left), variables_of(right), only_different=not everything)
         shown = {"left": left.identity, "right": right.identity, "keys": lines}
         return Response(shapes.ComparisonSerializer(shown).data)
+
+
+@extend_schema(tags=["charge-points"])
+class DeviceReportViewSet(mixins.ListModelMixin, ChargePointPartViewSet):
+    """Reports of the device model that the charger has sent, or is sending, the newest first."""
+
+    queryset = DeviceReport.objects.all()
+    serializer_class = shapes.DeviceReportSerializer
+    filterset_class = filters.DeviceReportFilter
+    permission_area = "variables"
+    ordering_fields = ["id", "started_at"]
+    ordering = ["-started_at", "-id"]
 
 
 @extend_schema(tags=["charge-points"])

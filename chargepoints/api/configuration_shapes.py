@@ -8,14 +8,22 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from chargepoints.configuration_keys import KeySpec, find_key
-from chargepoints.models import ConfigurationState, Variable, VariableChange
+from chargepoints.models import ConfigurationState, DeviceReport, Variable, VariableChange
+from chargepoints.variable_checks import items
 
 
 class VariableSerializer(serializers.ModelSerializer[Variable]):
     """A configuration key of OCPP 1.6 (`name`) or a variable of 2.x; secrets are masked.
 
-    `profile`, `type`, `unit` and `description` are what the standard says about the key; null of a vendor's own.
+    `key` is its full name as commands and templates take it. `profile`, `type` and `description` are what the standard
+    says about it; null of a vendor's own. `data_type` and limits are what the charger says.
     """
+
+    key = serializers.CharField(read_only=True)
+    may_change = serializers.BooleanField(
+        read_only=True, help_text="Nothing that the charger said speaks against another value."
+    )
+    values_list = serializers.SerializerMethodField(help_text="Values that it, or its items, may have.")
 
     evse = serializers.IntegerField(source="evse_number", read_only=True)
     connector = serializers.IntegerField(source="connector_number", read_only=True)
@@ -27,8 +35,10 @@ class VariableSerializer(serializers.ModelSerializer[Variable]):
     class Meta:
         model = Variable
         fields = [
+            "key",
             "name",
             "value",
+            "may_change",
             "is_readonly",
             "is_secret",
             "reboot_required",
@@ -47,6 +57,18 @@ class VariableSerializer(serializers.ModelSerializer[Variable]):
             "connector",
             "instance",
             "attribute",
+            "data_type",
+            "min_limit",
+            "max_limit",
+            "max_elements",
+            "values_list",
+            "mutability",
+            "is_persistent",
+            "is_constant",
+            "supports_monitoring",
+            "set_status",
+            "set_reason",
+            "set_answered_at",
             "updated_at",
         ]
         read_only_fields = fields
@@ -54,11 +76,20 @@ class VariableSerializer(serializers.ModelSerializer[Variable]):
     def get_profile(self, row: Variable) -> str | None:
         return spec.profile if (spec := _spec(row)) else None
 
-    @extend_schema_field(serializers.ChoiceField(["boolean", "integer", "list", "text"], allow_null=True))
+    def get_values_list(self, row: Variable) -> list[str]:
+        return items(row.values_list)
+
+    @extend_schema_field(
+        serializers.ChoiceField(
+            ["boolean", "integer", "decimal", "list", "sequence", "text"], allow_null=True
+        )
+    )
     def get_type(self, row: Variable) -> str | None:
         return spec.type if (spec := _spec(row)) else None
 
     def get_unit(self, row: Variable) -> str | None:
+        if row.unit:
+            return row.unit
         return spec.unit if (spec := _spec(row)) else None
 
     def get_description(self, row: Variable) -> str | None:
@@ -66,7 +97,7 @@ class VariableSerializer(serializers.ModelSerializer[Variable]):
 
 
 def _spec(row: Variable) -> KeySpec | None:
-    return None if row.component else find_key(row.name)
+    return find_key(row.key)
 
 
 class ConfigurationStateSerializer(serializers.ModelSerializer[ConfigurationState]):
@@ -75,6 +106,32 @@ class ConfigurationStateSerializer(serializers.ModelSerializer[ConfigurationStat
     class Meta:
         model = ConfigurationState
         fields = ["whole_read_at", "partly_read_at"]
+        read_only_fields = fields
+
+
+class DeviceReportSerializer(serializers.ModelSerializer[DeviceReport]):
+    """A report of the device model (2.x), which comes in parts; `base` empty: nobody here has asked for it."""
+
+    command = serializers.IntegerField(source="command_id", read_only=True, allow_null=True)
+    parts = serializers.ListField(
+        child=serializers.IntegerField(), read_only=True, help_text="Sequence numbers that have come."
+    )
+
+    class Meta:
+        model = DeviceReport
+        fields = [
+            "id",
+            "request_id",
+            "base",
+            "status",
+            "parts",
+            "last_part",
+            "variables",
+            "command",
+            "started_at",
+            "last_at",
+            "ended_at",
+        ]
         read_only_fields = fields
 
 

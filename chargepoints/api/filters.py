@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django_filters import rest_framework as filters
 
 from chargepoints.choices import (
     CampaignState,
     CommandStatus,
     ConnectorStatus,
+    DeviceReportBase,
+    DeviceReportStatus,
     FirmwareState,
     FleetTaskState,
     LocalListState,
@@ -25,6 +27,7 @@ from chargepoints.choices import (
     VariableSource,
 )
 from chargepoints.selectors import following
+from chargepoints.variable_names import canonical, names_to_look_for
 from csms_project.common.api.filters import (
     AfterFilter,
     BeforeFilter,
@@ -97,12 +100,44 @@ class StatusEventFilter(filters.FilterSet):
 
 
 class VariableFilter(filters.FilterSet):
+    key = filters.CharFilter(method="filter_key", label="Full name; a key of 1.6 finds its variable as well.")
     name = TextFilter()
     component = TextFilter()
+    instance = TextFilter()
+    attribute = TextFilter()
+    evse = IntegerFilter(field_name="evse_number")
+    connector = IntegerFilter(field_name="connector_number")
+    search = filters.CharFilter(method="filter_search", label="Part of component, name or instance.")
+    data_type = TextFilter()
+    supports_monitoring = TruthFilter()
+    set_status = TextFilter()
+    writable = TruthFilter(method="filter_writable")
     is_readonly = TruthFilter()
     is_unknown = TruthFilter()
     reboot_required = TruthFilter()
     gone = TruthFilter(field_name="gone_at", lookup_expr="isnull", exclude=True)
+
+    def filter_key(self, rows: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
+        wanted = canonical(value)
+        named = rows.filter(name_key__in=names_to_look_for(value))
+        return rows.filter(pk__in=[row.pk for row in named if canonical(row.key) == wanted])
+
+    def filter_search(self, rows: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
+        columns = ("component", "component_instance", "name", "instance")
+        found = Q()
+        for column in columns:
+            found |= Q(**{f"{column}__icontains": value})
+        return rows.filter(found)
+
+    def filter_writable(self, rows: QuerySet[Any], name: str, value: bool) -> QuerySet[Any]:
+        fixed = Q(is_readonly=True) | Q(is_unknown=True) | Q(is_constant=True)
+        return rows.exclude(fixed) if value else rows.filter(fixed)
+
+
+class DeviceReportFilter(filters.FilterSet):
+    status = filters.ChoiceFilter(choices=DeviceReportStatus.choices)
+    base = filters.ChoiceFilter(choices=DeviceReportBase.choices)
+    request_id = IntegerFilter()
 
 
 class VariableChangeFilter(filters.FilterSet):

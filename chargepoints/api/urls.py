@@ -71,6 +71,7 @@ router.register(rf"{_PART}/firmware-updates", firmware.FirmwareUpdateViewSet, ba
 router.register(rf"{_PART}/log-requests", firmware.LogRequestViewSet, basename="log-request")
 router.register(rf"{_PART}/commands", commands.CommandViewSet, basename="command")
 router.register(rf"{_PART}/messages", parts.MessageViewSet, basename="message")
+router.register(rf"{_PART}/device-reports", configuration.DeviceReportViewSet, basename="device-report")
 router.register(rf"{_PART}/variables", configuration.VariableViewSet, basename="variable")
 router.register(rf"{_PART}/variable-changes", configuration.VariableChangeViewSet, basename="variable-change")
 router.register(rf"{_PART}/status-events", parts.StatusEventViewSet, basename="status-event")

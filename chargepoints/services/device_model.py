@@ -286,6 +286,25 @@ def shown_value(name: VariableName, text: str) -> str:
     return shown(name.key, text) or ""
 
 
+#: Variables that tell of trouble where they are true, and states in which a place cannot be used (B07.FR.09).
+_TROUBLES = frozenset({"problem", "tripped", "overload", "fallback", "fault"})
+_BAD_STATES = frozenset({"faulted", "unavailable"})
+
+
+def is_trouble(row: Variable) -> bool:
+    """Whether a value calls for a person: a problem, a refusal, a change that waits for a reboot."""
+    if row.gone_at is not None:
+        return False
+    if row.reboot_required or row.set_status not in ("", *configuring.TAKEN):
+        return True
+    value = (row.value or "").casefold()
+    if row.attribute != "Actual":
+        return False
+    return (row.name_key in _TROUBLES and value == "true") or (
+        row.name_key == "availabilitystate" and value in _BAD_STATES
+    )
+
+
 def latest_reports(charge_point_id: int, *, limit: int = 5) -> list[DeviceReport]:
     """The last reports of a charger, the newest first."""
     rows = DeviceReport.objects.filter(charge_point_id=charge_point_id)

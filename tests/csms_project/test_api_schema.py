@@ -93,6 +93,7 @@ PATHS: dict[str, Path] = {
     "charge-points/{identity}/variables/compare/": Path("variables.view"),
     "charge-points/{identity}/variables/wanted/": Path("configuration_templates.view"),
     "charge-points/{identity}/variable-changes/": Path("variables.view"),
+    "charge-points/{identity}/device-reports/": Path("variables.view"),
     "charge-points/{identity}/status-events/": Path("charge_points.view"),
     "charge-points/{identity}/connectors/": Path("charge_points.view"),
     "model-profiles/": PROFILES,

@@ -31,6 +31,8 @@ class Command(BaseCommand):
         acts = parser.add_subparsers(dest="act", required=True, metavar="ACT")
         show = acts.add_parser("show", help="the keys of a charger as they were last read")
         show.add_argument("identity")
+        show.add_argument("--search", default="", help="only names, values and components with this text")
+        show.add_argument("--writable", action="store_true", help="only what can be changed")
         both = acts.add_parser("compare", help="two chargers side by side")
         both.add_argument("left", metavar="IDENTITY")
         both.add_argument("right", metavar="IDENTITY")
@@ -82,8 +84,11 @@ class Command(BaseCommand):
             f"All keys were read on {whole:%Y-%m-%d %H:%M} UTC." if whole else "Never read as a whole."
         )
         for row in variables_of(charge_point):
-            if not row.component:
-                self.stdout.write(f"{row.name} = {row.value if row.value is not None else '–'}{_marks(row)}")
+            told = not row.component or row.read_at is not None or row.set_answered_at is not None
+            text = f"{row.key} = {row.value if row.value is not None else '–'}{_unit(row)}"
+            fits = options["search"].casefold() in text.casefold()
+            if told and fits and (row.may_change or not options["writable"]):
+                self.stdout.write(f"{text}{_marks(row)}")
 
     def _compare(self, options: dict[str, Any]) -> None:
         left, right = _charge_point(options["left"]), _charge_point(options["right"])
@@ -148,9 +153,15 @@ class Command(BaseCommand):
 # --- what is meant ---
 
 
+def _unit(row: Any) -> str:
+    return f" {row.unit}" if row.unit and row.value else ""
+
+
 def _marks(row: Any) -> str:
     marks = {
         "read-only": row.is_readonly,
+        "write-only": row.is_writeonly,
+        f"set: {row.set_status}": row.set_status not in ("", "Accepted", "RebootRequired"),
         "after a reboot": row.reboot_required,
         "unknown to the charger": row.is_unknown,
         "no longer listed": row.gone_at is not None and not row.is_unknown,
