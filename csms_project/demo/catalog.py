@@ -88,7 +88,10 @@ SITES = (
 
 @dataclass(frozen=True, kw_only=True)
 class ChargerSpec:
-    """A charger; `busy` is its mean number of sessions a day, `is_live` whether the simulator runs it."""
+    """A charger; `busy` is its mean number of sessions a day, `is_live` whether the simulator runs it.
+
+    ocpp   the version that it speaks
+    """
 
     identity: str
     name: str
@@ -98,6 +101,7 @@ class ChargerSpec:
     vendor: str
     model: str
     firmware: str
+    ocpp: str = "1.6"
     is_live: bool = True
     fields: dict[str, Any] = field(default_factory=dict)
 
@@ -135,13 +139,19 @@ def _dc(number: int, **more: Any) -> ChargerSpec:
 
 
 CHARGERS = (
-    *(_ac(number) for number in range(1, 7)),
+    *(_ac(number) for number in range(1, 5)),
+    _ac(5, ocpp="2.0.1"),
+    _ac(6, ocpp="2.1"),
     _ac(7, is_live=False, fields={"note": "Cable damaged, spare part ordered."}),
     _ac(8, fields={"pricing_mode": "free", "note": "Guests of the hotel charge free."}),
-    *(_dc(number) for number in range(1, 4)),
+    _dc(1),
+    _dc(2, ocpp="2.0.1"),
+    _dc(3, ocpp="2.1"),
     _dc(4, is_live=False, fields={"note": "Grid connection follows."}),
 )
 CONNECTORS = 2
+#: Connectors of each EVSE of those that speak 2.x.
+EVSE_CONNECTORS = (1, 2)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,6 +38,9 @@ def simulator_command(*, url: str, keys: Path) -> list[str]:
     command = [sys.executable, "-m", "csms_project.demo.child", url, "--keys", str(keys), "--tags", tags]
     options = {
         "--connectors": str(catalog.CONNECTORS),
+        # In the order of the keys, each version is that of one charger.
+        "--ocpp": ",".join(spec.ocpp for spec in catalog.CHARGERS if spec.is_live),
+        "--evse-connectors": ",".join(map(str, catalog.EVSE_CONNECTORS)),
         "--arrival-rate": "10/h",
         "--session-length": "180-1500",
         "--power": "22000",
