@@ -230,6 +230,10 @@ def test_simulator_accepts_the_command_line(tmp_path: Path) -> None:
     config, _ = parse(command[3:], prog="simulator")
     assert config.identities == ["DEMO-1"]
     assert config.tolerate_outages
+    live = [spec for spec in catalog.CHARGERS if spec.is_live]
+    assert config.ocpp == tuple(spec.ocpp for spec in live)
+    assert {"1.6", "2.0.1", "2.1"} == set(config.ocpp)
+    assert config.cables == (1, 2)
     assert not any("k" * 40 in part for part in command)
 
 

@@ -15,6 +15,7 @@ from accounts.services.tenants import ensure_default_tenant, ensure_first_admin
 from chargepoints import commands
 from chargepoints.choices import CommandStatus
 from chargepoints.models import ChargePoint, Command, Connection
+from ocpp_gateway.wire.errors import V16
 from tests import factories
 from tests.e2e.product import POSTGRESQL_URL, Database, Product, migrate, wait_until
 from tests.e2e.sockets import Charger
@@ -97,10 +98,12 @@ def default_tenant() -> Tenant:
     return ensure_default_tenant()
 
 
-def open_charger(product: Product, identity: str, *, boot: bool = True, **fields: Any) -> Charger:
+def open_charger(
+    product: Product, identity: str, *, boot: bool = True, version: str = V16, **fields: Any
+) -> Charger:
     """Register a charger, connect it, and let it boot."""
     register(identity, **fields)
-    charger = Charger(product.url, identity)
+    charger = Charger(product.url, identity, version=version)
     if boot:
         assert charger.boot()["status"] == "Accepted"
     return charger

@@ -15,11 +15,13 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
+from ocpp_gateway.wire.errors import V16
 from tests.factories import CHARGER_KEY, T0
 
 TIMEOUT_S = 40.0
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 BOOT = {"chargePointVendor": "Volta Works", "chargePointModel": "AC-Duo"}
+BOOT_2X = {"reason": "PowerUp", "chargingStation": {"vendorName": "Volta Works", "model": "AC-Duo"}}
 
 
 def basic(username: str | bytes, password: str | bytes) -> str:
@@ -31,11 +33,11 @@ def basic(username: str | bytes, password: str | bytes) -> str:
 class Charger:
     """A charge point over a real WebSocket; closes with its `with` block."""
 
-    def __init__(self, url: str, identity: str, *, subprotocol: str = "ocpp1.6", **options: Any) -> None:
-        self.identity = identity
+    def __init__(self, url: str, identity: str, *, version: str = V16, **options: Any) -> None:
+        self.identity, self.version = identity, version
         self._opening = connect(
             f"{url}/{quote(identity, safe='')}",
-            subprotocols=[Subprotocol(subprotocol)],
+            subprotocols=[Subprotocol(version)],
             additional_headers={"Authorization": basic(identity, CHARGER_KEY)},
             proxy=None,
             open_timeout=TIMEOUT_S,
@@ -78,7 +80,7 @@ class Charger:
 
     def boot(self) -> dict[str, Any]:
         """Register."""
-        return self.call("BootNotification", BOOT)
+        return self.call("BootNotification", BOOT if self.version == V16 else BOOT_2X)
 
     def start(self, id_tag: str, *, meter_start: int = 1000, at: str = T0.isoformat()) -> int:
         """Begin a session on connector 1 and return its id."""

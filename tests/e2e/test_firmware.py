@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -22,13 +17,10 @@ from chargepoints.models import ChargePoint, FirmwareCampaign, FirmwareFile, Fir
 from chargepoints.services import firmware_campaigns as campaigns
 from chargepoints.services import firmware_files, log_requests
 from csms_project.common import file_store
-from ocpp_gateway.simulator import ChargePoint16 as Simulated
-from ocpp_gateway.simulator.clock import Clock
-from ocpp_gateway.simulator.station import Station
-from tests import factories
 from tests.chargepoints.firmware import CONTENT, signed
-from tests.e2e.conftest import default_tenant, is_online, register
+from tests.e2e.conftest import default_tenant, register
 from tests.e2e.product import Product, wait_until
+from tests.e2e.simulated import living
 
 pytestmark = pytest.mark.server
 
@@ -41,49 +33,6 @@ def _same_files(product: Product, settings: Settings) -> None:
     """The test writes where the server reads, and names the address that the server gives itself."""
     settings.FILES_DIR = Path(product.directory) / "files"
     settings.FILES_URL = f"http://127.0.0.1:{product.port}"
-
-
-@contextmanager
-def living(product: Product, *identities: str, **station: Any) -> Iterator[list[Simulated]]:
-    """Chargers that run by themselves, a hundred times as fast; `broken` ones cannot install."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-
-    async def begin() -> tuple[list[Simulated], list[asyncio.Task[None]]]:
-        made = [
-            Simulated(
-                Station(
-                    url=product.url,
-                    identity=identity,
-                    key=factories.CHARGER_KEY,
-                    install_fails="BROKEN" in identity,
-                    **station,
-                ),
-                clock=Clock(speed=100),
-            )
-            for identity in identities
-        ]
-        return made, [asyncio.create_task(cp.keep_connected()) for cp in made]
-
-    async def stop(tasks: list[asyncio.Task[None]]) -> None:
-        for task in tasks:
-            task.cancel()
-        for cp in chargers:
-            await cp.close()
-
-    for identity in identities:
-        register(identity)
-    chargers, tasks = asyncio.run_coroutine_threadsafe(begin(), loop).result(20)
-    try:
-        for identity in identities:
-            wait_until(partial(is_online, identity), f"{identity} is online")
-        yield chargers
-    finally:
-        asyncio.run_coroutine_threadsafe(stop(tasks), loop).result(20)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(20)
-        loop.close()
 
 
 def make_file(name: str, content: bytes = LARGE, **fields: Any) -> FirmwareFile:
@@ -104,7 +53,7 @@ def wait_over(update: FirmwareUpdate) -> FirmwareUpdate:
 
 def test_campaign_of_two_chargers_of_which_one_fails(product: Product) -> None:
     file = make_file("Campaign of two")
-    with living(product, "FW-GOOD", "FW-BROKEN") as chargers:
+    with living(product, "FW-GOOD", "FW-BROKEN") as life:
         rows = list(ChargePoint.objects.filter(identity__in=("FW-GOOD", "FW-BROKEN")))
         campaign = campaigns.create_campaign(
             actor=ACTOR, file=file, choice=campaigns.Choice(charge_points=rows), plan=campaigns.Plan()
@@ -112,7 +61,7 @@ def test_campaign_of_two_chargers_of_which_one_fails(product: Product) -> None:
         good, broken = (
             wait_over(campaign.updates.get(charge_point__identity=name)) for name in ("FW-GOOD", "FW-BROKEN")
         )
-        assert chargers[0].station.firmware == "2.0.0"
+        assert life.chargers[0].station.firmware == "2.0.0"
     assert (good.state, broken.state) == (FirmwareState.VERIFIED, FirmwareState.FAILED)
     assert good.note == "The charger runs 2.0.0."
     assert broken.note == "The charger could not install the firmware."
@@ -126,19 +75,23 @@ def test_campaign_of_two_chargers_of_which_one_fails(product: Product) -> None:
     )
 
 
-def test_signed_firmware_is_verified_by_the_charger(product: Product) -> None:
-    file = make_file("Signed", **signed(LARGE, kind="rsa"))
-    with living(product, "FW-SIGNED"):
-        station = ChargePoint.objects.get(identity="FW-SIGNED")
+@pytest.mark.parametrize("ocpp", ["1.6", "2.0.1", "2.1"])
+def test_signed_firmware_is_verified_by_the_charger(product: Product, ocpp: str) -> None:
+    file = make_file(f"Signed {ocpp}", **signed(LARGE, kind="rsa"))
+    with living(product, f"FW-SIGNED-{ocpp}", ocpp=ocpp):
+        station = ChargePoint.objects.get(identity=f"FW-SIGNED-{ocpp}")
         update = wait_over(campaigns.update_one(actor=ACTOR, charge_point=station, file=file))
     assert update.state == FirmwareState.VERIFIED
     assert "SignatureVerified" in [step["status"] for step in update.steps]
 
 
-@pytest.mark.parametrize(("method", "kind"), [("PUT", "diagnostics"), ("POST", "SecurityLog")])
-def test_log_arrives_and_can_be_saved(product: Product, method: str, kind: str) -> None:
-    identity = f"LOG-{method}"
-    with living(product, identity, upload_method=method):
+@pytest.mark.parametrize(
+    ("method", "kind", "ocpp"),
+    [("PUT", "diagnostics", "1.6"), ("POST", "SecurityLog", "1.6"), ("PUT", "SecurityLog", "2.0.1")],
+)
+def test_log_arrives_and_can_be_saved(product: Product, method: str, kind: str, ocpp: str) -> None:
+    identity = f"LOG-{method}-{ocpp}"
+    with living(product, identity, upload_method=method, ocpp=ocpp):
         station = ChargePoint.objects.get(identity=identity)
         request = log_requests.request_log(actor=ACTOR, charge_point=station, kind=kind)
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from websockets.exceptions import InvalidStatus
@@ -104,7 +105,7 @@ def test_charger_is_led_from_profile_1_to_3(product: Product, tmp_path: Path) ->
 
         # Never again with less, and not with a certificate that was revoked.
         for url in (product.url, product.url.replace("ws:", "wss:")):
-            options = {} if url == product.url else {"ssl": _trust()}
+            options: dict[str, Any] = {} if url == product.url else {"ssl": _trust()}
             with pytest.raises(InvalidStatus, match="403"):
                 Charger(url, "WAY-UP", **options)
         certificates.revoke(actor=ADMIN, certificate=own)

@@ -61,7 +61,7 @@ def boot(product: Product, identity: str, context: ssl.SSLContext, **station: An
         "reason": "PowerUp",
         "chargingStation": {"vendorName": "Volta Works", "model": "AC-Duo", **station},
     }
-    with Charger(wss(product), identity, subprotocol=V201, ssl=context) as charger:
+    with Charger(wss(product), identity, version=V201, ssl=context) as charger:
         return str(charger.call("BootNotification", payload)["status"])
 
 
@@ -130,7 +130,7 @@ def test_boot_of_another_serial_number_than_the_certificate_ends_the_connection(
         "reason": "PowerUp",
         "chargingStation": {"vendorName": "Volta Works", "model": "AC-Duo", "serialNumber": "SN-B02"},
     }
-    with Charger(wss(product), "B01", subprotocol=V201, ssl=context) as charger:
+    with Charger(wss(product), "B01", version=V201, ssl=context) as charger:
         assert charger.call("BootNotification", payload)["status"] == "Rejected"
         assert charger.closed_with() == 1008
     wait_until(

@@ -285,6 +285,7 @@ class ChargePoint201(Statuses):
             timestamp=payload["timestamp"],
             trigger=payload["triggerReason"],
             offline=payload.get("offline", False),
+            readings=len(payload.get("meterValue", [])),
         )
 
     def _take_verdict(self, entry: Event, status: str) -> None:

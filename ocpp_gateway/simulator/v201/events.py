@@ -85,7 +85,6 @@ class Events:
         if not session.is_over:
             session.facts.clear()
             session.charging_state = "Idle"
-            session.stopped_at = self._cp.clock.now()
             self._end(session, "EVCommunicationLost", None)
 
     def _end(self, session: Session201, trigger: str, id_tag: str | None) -> None:
@@ -110,12 +109,16 @@ class Events:
         info     more of transactionInfo
         """
         cp = self._cp
-        number = session.take_seq()
+        number, now = session.take_seq(), cp.clock.now()
+        if kind == "Started":
+            session.started_at = now
+        elif kind == "Ended":
+            session.stopped_at = now
         is_first, session.is_begun = not session.is_begun, True
         readings = self._readings(session, kind, context) if values is None else values
         payload: Payload = {
             "eventType": kind,
-            "timestamp": format_timestamp(cp.clock.now()),
+            "timestamp": format_timestamp(now),
             "triggerReason": trigger,
             "seqNo": 0 if "seq-zero" in cp.station.quirks else number,
             "transactionInfo": self._info(session, kind, **info),
