@@ -19,6 +19,8 @@ from django.utils import timezone
 from chargepoints.certificate_providers import get_provider
 from csms_project.common import partitions
 from ocpp_gateway.wire.errors import VERSIONS
+from transactions.payment_providers import get_provider as get_payment_provider
+from transactions.vat_numbers import get_provider as get_vat_provider
 
 MIN_SECRET = 32
 MIN_LEASE_S = 3
@@ -118,6 +120,28 @@ def check_provider(**_: Any) -> Sequence[CheckMessage]:
         hint = "Name a class that derives from chargepoints.certificate_providers.CertificateProvider."
         text = f"CERTIFICATE_PROVIDER cannot be used: {error}"
         return [Error(text, hint=hint, id="csms.E020")]
+    return []
+
+
+@register(OURS)
+def check_payments(**_: Any) -> Sequence[CheckMessage]:
+    """The classes that take payments and know VAT numbers; no fake payments where real ones are meant."""
+    found: list[CheckMessage] = []
+    for name, load in (("PAYMENT_PROVIDER", get_payment_provider), ("VAT_NUMBER_PROVIDER", get_vat_provider)):
+        try:
+            load()
+        except Exception as error:  # a class of somebody else, with whatever its module does
+            hint = "Name a class that derives from the interface in transactions.payment_providers or .vat_numbers."
+            found.append(Error(f"{name} cannot be used: {error}", hint=hint, id="csms.E021"))
+    return found
+
+
+@register(OURS, Tags.security, deploy=True)
+def check_fake_payments(**_: Any) -> Sequence[CheckMessage]:
+    """Whoever scans a QR code would charge for nothing."""
+    if settings.PAYMENT_PROVIDER.endswith(".FakeProvider"):
+        hint = "Set PAYMENT_PROVIDER to the class of a payment provider, or leave it out."
+        return [Error("PAYMENT_PROVIDER is the fake one: nobody would pay.", hint=hint, id="csms.E022")]
     return []
 
 

@@ -335,6 +335,16 @@ PKI_RSA_PSS = env.bool("PKI_RSA_PSS", default=True)
 PKI_CRL_DAYS = env.int("PKI_CRL_DAYS", default=7)
 PKI_REQUESTS_PER_HOUR = env.int("PKI_REQUESTS_PER_HOUR", default=6)
 
+# ---------------------------------------------------------------- payments
+# Who takes payments on the web: the class of a `transactions.payment_providers.PaymentProvider`.
+PAYMENT_PROVIDER: str = env.str("PAYMENT_PROVIDER", default="transactions.payment_providers.NoProvider")
+# What is authorized on a card where the driver named no limit of cost, in the currency of the tariff.
+PAYMENT_AUTHORIZATION_AMOUNT = env.int("PAYMENT_AUTHORIZATION_AMOUNT", default=50)
+# For so long a charger keeps its EVSE free for somebody at the payment page.
+PAYMENT_PAGE_S = env.int("PAYMENT_PAGE_S", default=300)
+# Who knows VAT numbers: the class of a `transactions.vat_numbers.VatNumberProvider`.
+VAT_NUMBER_PROVIDER: str = env.str("VAT_NUMBER_PROVIDER", default="transactions.vat_numbers.FormOnly")
+
 # ---------------------------------------------------------------- TLS of the gateway
 # Files in PEM; the options --tls-… of `gateway` and `up` go before them. A key for each certificate, in the same order.
 TLS_CERT: list[str] = env.list("TLS_CERT", default=[])

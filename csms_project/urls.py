@@ -11,6 +11,7 @@ from csms_project.error_views import api_not_found
 from csms_project.health import health, live
 from csms_project.metrics_view import metrics
 from csms_project.status_view import StatusView
+from transactions import payment_pages
 
 v1: list[URLPattern | URLResolver] = [
     re_path(r"^status/?$", StatusView.as_view(), name="status"),
@@ -26,6 +27,14 @@ urlpatterns = [
     re_path(r"^health/live/?$", live, name="live"),
     path("files/firmware/<str:token>/", firmware_view, name="firmware-nameless"),
     path("files/firmware/<str:token>/<path:name>", firmware_view, name="firmware"),
+    path("pay/session/<str:public_id>/", payment_pages.session, name="pay-session"),
+    path("pay/session/<str:public_id>/checkout/", payment_pages.checkout, name="pay-checkout"),
+    path("pay/session/<str:public_id>/cancel/", payment_pages.cancel, name="pay-cancel"),
+    path("pay/fake/<str:public_id>/", payment_pages.fake, name="pay-fake"),
+    path(
+        "pay/<str:identity>/<int:evse>/<str:code>/<str:version>/", payment_pages.scanned, name="pay-scanned"
+    ),
+    path("receipts/<str:token>/", payment_pages.receipt, name="receipt"),
     path("metrics", metrics, name="metrics"),
     path("pki/roots.pem", pki_view.roots, name="pki_roots"),
     path("pki/bundle.pem", pki_view.bundle, name="pki_bundle"),

@@ -78,6 +78,26 @@ class StopReason(models.TextChoices):
     REQ_ENERGY_TRANSFER_REJECTED = "ReqEnergyTransferRejected", "Energy transfer mode refused"
 
 
+class PaymentStatus(models.TextChoices):
+    """PaymentStatusEnumType of OCPP 2.1."""
+
+    SETTLED = "Settled", "Settled"
+    CANCELED = "Canceled", "Cancelled: nothing was charged"
+    REJECTED = "Rejected", "Rejected by the payment provider"
+    FAILED = "Failed", "Failed for technical reasons"
+
+
+class WebPaymentState(models.TextChoices):
+    """Where a payment on the web stands."""
+
+    STARTED = "started", "At the payment page"
+    AUTHORIZED = "authorized", "Authorized, the charger is asked to start"
+    CHARGING = "charging", "Charging"
+    SETTLED = "settled", "Settled"
+    CANCELLED = "cancelled", "Cancelled"
+    FAILED = "failed", "Failed"
+
+
 class LedgerKind(models.TextChoices):
     """What a ledger line explains."""
 

@@ -22,6 +22,18 @@ class NothingToSend(TransactionsError):
     """There is no tariff that could be sent."""
 
 
+class CodeWrong(TransactionsError):
+    """This code is not good, or not any more. Scan the QR code on the charger again."""
+
+
+class CodeUsed(TransactionsError):
+    """Somebody has begun to pay with this code. Wait for the next one on the charger and scan it."""
+
+
+class PaymentOver(TransactionsError):
+    """This payment is over. Scan the QR code on the charger again."""
+
+
 class Invalid(TransactionsError):
     """The given values are not valid.
 

@@ -11,7 +11,14 @@ from csms_project.common.jobs import job
 from csms_project.common.retention import BATCH, MonthRule
 from transactions.choices import TransactionState
 from transactions.models import MeterValue
-from transactions.services import charger_tariffs, closing, cost_display, cost_features
+from transactions.services import (
+    charger_tariffs,
+    closing,
+    cost_display,
+    cost_features,
+    prepaid,
+    web_payments,
+)
 
 HOUR_S = 3600
 
@@ -76,6 +83,18 @@ def resolve_cost_features(now: datetime) -> int:
 def sync_charger_tariffs(now: datetime) -> int:
     """Give chargers that calculate costs themselves the tariff that they should have."""
     return charger_tariffs.sync(now)
+
+
+@job(every_s=30, batch=prepaid.BATCH)
+def debit_prepaid(now: datetime) -> int:
+    """Take what sessions have cost from prepaid balances."""
+    return prepaid.debit_due(now)
+
+
+@job(every_s=15, batch=web_payments.BATCH)
+def settle_web_payments(now: datetime) -> int:
+    """Follow payments on the web: capture what sessions have cost, release what nobody used."""
+    return web_payments.settle_due(now)
 
 
 @job(every_s=300)

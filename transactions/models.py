@@ -16,6 +16,7 @@ from chargepoints.models import ChargePoint, Command, Connector, Evse, Reservati
 from csms_project.common.fields import FastJSONField, energy_field, money_field
 from csms_project.common.models import TenantOwned, Timestamped
 from transactions.choices import EndKind, EventKind, Flag, LedgerKind, TransactionState
+from transactions.payment_models import PrepaidDebit, QrPayment, Settlement, WebPayment
 from transactions.pricing_tariff import Tariff as PricingTariff
 from transactions.pricing_tariff import TariffError
 from transactions.tariff_models import ChargerTariff
@@ -26,8 +27,12 @@ __all__ = [
     "LedgerEntry",
     "MeterLayout",
     "MeterValue",
+    "PrepaidDebit",
+    "QrPayment",
+    "Settlement",
     "Tariff",
     "Transaction",
+    "WebPayment",
 ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from chargepoints.command_fields import (
@@ -16,9 +17,27 @@ from chargepoints.command_fields import (
 )
 from chargepoints.variable_names import MAX_KEY
 
+#: Limits of one session (OCPP 2.1, TransactionLimitType).
+_LIMITS = ("maxCost", "maxEnergy", "maxTime", "maxSoC")
+
+
+def _check_limits(limits: dict[str, Any]) -> str:
+    for kind, value in limits.items():
+        if kind not in _LIMITS:
+            return f"There are limits of {', '.join(_LIMITS)}."
+        try:
+            number = Decimal(str(value))
+        except InvalidOperation:
+            return f"{kind} must be a number."
+        if isinstance(value, bool) or not number.is_finite() or not 0 < number <= 10**9:
+            return f"{kind} must be a number above 0."
+    return ""
+
 
 def _check_start(given: dict[str, Any]) -> dict[str, str]:
     """A profile that comes with a start is for that session, which has no id yet (OCPP 1.6 §5.16.2)."""
+    if problem := _check_limits(given.get("limits", {})):
+        return {"limits": problem}
     profile = given.get("charging_profile", {})
     if profile.get("chargingProfilePurpose", "TxProfile") != "TxProfile":
         return {"charging_profile": "Must be a TxProfile: it is for this session only."}
@@ -77,6 +96,12 @@ CORE = (
                 type="object",
                 label="Charging profile",
                 help="TxProfile in the form of the version spoken.",
+            ),
+            FieldSpec(
+                name="limits",
+                type="object",
+                label="Limits",
+                help="OCPP 2.1, told when the session begins: maxCost, maxEnergy (Wh), maxTime (s), maxSoC (%).",
             ),
         ),
         check=_check_start,

@@ -28,6 +28,10 @@ TAG_LENGTH = 20
 
 
 def _remote_start(payload: Payload) -> Payload:
+    if payload.get("limits"):
+        raise CannotSend(
+            "OCPP 1.6 has no limits of cost, energy, time or state of charge for a session: leave them out."
+        )
     names = {"id_token": "idTag", "connector": "connectorId", "charging_profile": "chargingProfile"}
     return _copy(payload, **names)
 

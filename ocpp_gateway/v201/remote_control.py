@@ -14,6 +14,10 @@ Payload = dict[str, Any]
 
 def start(payload: Payload) -> Payload:
     """RequestStartTransaction: the group matters only where the EVSE is reserved for it."""
+    if payload.get("limits"):
+        raise CannotSend(
+            "OCPP 2.0.1 has no limits of cost, energy, time or state of charge for a session: leave them out."
+        )
     return mapping.without_none(
         remoteStartId=payload.get("remote_start_id", 1),
         idToken=mapping.said_token(payload),
