@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from accounts.choices import AuthorizationStatus
 from accounts.services.authorization import Authorization
 from chargepoints.models import Command
+from chargepoints.orders import remote_start_id
 from csms_project.common import bulk
 from transactions.choices import EventKind, Flag, LedgerKind
 from transactions.corrections import Correction
@@ -157,7 +158,9 @@ def remote_start(request: SessionEvent, batch: SessionBatch) -> Command | None:
     commands = batch.remote_starts(request.charge_point_id)
     for command in commands:
         data: dict[str, Any] = command.payload
-        if number in (data.get("remote_start_id"), data.get("remoteStartId")):
+        # Ours is numbered when it is sent; a raw one says its number itself.
+        ours = remote_start_id(command) if command.action == "remote_start" else None
+        if number in (ours, data.get("remote_start_id"), data.get("remoteStartId")):
             commands.remove(command)
             return command
     return None
