@@ -165,7 +165,9 @@ def session_energy(
     if meter_start_wh is None and inside:
         walk.note("The start register is missing: counted from the first reading.")
     if len(inside) < len(readings):
-        walk.note(f"{len(readings) - len(inside)} readings outside the session were ignored.")
+        outside = len(readings) - len(inside)
+        was = "reading outside the session was" if outside == 1 else "readings outside the session were"
+        walk.note(f"{outside} {was} ignored.")
     return _result(walk, points)
 
 

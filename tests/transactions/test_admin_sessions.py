@@ -201,6 +201,17 @@ def test_page_shows_the_events_of_the_charger(signed_in: Client, session: Transa
         assert text in page
 
 
+def test_signed_values_take_no_room(signed_in: Client, session: Transaction) -> None:
+    layout = factories.MeterLayoutFactory(
+        digest="signed",
+        columns=[[None, None, None, None, None, None], [None, None, None, None, None, "SignedData"]],
+    )
+    factories.MeterValueFactory(transaction=session, layout=layout, values=["1000", "T0NNRnx" * 200])
+    page = view(signed_in, session)
+    assert "1400 characters" in page
+    assert "T0NNRnxT0NNRnx" not in page
+
+
 def test_page_of_a_session_without_values_says_so(signed_in: Client, connector: Connector) -> None:
     text = view(signed_in, factories.TransactionFactory(connector=connector))
     assert "no meter values" in text

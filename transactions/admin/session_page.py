@@ -25,6 +25,7 @@ from transactions.selectors import expand_meter_values, ledger_of, running_costs
 MAX_POINTS = 400
 SHOWN_SAMPLES = 100
 SHOWN_EVENTS = 100
+_SIGNED = "Signed"
 
 
 def context(request: HttpRequest, obj: Transaction) -> dict[str, Any]:
@@ -166,11 +167,17 @@ def _table(rows: list[dict[str, Any]]) -> dict[str, Any]:
     for row in rows:
         cells: dict[str, str] = {}
         for sample in row["samples"]:
+            if sample["format"] == "SignedData":
+                # A kilobyte of characters that no person reads; the API has them.
+                cells[_SIGNED] = f"{len(sample['value'])} characters"
+                continue
             head = _head(sample)
             if head not in heads:
                 heads.append(head)
             cells[head] = sample["value"]
         lines.append((local_seconds(row["sampled_at"]), _context(row["samples"]), cells))
+    if any(_SIGNED in cells for _, _, cells in lines):
+        heads.append(_SIGNED)
     body = [(at, when, [cells.get(head, "") for head in heads]) for at, when, cells in reversed(lines)]
     return {"heads": heads, "rows": body}
 
