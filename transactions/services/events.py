@@ -15,6 +15,7 @@ from typing import Any
 from accounts.choices import TokenType
 from accounts.services.authorization import Authorization, token_key
 from chargepoints.services.batch import Act, FromCharger
+from chargepoints.services.dynamic_profiles import resumed
 from transactions.choices import EndKind, EventKind, Flag, LedgerKind
 from transactions.corrections import Correction
 from transactions.models import Transaction
@@ -53,6 +54,8 @@ from transactions.services.stops import Stop, close_session, compare_second_stop
 MAX_SEQ_NO = 2**62
 #: An idToken that comes with this trigger ends the session; it did not begin it (E07).
 STOP_TRIGGERS = frozenset({"StopAuthorized"})
+#: The session goes on after a restart of the charger (2.1 E17).
+RESUMED = "TxResumed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +151,8 @@ def decide_event(request: SessionEvent, batch: SessionBatch) -> Answered:
         _end(request, row, batch)
     else:
         _store_moments(request, row, batch)
+        if request.trigger == RESUMED and row.is_active:
+            resumed(request.charge_point_id, row.ocpp_id)
         if row.end_kind == EndKind.CHARGER:
             batch.at_the_end(row, partial(facts.settle_again, request, row, batch))
     return _answered(request, row, authorization, batch, is_repeat=False)
