@@ -273,6 +273,10 @@ SPECTACULAR_SETTINGS = {
         "FirmwareState": "chargepoints.choices.FirmwareState",
         "LogKind": "chargepoints.choices.LogKind",
         "LogState": "chargepoints.choices.LogState",
+        "MonitorType": "chargepoints.monitoring_choices.MonitorType",
+        "MonitorKind": "chargepoints.monitoring_choices.MonitorKind",
+        "EventState": "chargepoints.monitoring_choices.EventState",
+        "ReportState": "chargepoints.monitoring_choices.ReportState",
         "TransactionStatus": "transactions.choices.TransactionState",
     },
     "POSTPROCESSING_HOOKS": [

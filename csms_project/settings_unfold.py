@@ -182,6 +182,18 @@ UNFOLD: dict[str, Any] = {
                         "charge_points.view",
                     ),
                     _item(
+                        "Events of chargers",
+                        "notifications",
+                        "chargepoints_chargerevent_changelist",
+                        "charger_events.view",
+                    ),
+                    _item(
+                        "Customers' data",
+                        "privacy_tip",
+                        "chargepoints_customerinformation_changelist",
+                        "customer_information.view",
+                    ),
+                    _item(
                         "Security events", "shield", "chargepoints_securityevent_changelist", "messages.view"
                     ),
                     _item(

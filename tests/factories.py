@@ -570,6 +570,57 @@ class LogRowFactory(Factory):
     received_at = T0
 
 
+class ChargerEventFactory(LogRowFactory):
+    class Meta:
+        model = chargepoints.ChargerEvent
+
+    event_id = Sequence(lambda n: n + 1)
+    at = T0
+    trigger = "Alerting"
+    component = "EVSE"
+    evse_number = 1
+    variable = "Temperature"
+    value = "91"
+
+
+class MonitorFactory(Factory):
+    class Meta:
+        model = chargepoints.Monitor
+
+    charge_point = SubFactory(ChargePointFactory)
+    tenant = SelfAttribute("charge_point.tenant")
+    monitor_id = Sequence(lambda n: n + 1)
+    component = "EVSE"
+    evse_number = 1
+    variable = "Temperature"
+    type = "UpperThreshold"
+    value = "90"
+    severity = 3
+
+
+class EventStreamFactory(Factory):
+    class Meta:
+        model = chargepoints.EventStream
+
+    charge_point = SubFactory(ChargePointFactory)
+    tenant = SelfAttribute("charge_point.tenant")
+    stream_id = Sequence(lambda n: n + 1)
+    monitor_id = 1
+    opened_at = T0
+
+
+class CustomerInformationFactory(Factory):
+    class Meta:
+        model = chargepoints.CustomerInformation
+
+    charge_point = SubFactory(ChargePointFactory)
+    tenant = SelfAttribute("charge_point.tenant")
+    request_id = Sequence(lambda n: n + 1)
+    customer = "Tag 04A1B2C3"
+    report = True
+    clear = False
+
+
 class ConfigurationTemplateFactory(Factory):
     """`entries={"Key": "value"}` fills it."""
 

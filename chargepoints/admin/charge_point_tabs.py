@@ -8,6 +8,7 @@ from django.http import HttpRequest
 
 from accounts.admin_base import allowed
 from chargepoints.admin.buttons import button_groups, buttons
+from chargepoints.admin.charger_events import event_row
 from chargepoints.admin.security_events import severity_chip
 from chargepoints.admin.shared import command_chip, reservation_chip
 from chargepoints.admin.tabs import Tab, panels_of, register
@@ -25,12 +26,18 @@ from chargepoints.models import (
     StatusReport,
 )
 from chargepoints.models.events import LogRow
+from chargepoints.services import charger_events
 
 _PAGES = "admin/chargepoints/chargepoint"
 
 
 def _overview(request: HttpRequest, obj: ChargePoint) -> dict[str, Any]:
-    return {"panels": panels_of(request, obj, live=False), "buttons": buttons(request, obj)}
+    going_on = charger_events.going_on(obj) if allowed(request, "charger_events.view", obj) else []
+    return {
+        "panels": panels_of(request, obj, live=False),
+        "buttons": buttons(request, obj),
+        "going_on": [event_row(row) for row in going_on],
+    }
 
 
 def _commands(request: HttpRequest, obj: ChargePoint) -> dict[str, Any]:

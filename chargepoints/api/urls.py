@@ -15,6 +15,7 @@ from chargepoints.api import (
     grid,
     local_lists,
     model_profiles,
+    monitoring,
     parts,
     profile_upgrades,
     templates,
@@ -69,6 +70,15 @@ router.register("firmware-files", firmware.FirmwareFileViewSet, basename="firmwa
 router.register("firmware-campaigns", firmware.FirmwareCampaignViewSet, basename="firmware-campaign")
 router.register(rf"{_PART}/firmware-updates", firmware.FirmwareUpdateViewSet, basename="firmware-update")
 router.register(rf"{_PART}/log-requests", firmware.LogRequestViewSet, basename="log-request")
+router.register("charger-events", monitoring.ChargerEventViewSet, basename="charger-event")
+router.register(rf"{_PART}/monitors", monitoring.MonitorViewSet, basename="monitor")
+router.register(rf"{_PART}/monitor-results", monitoring.MonitorResultViewSet, basename="monitor-result")
+router.register(rf"{_PART}/event-streams", monitoring.EventStreamViewSet, basename="event-stream")
+router.register(
+    rf"{_PART}/customer-information",
+    monitoring.CustomerInformationViewSet,
+    basename="customer-information",
+)
 router.register(rf"{_PART}/commands", commands.CommandViewSet, basename="command")
 router.register(rf"{_PART}/messages", parts.MessageViewSet, basename="message")
 router.register(rf"{_PART}/device-reports", configuration.DeviceReportViewSet, basename="device-report")

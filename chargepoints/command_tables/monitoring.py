@@ -6,7 +6,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from chargepoints.charger_events import MAX_SEVERITY, SEVERITIES
-from chargepoints.command_fields import SEND, SEND_DANGEROUS, CommandSpec, FieldSpec
+from chargepoints.command_fields import MAX_TOKEN, SEND, SEND_DANGEROUS, TOKEN_TYPE, CommandSpec, FieldSpec
 from chargepoints.monitoring_choices import MonitoringBase, MonitorType
 
 CRITERIA = ("ThresholdMonitoring", "DeltaMonitoring", "PeriodicMonitoring")
@@ -293,14 +293,8 @@ MONITORING = (
         fields=(
             FieldSpec(name="report", type="boolean", label="Report it", default=True),
             FieldSpec(name="clear", type="boolean", label="Delete it", default=False),
-            FieldSpec(name="id_token", type="string", label="Tag", max_length=255, example="04A1B2C3"),
-            FieldSpec(
-                name="token_type",
-                type="string",
-                label="Type of the tag",
-                max_length=20,
-                help="Empty: as it is known here, else ISO14443.",
-            ),
+            FieldSpec(name="id_token", type="string", label="Tag", max_length=MAX_TOKEN, example="04A1B2C3"),
+            TOKEN_TYPE,
             FieldSpec(name="customer_identifier", type="string", label="Identifier", max_length=64),
             FieldSpec(
                 name="hash_algorithm",

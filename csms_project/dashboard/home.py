@@ -21,7 +21,7 @@ from chargepoints.admin.shared import ago, charge_point_link, connector_chip, ow
 from chargepoints.choices import CertificateRequestState
 from chargepoints.models import CertificateRequest, ChargePoint, Connector, FrameAnomaly, Location
 from chargepoints.selectors import has_live_gateway, online_counts, refusals_for
-from chargepoints.services import certificate_expiry, security_alerts
+from chargepoints.services import certificate_expiry, charger_events, security_alerts
 from chargepoints.services.certificates import certificates_for
 from csms_project.common.big_tables import every_tenant
 from csms_project.common.charts import BarChart, bar_chart
@@ -222,6 +222,18 @@ def _attention(request: HttpRequest, tenant: Tenant | None) -> list[Tile]:
                 "to look at" if waiting else "all clear",
                 f"{_list('chargepoints_securityevent')}?alert=open",
                 "shield",
+                "bad" if waiting else "ok",
+            )
+        )
+    if allowed(request, "charger_events.view"):
+        waiting = charger_events.open_alerts(tenant)[:1000].count()
+        found.append(
+            Tile(
+                "Alerts of chargers",
+                _at_most(waiting),
+                "to look at" if waiting else "all clear",
+                f"{_list('chargepoints_chargerevent')}?alert=open",
+                "notifications",
                 "bad" if waiting else "ok",
             )
         )

@@ -83,7 +83,7 @@ def customer_call(payload: Payload, *, token_length: int) -> Payload:
     if (value := payload.get("id_token")) is not None:
         if len(value) > token_length:
             raise CannotSend(f"id_token must not have more than {token_length} characters.")
-        call["idToken"] = {"idToken": value, "type": payload.get("token_type", "ISO14443")}
+        call["idToken"] = mapping.said_token(payload)
     if hashes := _hashes(payload):
         call["customerCertificate"] = hashes
     return call

@@ -123,6 +123,25 @@ PATHS: dict[str, Path] = {
     "charge-points/{identity}/firmware-updates/": Path("firmware.view", {"post": "firmware.change"}),
     "charge-points/{identity}/firmware-updates/{id}/": Path("firmware.view"),
     "charge-points/{identity}/firmware-updates/{id}/cancel/": Path(write={"post": "firmware.change"}),
+    "charge-points/{identity}/monitors/": Path("monitors.view", {"post": "commands.send"}),
+    "charge-points/{identity}/monitors/{id}/": Path("monitors.view"),
+    "charge-points/{identity}/monitors/state/": Path("monitors.view"),
+    "charge-points/{identity}/monitors/clear/": Path(write={"post": "commands.send_dangerous"}),
+    "charge-points/{identity}/monitor-results/": Path("monitors.view"),
+    "charge-points/{identity}/event-streams/": Path("monitors.view"),
+    "charge-points/{identity}/event-streams/{id}/": Path("monitors.view"),
+    "charge-points/{identity}/event-streams/{id}/values/": Path("monitors.view"),
+    "charge-points/{identity}/customer-information/": Path(
+        "customer_information.view", {"post": "customer_information.change"}
+    ),
+    "charge-points/{identity}/customer-information/{id}/": Path("customer_information.view"),
+    "charge-points/{identity}/customer-information/{id}/forget/": Path(
+        write={"post": "customer_information.change"}
+    ),
+    "charger-events/": Path("charger_events.view"),
+    "charger-events/{id}/": Path("charger_events.view"),
+    "charger-events/{id}/acknowledge/": Path(write={"post": "charger_events.acknowledge"}),
+    "charger-events/{id}/end/": Path(write={"post": "charger_events.acknowledge"}),
     "charge-points/{identity}/log-requests/": Path("logs.view", {"post": "logs.change"}),
     "charge-points/{identity}/log-requests/{id}/": Path("logs.view"),
     "charge-points/{identity}/log-requests/{id}/cancel/": Path(write={"post": "logs.change"}),
@@ -251,6 +270,9 @@ def rows(tenant: Tenant, charge_point: ChargePoint) -> dict[str, int]:
     # Parts of a charge point are all asked for by this number.
     update = factories.FirmwareUpdateFactory(charge_point=charge_point, pk=command.pk)
     factories.LogRequestFactory(charge_point=charge_point, pk=command.pk)
+    factories.MonitorFactory(charge_point=charge_point, monitor_id=command.pk)
+    factories.EventStreamFactory(charge_point=charge_point, pk=command.pk)
+    factories.CustomerInformationFactory(charge_point=charge_point, pk=command.pk)
     return {
         "users": factories.MembershipFactory(tenant=tenant).user.pk,
         "drivers": factories.DriverFactory(tenant=tenant).pk,
@@ -271,6 +293,7 @@ def rows(tenant: Tenant, charge_point: ChargePoint) -> dict[str, int]:
         "certificates": factories.CertificateFactory(charge_point=charge_point).pk,
         "certificate-requests": factories.CertificateRequestFactory(charge_point=charge_point).pk,
         "certificate-authorities": factories.CertificateAuthorityFactory().pk,
+        "charger-events": factories.ChargerEventFactory(charge_point=charge_point).pk,
         "security-events": factories.SecurityEventFactory(charge_point=charge_point).pk,
         "charging-profiles": factories.ChargingProfileFactory(tenant=tenant).pk,
         "charge-points/{identity}/charging-profiles/": factories.ChargingProfileAssignmentFactory(
