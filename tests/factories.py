@@ -360,6 +360,17 @@ class FleetTaskItemFactory(Factory):
     action = "get_configuration"
 
 
+class PublishedFirmwareFactory(Factory):
+    class Meta:
+        model = chargepoints.PublishedFirmware
+
+    charge_point = SubFactory(ChargePointFactory)
+    tenant = SelfAttribute("charge_point.tenant")
+    request_id = Sequence(lambda n: n + 1)
+    location = "https://files.example.org/fw.bin"
+    checksum = "0123456789abcdef0123456789abcdef"
+
+
 class LocalListContentFactory(Factory):
     """What a list says: pass `tags`, by value and status."""
 

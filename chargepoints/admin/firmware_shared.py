@@ -15,7 +15,13 @@ from chargepoints.choices import (
     LogState,
     SignatureState,
 )
-from chargepoints.models import FirmwareCampaign, FirmwareFile, FirmwareUpdate, LogRequest
+from chargepoints.models import (
+    FirmwareCampaign,
+    FirmwareFile,
+    FirmwareUpdate,
+    LogRequest,
+    PublishedFirmware,
+)
 from csms_project.common.admin import chip
 from csms_project.common.file_store import FileTooLarge
 
@@ -50,6 +56,18 @@ _SIGNATURE_TONES = {
 }
 
 
+# What a controller reports, in words (2.0.1 PublishFirmwareStatusEnumType).
+_PUBLISHED = {
+    "DownloadScheduled": ("To be fetched", "info"),
+    "DownloadPaused": ("Fetching paused", "info"),
+    "ChecksumVerified": ("Checksum is right", "info"),
+    "Published": ("Offered", "ok"),
+    "DownloadFailed": ("Could not be fetched", "bad"),
+    "InvalidChecksum": ("Wrong checksum", "bad"),
+    "PublishFailed": ("Could not be published", "bad"),
+}
+
+
 def update_tone(state: str) -> str:
     """The colour of an update's state."""
     return _UPDATE_TONES.get(FirmwareState(state), "info")
@@ -75,6 +93,14 @@ def signature_chip(row: FirmwareFile) -> SafeString:
     """What is known of a file's signature."""
     state = SignatureState(row.signature_state)
     return chip(state.label, _SIGNATURE_TONES.get(state, "neutral"), title=row.signature_note)
+
+
+def published_chip(row: PublishedFirmware) -> SafeString:
+    """How firmware stands that a local controller publishes."""
+    if row.ended_at is not None:
+        return chip("No longer offered", "neutral")
+    label, tone = _PUBLISHED.get(row.status, (row.status or "Ordered", "info"))
+    return chip(label, tone)
 
 
 def size_text(count: int | None) -> str:

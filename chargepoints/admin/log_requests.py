@@ -13,13 +13,21 @@ from django.utils.html import format_html
 
 from accounts.admin_base import ReadOnlyAdmin, ScopedAutocompleteFilter, actor_of, allowed, register, require
 from chargepoints import errors, file_links
+from chargepoints.admin.buttons import buttons
 from chargepoints.admin.firmware_campaigns import charge_point_or_404, tab_url
 from chargepoints.admin.firmware_forms import LogForm
-from chargepoints.admin.firmware_shared import fetch_text, log_chip, size_text, steps_of, update_chip
+from chargepoints.admin.firmware_shared import (
+    fetch_text,
+    log_chip,
+    published_chip,
+    size_text,
+    steps_of,
+    update_chip,
+)
 from chargepoints.admin.shared import ERRORS, charge_point_link
 from chargepoints.admin.tabs import Tab
 from chargepoints.admin.tabs import register as register_tab
-from chargepoints.models import ChargePoint, FirmwareUpdate, LogRequest
+from chargepoints.models import ChargePoint, FirmwareUpdate, LogRequest, PublishedFirmware
 from chargepoints.services import log_requests
 from csms_project.common import file_store
 from csms_project.common.admin import TimeFilter
@@ -180,6 +188,8 @@ def _context(request: HttpRequest, obj: ChargePoint) -> dict[str, Any]:
             {"row": row, "chip": update_chip(row), "fetched": fetch_text(row), "steps": steps_of(row)}
             for row in updates.order_by("-id")[:SHOWN]
         ],
+        "published": _published(obj),
+        "buttons": buttons(request, obj, names=("publish_firmware", "unpublish_firmware")),
         "may_update": may_update,
         "may_ask": allowed(request, "logs.change", obj) and obj.archived_at is None,
         "may_see_logs": may_see_logs,
@@ -188,6 +198,12 @@ def _context(request: HttpRequest, obj: ChargePoint) -> dict[str, Any]:
         else [],
         "warning": file_links.reach_warning(obj) if may_update else "",
     }
+
+
+def _published(obj: ChargePoint) -> list[dict[str, Any]]:
+    """What a local controller was asked to publish, and how that stands."""
+    rows = PublishedFirmware.objects.filter(charge_point=obj).select_related("command").order_by("-id")
+    return [{"row": row, "chip": published_chip(row)} for row in rows[:SHOWN]]
 
 
 def _since(obj: ChargePoint) -> Any:

@@ -31,7 +31,13 @@ from chargepoints.api.filters import (
     FirmwareUpdateFilter,
     LogRequestFilter,
 )
-from chargepoints.models import FirmwareCampaign, FirmwareFile, FirmwareUpdate, LogRequest
+from chargepoints.models import (
+    FirmwareCampaign,
+    FirmwareFile,
+    FirmwareUpdate,
+    LogRequest,
+    PublishedFirmware,
+)
 from chargepoints.services import firmware_campaigns as campaigns
 from chargepoints.services import firmware_files, log_requests
 from chargepoints.services.firmware_campaigns import Choice, Plan
@@ -207,6 +213,16 @@ class FirmwareCampaignViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, 
     )
 )
 @extend_schema(tags=["charge-points"])
+class PublishedFirmwareViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ChargePointPartViewSet):
+    """Firmware that a local controller publishes, the newest order first; ordered by the command publish_firmware."""
+
+    queryset = PublishedFirmware.objects.select_related("charge_point")
+    serializer_class = shapes.PublishedFirmwareSerializer
+    permission_area = "firmware"
+    ordering_fields = ["id", "status", "created_at", "reported_at"]
+    ordering = ["-id"]
+
+
 class FirmwareUpdateViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ChargePointPartViewSet):
     """Updates of one charger, the newest first."""
 

@@ -16,6 +16,7 @@ from chargepoints.models import (
     FirmwareUpdate,
     Location,
     LogRequest,
+    PublishedFirmware,
 )
 
 
@@ -206,6 +207,34 @@ class UpdateRequestSerializer(_Chosen):
     starts_at = serializers.DateTimeField(required=False, allow_null=True)
     download_retries = serializers.IntegerField(required=False, allow_null=True, min_value=0, max_value=100)
     ignore_model = serializers.BooleanField(required=False, default=False)
+
+
+class PublishedFirmwareSerializer(serializers.ModelSerializer[PublishedFirmware]):
+    """Firmware that a local controller offers to the chargers behind it (OCPP 2.x, PublishFirmware)."""
+
+    charge_point = serializers.CharField(source="charge_point.identity", read_only=True)
+    is_offered = serializers.BooleanField(read_only=True, help_text="Chargers can fetch it now.")
+    locations = serializers.ListField(
+        child=serializers.CharField(), read_only=True, help_text="Where chargers can fetch it."
+    )
+
+    class Meta:
+        model = PublishedFirmware
+        fields = [
+            "id",
+            "charge_point",
+            "request_id",
+            "location",
+            "checksum",
+            "status",
+            "is_offered",
+            "locations",
+            "command",
+            "created_at",
+            "reported_at",
+            "ended_at",
+        ]
+        read_only_fields = fields
 
 
 class LogRequestSerializer(serializers.ModelSerializer[LogRequest]):

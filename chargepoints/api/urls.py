@@ -69,6 +69,9 @@ router.register(rf"{_PART}/display-messages", displays.ShownMessageViewSet, base
 router.register("firmware-files", firmware.FirmwareFileViewSet, basename="firmware-file")
 router.register("firmware-campaigns", firmware.FirmwareCampaignViewSet, basename="firmware-campaign")
 router.register(rf"{_PART}/firmware-updates", firmware.FirmwareUpdateViewSet, basename="firmware-update")
+router.register(
+    rf"{_PART}/published-firmware", firmware.PublishedFirmwareViewSet, basename="published-firmware"
+)
 router.register(rf"{_PART}/log-requests", firmware.LogRequestViewSet, basename="log-request")
 router.register("charger-events", monitoring.ChargerEventViewSet, basename="charger-event")
 router.register(rf"{_PART}/monitors", monitoring.MonitorViewSet, basename="monitor")

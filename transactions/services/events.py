@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from accounts.choices import TokenType
+from accounts.choices import AuthorizationStatus, TokenType
 from accounts.services.authorization import Authorization, token_key
 from chargepoints.services.batch import Act, FromCharger
 from chargepoints.services.dynamic_profiles import resumed
@@ -39,6 +39,7 @@ from transactions.services.opening import (
     limited,
     new_session,
     supersede_older,
+    with_status,
 )
 from transactions.services.sessions import (
     FUTURE_TOLERANCE,
@@ -138,6 +139,8 @@ def decide_event(request: SessionEvent, batch: SessionBatch) -> Answered:
     authorization = None
     if request.id_token is not None:
         authorization = authorize_token(request, request.id_token, request.token_type, batch)
+        if authorization.is_master_pass and not request.is_stop_token:  # it starts nothing (C16.FR.03)
+            authorization = with_status(authorization, AuthorizationStatus.INVALID)
     if row is not None and batch.known_events.has(request.charge_point_id, request.digest):
         answer = _as_before(request, row, authorization)
         return _answered(request, row, answer, batch, is_repeat=True)

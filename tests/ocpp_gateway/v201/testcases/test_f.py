@@ -10,8 +10,15 @@ from accounts.models import IdToken
 from chargepoints.choices import CommandStatus
 from chargepoints.errors import InvalidPayload
 from chargepoints.models import ChargePoint, StatusReport
-from tests.ocpp_gateway.v201.helpers import Csms, Csms21, meter, moment, status
+from tests.ocpp_gateway.v201.helpers import Csms, Csms21, Order, event, meter, moment, session, status
 from tests.ocpp_gateway.v201.helpers import token as said_token
+
+
+def remote_event(kind: str, seq: int, order: Order, token: IdToken, **more: Any) -> dict[str, Any]:
+    """An event that a remote start has brought (F01.FR.25)."""
+    number = {"remoteStartId": order.payload["remoteStartId"]}
+    return event(kind, seq, trigger="RemoteStart", info=number, idToken=said_token(token.value), **more)
+
 
 ACCEPTED, REJECTED = CommandStatus.ACCEPTED, CommandStatus.REJECTED
 
@@ -33,6 +40,9 @@ def test_tc_f_01_remote_start_with_the_cable_plugged_in(
     assert "session tx-1" in command.summary
     assert command.request is not None
     assert command.request["remoteStartId"] == command.pk
+    csms.send(charge_point, "TransactionEvent", event("Started", 0, evse=1))
+    csms.send(charge_point, "TransactionEvent", remote_event("Updated", 1, order, token))
+    assert (session().remote_start, session().id_token) == (command, token)
 
 
 @pytest.mark.testcase("TC_F_02_CSMS")
@@ -45,6 +55,8 @@ def test_tc_f_02_remote_start_first_and_the_charger_asks(
     assert order.answer(status="Accepted").status == ACCEPTED
     answer = csms.send(charge_point, "Authorize", {"idToken": order.payload["idToken"]})
     assert answer["idTokenInfo"]["status"] == "Accepted"
+    csms.send(charge_point, "TransactionEvent", remote_event("Started", 0, order, token, evse=1))
+    assert session().remote_start == order.command
 
 
 @pytest.mark.testcase("TC_F_03_CSMS", "TC_F_04_CSMS")
@@ -56,6 +68,9 @@ def test_tc_f_03_tc_f_04_remote_start_first(csms: Csms, charge_point: ChargePoin
         assert orders[-1].payload["idToken"] == {"idToken": token.value, "type": "ISO14443"}
         assert orders[-1].answer(status="Accepted").status == ACCEPTED
     assert len({order.payload["remoteStartId"] for order in orders}) == 2
+    csms.send(charge_point, "TransactionEvent", remote_event("Started", 0, orders[0], token, evse=1))
+    csms.send(charge_point, "TransactionEvent", event("Updated", 1, trigger="EVConnectTimeout"))
+    assert session().remote_start == orders[0].command
 
 
 def test_remote_start_says_profile_and_group(csms: Csms, charge_point: ChargePoint) -> None:
@@ -119,12 +134,26 @@ def test_unlock_that_is_refused_is_explained(csms: Csms, charge_point: ChargePoi
     assert command.summary
 
 
+def test_verbatim_start_brings_its_session_as_well(
+    csms: Csms, charge_point: ChargePoint, token: IdToken
+) -> None:
+    """Its own number names it."""
+    raw = {"idToken": said_token(token.value), "remoteStartId": 4711}
+    order = csms.order(charge_point, "RequestStartTransaction", raw)
+    order.answer(status="Accepted")
+    csms.send(charge_point, "TransactionEvent", remote_event("Started", 0, order, token, evse=1))
+    assert session().remote_start == order.command
+
+
+TRIGGERED = event(
+    "Updated", 4, moment(5, context="Trigger"), trigger="Trigger", info={"chargingState": "Charging"}
+)
 # case, message, EVSE, what is sent, the charger's message
 TRIGGERS: list[tuple[str, str, int | None, dict[str, Any] | None, tuple[str, dict[str, Any]] | None]] = [
     ("TC_F_11_CSMS", "MeterValues", 1, {"id": 1}, ("MeterValues", meter(moment(5, context="Trigger")))),
     ("TC_F_12_CSMS", "MeterValues", None, None, ("MeterValues", meter(moment(5, context="Trigger"), evse=2))),
-    ("TC_F_13_CSMS", "TransactionEvent", 1, {"id": 1}, None),
-    ("TC_F_14_CSMS", "TransactionEvent", None, None, None),
+    ("TC_F_13_CSMS", "TransactionEvent", 1, {"id": 1}, ("TransactionEvent", TRIGGERED)),
+    ("TC_F_14_CSMS", "TransactionEvent", None, None, ("TransactionEvent", TRIGGERED)),
     ("TC_F_20_CSMS", "Heartbeat", None, None, ("Heartbeat", {})),
     (
         "TC_F_23_CSMS",
@@ -147,7 +176,13 @@ TRIGGERS: list[tuple[str, str, int | None, dict[str, Any] | None, tuple[str, dic
         None,
         ("FirmwareStatusNotification", {"status": "Idle"}),
     ),
-    ("TC_F_15_CSMS", "LogStatusNotification", None, None, None),
+    (
+        "TC_F_15_CSMS",
+        "LogStatusNotification",
+        None,
+        None,
+        ("LogStatusNotification", {"status": "Idle"}),
+    ),
 ]
 
 
