@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django import forms
 from django.contrib import messages
 from django.contrib.admin import display
 from django.db.models import Count, Q, QuerySet
@@ -13,15 +12,17 @@ from django.shortcuts import render
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
-from unfold import widgets
 
 from accounts.admin_base import TenantModelAdmin, actor_of, allowed, register, require, take_over
 from chargepoints.admin.charging_charts import plan_chart
 from chargepoints.admin.charging_form import PRESETS, ChargingProfileForm, words
+from chargepoints.admin.charging_later import LATER
+from chargepoints.admin.charging_set import SetForm
 from chargepoints.admin.fleet import task_url
 from chargepoints.admin.shared import ERRORS
 from chargepoints.charging.plan import CHARGE_POINT_MAX, TX, Plan, Unreadable
 from chargepoints.charging.rules import remarks_on
+from chargepoints.charging.speech import speech_of
 from chargepoints.command_fields import SEND, SEND_DANGEROUS
 from chargepoints.errors import InvalidProfile
 from chargepoints.models import ChargePoint, ChargingProfile, ChargingProfileAssignment
@@ -30,62 +31,8 @@ from chargepoints.services import charging_profiles, fleet
 from csms_project.common.admin import chip
 
 _PAGES = "admin/chargepoints/chargingprofile"
-#: For more chargers use the API.
-MAX_CHARGERS = 2000
-_WAIT = (("", "Do not send"), ("3600", "Send within an hour"), ("86400", "Send within a day"))
-
-
-class SetForm(forms.Form):
-    """A profile, the chargers that are to get it, and where on them."""
-
-    profile = forms.ModelChoiceField(
-        label="Profile", queryset=ChargingProfile.objects.none(), widget=widgets.UnfoldAdminSelectWidget
-    )
-    charge_points = forms.ModelMultipleChoiceField(
-        label="Charge points",
-        queryset=ChargePoint.objects.none(),
-        widget=widgets.UnfoldAdminSelectMultipleWidget(attrs={"size": 10}),
-        help_text="One or many; many become a task. The list of charge points has filters for choosing.",
-    )
-    connector = forms.IntegerField(
-        label="Connector",
-        min_value=0,
-        max_value=1000,
-        initial=0,
-        help_text="The number that the charger itself uses. 0: every connector, or the whole charger.",
-        widget=widgets.UnfoldAdminIntegerFieldWidget,
-    )
-    if_offline = forms.ChoiceField(
-        label="If offline", required=False, choices=_WAIT, widget=widgets.UnfoldAdminSelectWidget
-    )
-    confirm = forms.BooleanField(
-        label="Change what these chargers may draw?",
-        widget=widgets.UnfoldBooleanWidget,
-        error_messages={"required": "Tick the box to go on."},
-    )
-
-    def __init__(self, tenant: Any, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        chosen: Any = self.fields
-        profiles = ChargingProfile.objects.for_tenant(tenant).exclude(purpose=TX)
-        chosen["profile"].queryset = profiles.order_by("name")
-        chargers = ChargePoint.objects.for_tenant(tenant).filter(archived_at=None)
-        chosen["charge_points"].queryset = chargers.order_by("identity")
-
-    def clean(self) -> dict[str, Any]:
-        data: dict[str, Any] = super().clean() or self.cleaned_data
-        profile, chargers = data.get("profile"), data.get("charge_points")
-        if profile is None or not chargers:
-            return data
-        if profile.purpose == CHARGE_POINT_MAX and data.get("connector"):
-            self.add_error("connector", "A limit of the whole charger is set on connector 0.")
-        if any(row.tenant_id != profile.tenant_id for row in chargers):
-            self.add_error(
-                "charge_points", "Choose chargers of the organisation that the profile belongs to."
-            )
-        if len(chargers) > MAX_CHARGERS:
-            self.add_error("charge_points", f"Choose up to {MAX_CHARGERS} at once.")
-        return data
+#: What a period has in OCPP 1.6.
+_EARLY = {"start_period", "limit", "number_phases"}
 
 
 @register(ChargingProfile)
@@ -125,11 +72,29 @@ class ChargingProfileAdmin(TenantModelAdmin):
         ),
     )
 
+    _later_fieldset = (
+        "Only for chargers of OCPP 2.1",
+        {"classes": ("collapse",), "fields": LATER},
+    )
+
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         # The fields of the editor belong to its form, which a reader does not get.
         if obj is not None and not self.has_change_permission(request, obj):
             return self._view_fieldsets
-        return self.fieldsets
+        return (*self.fieldsets, self._later_fieldset) if self._knows_later(request, obj) else self.fieldsets
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change, **kwargs)
+        form.knows_later = self._knows_later(request, obj)
+        return form
+
+    def _knows_later(self, request: HttpRequest, obj: ChargingProfile | None) -> bool:
+        """Whether there is a charger that knows more of profiles than OCPP 1.6, or the profile has some of it."""
+        if obj is not None and (obj.details or any(set(row) - _EARLY for row in obj.periods)):
+            return True
+        rows = ChargePoint.objects.for_tenant(actor_of(request).tenant).filter(archived_at=None)
+        versions = rows.order_by().values_list("ocpp_version", flat=True).distinct()
+        return any(speech_of(version).has_modes for version in versions)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ChargingProfile]:
         stands = Count("assignments", filter=Q(assignments__state__in=OPEN_STATES))
@@ -201,6 +166,7 @@ class ChargingProfileAdmin(TenantModelAdmin):
         rows = getattr(form, "row_forms", None)
         context |= {
             "row_forms": rows if may_edit else None,
+            "knows_later": getattr(form, "knows_later", False),
             "times": form["times"].value() if may_edit and rows is not None else "",
             "preview_url": reverse("admin:chargepoints_chargingprofile_preview"),
             "preview": _shown(obj) if obj is not None else {"hint": "Type limits to see what they come to."},
@@ -223,6 +189,7 @@ class ChargingProfileAdmin(TenantModelAdmin):
             path("preview/", wrap(self.preview_view), name="chargepoints_chargingprofile_preview"),
             path("set/", wrap(self.set_view), name="chargepoints_chargingprofile_set"),
             path("clear/<int:pk>/", wrap(self.clear_view), name="chargepoints_chargingprofile_clear"),
+            path("list/<int:pk>/", wrap(self.list_view), name="chargepoints_chargingprofile_list"),
             path("ask/<int:pk>/", wrap(self.ask_view), name="chargepoints_chargingprofile_ask"),
             *super().get_urls(),
         ]
@@ -326,10 +293,7 @@ class ChargingProfileAdmin(TenantModelAdmin):
         """Ask a charger for the limits that it will keep."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        charge_point = ChargePoint.objects.for_tenant(actor_of(request).tenant).filter(pk=pk).first()
-        if charge_point is None:
-            raise Http404("There is no such object.")
-        require(request, SEND, charge_point)
+        charge_point = self._charger_to_ask(request, pk)
         number = request.POST.get("connector", "0")
         connector = int(number) if number.isdecimal() and len(number) < 6 else 0
         actor, duration = actor_of(request), charging_profiles.ASKED_DURATION
@@ -341,6 +305,27 @@ class ChargingProfileAdmin(TenantModelAdmin):
             "The charger is asked; its schedule appears here when it has answered.",
         )
         return HttpResponseRedirect(tab_url(charge_point))
+
+    def list_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Ask a charger which profiles it has."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        charge_point = self._charger_to_ask(request, pk)
+        actor = actor_of(request)
+        self.attempt(
+            request,
+            lambda: charging_profiles.ask_profiles(actor=actor, charge_point=charge_point),
+            "The charger is asked; its profiles appear here when it has told them.",
+        )
+        return HttpResponseRedirect(tab_url(charge_point))
+
+    def _charger_to_ask(self, request: HttpRequest, pk: int) -> ChargePoint:
+        found = ChargePoint.objects.for_tenant(actor_of(request).tenant).filter(pk=pk).first()
+        if found is None:
+            raise Http404("There is no such object.")
+        require(request, SEND, found)
+        charge_point: ChargePoint = found
+        return charge_point
 
 
 def tab_url(charge_point: ChargePoint) -> str:

@@ -2,42 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.forms import BaseFormSet, formset_factory
 from django.utils import timezone
 from unfold import widgets
 
 from accounts.admin_base import OwnRowsForm
+from chargepoints.admin.charging_later import LaterFields
+from chargepoints.admin.charging_rows import (
+    KILOWATT,
+    RowFormSet,
+    initial_rows,
+    kept,
+    read_row,
+    row_words,
+    shown,
+    stored_rows,
+    unit_of,
+)
 from chargepoints.charging import clock
 from chargepoints.charging.plan import (
     ABSOLUTE,
     AMPERE,
     DAILY,
+    DYNAMIC,
     RECURRING,
     RELATIVE,
     WATT,
     WEEKLY,
     Plan,
     Unreadable,
-    period_rows,
 )
 from chargepoints.charging.rules import problems_of
 from chargepoints.choices import ProfilePurpose
 
-KILOWATT = "kW"
-_KILO = Decimal(1000)
 #: What the times of the rows mean → kind and recurrency.
 TIMES = {
     "daily": (RECURRING, DAILY),
     "weekly": (RECURRING, WEEKLY),
     "relative": (RELATIVE, ""),
     "absolute": (ABSOLUTE, ""),
+    "dynamic": (DYNAMIC, ""),
 }
 _TIMES_CHOICES = (
     ("daily", "Every day, by the time of day"),
@@ -45,14 +54,17 @@ _TIMES_CHOICES = (
     ("relative", "From the start of charging"),
     ("absolute", "Once, from a date on"),
 )
+_LATER_TIMES = (("dynamic", "Updated while it holds (OCPP 2.1)"),)
 _PURPOSE_CHOICES = (
     (ProfilePurpose.TX_DEFAULT, "Every session (TxDefaultProfile)"),
     (ProfilePurpose.CHARGE_POINT_MAX, "The whole charger, all sessions together (ChargePointMaxProfile)"),
     (ProfilePurpose.TX, "One running session, chosen when it is set (TxProfile)"),
 )
+_LATER_PURPOSES = (
+    (ProfilePurpose.PRIORITY, "A session with priority, instead of its other limits (OCPP 2.1)"),
+    (ProfilePurpose.LOCAL_GENERATION, "Power of the site, on top of the limits (OCPP 2.1)"),
+)
 _UNIT_CHOICES = ((AMPERE, "Ampere per phase"), (KILOWATT, "Kilowatt in total"), (WATT, "Watt in total"))
-_PHASES = (("", "usual"), ("1", "1"), ("2", "2"), ("3", "3"))
-_WEEKDAYS = tuple((str(number), name) for number, name in enumerate(clock.WEEKDAYS))
 
 Preset = tuple[str, str, dict[str, Any], list[dict[str, Any]]]
 #: name → title, what it is for, fields, rows
@@ -95,61 +107,13 @@ PRESETS: dict[str, Preset] = {
 }
 
 
-class RowForm(forms.Form):
-    """A limit from a time on."""
+class ChargingProfileForm(LaterFields, OwnRowsForm):
+    """A profile with its rows; kind, recurrence, start, periods and details are written to the row.
 
-    weekday = forms.TypedChoiceField(
-        label="Day",
-        choices=_WEEKDAYS,
-        coerce=int,
-        required=False,
-        empty_value="",
-        widget=widgets.UnfoldAdminSelectWidget,
-    )
-    at = forms.CharField(
-        label="From",
-        max_length=9,
-        widget=widgets.UnfoldAdminTextInputWidget(
-            attrs={"placeholder": "6:30", "autocomplete": "off", "inputmode": "text"}
-        ),
-    )
-    limit = forms.DecimalField(
-        label="Limit",
-        min_value=0,
-        max_digits=13,
-        decimal_places=4,
-        widget=widgets.UnfoldAdminDecimalFieldWidget(attrs={"step": "any", "min": "0"}),
-    )
-    phases = forms.TypedChoiceField(
-        label="Phases",
-        choices=_PHASES,
-        coerce=int,
-        required=False,
-        empty_value=None,
-        widget=widgets.UnfoldAdminSelectWidget,
-    )
+    knows_later  there are chargers that know more than OCPP 1.6: what only they know is offered
+    """
 
-    def clean_at(self) -> int:
-        try:
-            return clock.read_time(self.cleaned_data["at"])
-        except clock.WrongRows as error:
-            raise ValidationError(str(error)) from error
-
-
-class _Rows(BaseFormSet):  # type: ignore[type-arg]
-    def add_fields(self, form: Any, index: int | None) -> None:
-        super().add_fields(form, index)
-        form.fields["DELETE"].widget = widgets.UnfoldBooleanWidget()
-        form.fields["DELETE"].label = "Remove"
-
-
-RowFormSet = formset_factory(
-    RowForm, formset=_Rows, extra=0, can_delete=True, max_num=1000, absolute_max=1100, validate_max=True
-)
-
-
-class ChargingProfileForm(OwnRowsForm):
-    """A profile with its rows; kind, recurrence, start and periods are written to the row."""
+    knows_later = False
 
     purpose = forms.ChoiceField(
         label="Limits", choices=_PURPOSE_CHOICES, widget=widgets.UnfoldAdminSelectWidget
@@ -179,12 +143,26 @@ class ChargingProfileForm(OwnRowsForm):
         for name in ("start", "valid_from", "valid_to"):
             if name in self.fields:
                 _name_parts(self.fields[name])
+        self._offer_later()
         self.row_forms = RowFormSet(
             self.data if self.is_bound else None,
             # What was sent counts, also where it is what was offered.
             initial=None if self.is_bound else rows or [{"at": "00:00", "limit": 16}],
             prefix="elements",
         )
+
+    def _offer_later(self) -> None:
+        """What only chargers of 2.x know, where there are some or the profile has it already."""
+        for name, choices, later in (
+            ("purpose", _PURPOSE_CHOICES, _LATER_PURPOSES),
+            ("times", _TIMES_CHOICES, _LATER_TIMES),
+        ):
+            if name in self.fields:
+                has = self.initial.get(name) in dict(later)
+                field: Any = self.fields[name]
+                field.choices = [*choices, *(later if self.knows_later or has else ())]
+        if not self.knows_later:
+            self.drop_later()
 
     def _first_values(self) -> list[dict[str, Any]]:
         """Initial values of the fields, and the rows."""
@@ -199,7 +177,7 @@ class ChargingProfileForm(OwnRowsForm):
             plan = self.instance.plan
         except Unreadable:
             return []
-        unit = _unit_of(plan)
+        unit = unit_of(plan)
         self.initial = {
             **self.initial,
             "purpose": plan.purpose,
@@ -209,9 +187,10 @@ class ChargingProfileForm(OwnRowsForm):
             "start": plan.start_schedule if plan.kind == ABSOLUTE else None,
             "unit": unit,
             "ends_after": clock.show_time(plan.duration) if plan.duration else "",
-            "min_charging_rate": _shown(plan.min_charging_rate, unit),
+            "min_charging_rate": shown(plan.min_charging_rate, unit),
+            **self.later_initial(plan, unit),
         }
-        return _initial_rows(plan, unit)
+        return initial_rows(plan, unit)
 
     def is_valid(self) -> bool:
         # Both, so that all that is wrong is shown at once.
@@ -236,7 +215,8 @@ class ChargingProfileForm(OwnRowsForm):
         for name in ("kind", "recurrency_kind", "charging_rate_unit", "duration", "start_schedule"):
             setattr(self.instance, name, getattr(plan, name))
         self.instance.min_charging_rate = data["min_charging_rate"] = plan.min_charging_rate
-        self.instance.periods = _stored(plan)
+        self.instance.periods = stored_rows(plan)
+        self.instance.details = plan.details
         return data
 
     def read(self) -> Plan | None:
@@ -259,23 +239,21 @@ class ChargingProfileForm(OwnRowsForm):
             start_schedule=start,
             valid_from=_utc(data.get("valid_from")),
             valid_to=_utc(data.get("valid_to")),
-            min_charging_rate=_kept(data.get("min_charging_rate"), unit),
+            min_charging_rate=kept(data.get("min_charging_rate"), unit),
             periods=periods,
+            details=self.later_details(unit),
         )
         problems = problems_of(plan)
         for name, text in problems.items():
-            field = {"start_schedule": "start", "duration": "ends_after"}.get(name, name)
+            field = {"start_schedule": "start", "duration": "ends_after", "limit_at_soc": "soc"}.get(
+                name, name
+            )
             self.add_error(field if field in self.fields else None, text)
         return None if problems else plan
 
     def _periods(self, kind: str, recurrency: str, unit: str) -> tuple[datetime | None, Any]:
         rows = [
-            clock.Row(
-                seconds=row["at"],
-                limit=_limit(row["limit"], unit),
-                number_phases=row["phases"],
-                weekday=row["weekday"] or 0,
-            )
+            read_row(row, unit)
             for row in (form.cleaned_data for form in self.row_forms.forms)
             if row and not row.get("DELETE")
         ]
@@ -319,6 +297,7 @@ class ChargingProfileForm(OwnRowsForm):
             "start_schedule",
             "min_charging_rate",
             "periods",
+            "details",
         )
         return {name: self.cleaned_data[name] for name in names if name in self.cleaned_data} | {
             name: getattr(self.instance, name) for name in written
@@ -333,7 +312,7 @@ def _name_parts(field: Any) -> None:
 
 def words(plan: Plan) -> list[str]:
     """Each limit in a line, as people read it."""
-    unit = _unit_of(plan)
+    unit = unit_of(plan)
     zone = timezone.get_current_timezone()
     lines = []
     for row in clock.rows_of(plan, zone=zone, now=timezone.now()):
@@ -341,63 +320,10 @@ def words(plan: Plan) -> list[str]:
         when = clock.show_time(row.seconds, of_day=of_day)
         if plan.recurrency_kind == WEEKLY:
             when = f"{clock.WEEKDAYS[row.weekday][:3]} {when}"
-        phases = (
-            f" on {row.number_phases} phase{'s' if row.number_phases != 1 else ''}"
-            if row.number_phases
-            else ""
-        )
-        lines.append(f"{when if of_day else f'after {when}'} {_text(_shown(row.limit, unit))} {unit}{phases}")
+        lines.append(f"{when if of_day else f'after {when}'} {row_words(row, unit)}")
     if plan.kind != RECURRING and len(lines) == 1:
         return [lines[0].removeprefix("after 0:00 ")]
     return lines
-
-
-def limit_words(limit: Decimal, unit: str) -> str:
-    """A limit for people: 16 A, 7.4 kW."""
-    return f"{_text(limit / _KILO)} kW" if unit == WATT else f"{_text(limit)} A"
-
-
-def _initial_rows(plan: Plan, unit: str) -> list[dict[str, Any]]:
-    rows = clock.rows_of(plan, zone=timezone.get_current_timezone(), now=timezone.now())
-    return [
-        {
-            "weekday": row.weekday,
-            "at": clock.show_time(row.seconds, of_day=plan.kind == RECURRING),
-            "limit": _text(_shown(row.limit, unit)),
-            "phases": row.number_phases or "",
-        }
-        for row in rows
-    ]
-
-
-def _unit_of(plan: Plan) -> str:
-    """Watts are shown as kilowatts unless that hides digits."""
-    if plan.charging_rate_unit == AMPERE:
-        return AMPERE
-    return KILOWATT if all(not (period.limit or 0) % 10 for period in plan.periods) else WATT
-
-
-def _limit(limit: Decimal, unit: str) -> Decimal:
-    return limit * _KILO if unit == KILOWATT else limit
-
-
-def _kept(limit: Decimal | None, unit: str) -> Decimal | None:
-    return None if limit is None else _limit(limit, unit)
-
-
-def _shown(limit: Decimal | None, unit: str) -> Any:
-    return None if limit is None else limit / _KILO if unit == KILOWATT else limit
-
-
-def _text(limit: Decimal | None) -> str:
-    if limit is None:
-        return ""
-    text = f"{limit:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def _stored(plan: Plan) -> list[Mapping[str, Any]]:
-    return [{**row, "limit": _text(row["limit"])} for row in period_rows(plan.periods)]
 
 
 def _utc(moment: datetime | None) -> datetime | None:

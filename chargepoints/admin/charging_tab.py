@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from datetime import datetime
 from typing import Any
 
@@ -14,11 +14,13 @@ from django.utils import timezone
 from accounts.admin_base import allowed
 from chargepoints.admin.buttons import buttons
 from chargepoints.admin.charging_charts import connector_chart, window
-from chargepoints.admin.charging_form import limit_words, words
+from chargepoints.admin.charging_form import words
+from chargepoints.admin.charging_rows import limit_words
+from chargepoints.admin.charging_told import told_context
 from chargepoints.admin.shared import ago
 from chargepoints.admin.tabs import Tab, register
 from chargepoints.charging import outlook
-from chargepoints.charging.composite import Slice, limit_at
+from chargepoints.charging.composite import Slice, Standing, limit_at
 from chargepoints.charging.plan import AMPERE, CHARGE_POINT_MAX, DEFAULT_PHASES, WATT, Unreadable
 from chargepoints.charging.running import RunningSession, running_sessions
 from chargepoints.choices import AssignmentState
@@ -32,6 +34,14 @@ STATE_TONES = {
     AssignmentState.REJECTED: "warn",
     AssignmentState.UNKNOWN: "warn",
 }
+#: Offered where the charger's protocol has them.
+BUTTONS = (
+    "clear_charging_profile",
+    "use_priority_charging",
+    "update_dynamic_schedule",
+    "allow_energy_transfer",
+    "afrr_signal",
+)
 #: Rows of the table; connectors with a chart.
 MAX_ROWS, MAX_CONNECTORS = 100, 24
 
@@ -40,20 +50,25 @@ def _context(request: HttpRequest, obj: ChargePoint) -> dict[str, Any]:
     standing = outlook.standing_profiles(obj)
     sessions = running_sessions(obj, with_power=True)
     reports, now = outlook.reports_of(obj), timezone.now()
+    others, priority = outlook.limits_of_others(obj), outlook.sessions_with_priority(obj)
     may_set = allowed(request, SEND_DANGEROUS, obj) and obj.archived_at is None
     numbers = obj.connectors.order_by("ocpp_number").values_list("ocpp_number", flat=True)
-    shown = [0, *numbers[:MAX_CONNECTORS]] if _has_own(standing, reports) else list(numbers[:MAX_CONNECTORS])
+    has_own = _has_own(standing, reports) or any(one.connector == 0 for one in others)
+    shown = [0, *numbers[:MAX_CONNECTORS]] if has_own else list(numbers[:MAX_CONNECTORS])
+    may_ask = allowed(request, SEND, obj) and obj.archived_at is None
     set_url = reverse("admin:chargepoints_chargingprofile_set")
     return {
         "profile_rows": [_row(row, may_set) for row in _rows(obj)],
         "outlooks": [
-            _outlook(number, standing, sessions.get(number), reports.get(number), now)
+            _outlook(number, standing, sessions.get(number), reports.get(number), now, others, priority)
             for number in shown or [0]
         ],
         "set_url": f"{set_url}?charge_points={obj.pk}" if may_set else "",
-        "may_ask": allowed(request, SEND, obj) and obj.archived_at is None,
+        "may_ask": may_ask,
         "ask_url": reverse("admin:chargepoints_chargingprofile_ask", args=[obj.pk]),
-        "buttons": buttons(request, obj, names=("clear_charging_profile",)),
+        "list_url": reverse("admin:chargepoints_chargingprofile_list", args=[obj.pk]),
+        "buttons": buttons(request, obj, names=BUTTONS),
+        **told_context(obj, may_ask=may_ask),
     }
 
 
@@ -70,7 +85,7 @@ def _rows(obj: ChargePoint) -> list[ChargingProfileAssignment]:
 
 def _row(row: ChargingProfileAssignment, may_set: bool) -> dict[str, Any]:
     try:
-        lines = words(row.plan)
+        lines = words(row.plan_now)
     except Unreadable:
         lines = []
     return {
@@ -83,6 +98,7 @@ def _row(row: ChargingProfileAssignment, may_set: bool) -> dict[str, Any]:
         "since": ago(row.since),
         "name": row.name,
         "is_outdated": row.is_outdated,
+        "updated": ago(row.dynamic_at) if row.is_dynamic and row.dynamic_at is not None else "",
         "clear_url": reverse("admin:chargepoints_chargingprofile_clear", args=[row.pk])
         if may_set and row.is_open
         else "",
@@ -103,10 +119,19 @@ def _outlook(
     session: RunningSession | None,
     report: ReportedSchedule | None,
     now: datetime,
+    others: Sequence[Standing],
+    priority: Set[str],
 ) -> dict[str, Any]:
     start, end = window(session, now)
     slices = outlook.computed(
-        standing, connector=number, start=start, duration=end - start, unit=WATT, session=session
+        standing,
+        connector=number,
+        start=start,
+        duration=end - start,
+        unit=WATT,
+        session=session,
+        others=others,
+        priority=priority,
     )
     held = limit_at(slices, now)
     source = held.source if held is not None else None
@@ -114,6 +139,7 @@ def _outlook(
         "number": number,
         "title": f"Connector {number}" if number else "The whole charger",
         "session": session,
+        "has_priority": session is not None and session.transaction_id in priority,
         "now_words": _now_words(held),
         "source": source.name if source is not None else "",
         "chart": connector_chart(slices, start=start, end=end, report=report, session=session),

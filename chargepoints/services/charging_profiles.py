@@ -330,6 +330,20 @@ def ask_schedule(
     )
 
 
+def ask_profiles(*, actor: Actor, charge_point: ChargePoint, expires_in: int | None = None) -> Command:
+    """Ask a charger which profiles it has, also those of others; it tells them in messages of its own.
+
+    Raises  what `commands.queue` raises, InvalidPayload also where its protocol has no message for that
+    """
+    return commands.queue(
+        actor=actor,
+        charge_point=charge_point,
+        action="get_charging_profiles",
+        payload={},
+        expires_in=expires_in,
+    )
+
+
 # --- what chargers tell ---
 
 

@@ -28,6 +28,7 @@ SILENCE = timedelta(seconds=60)
 MAX_PROFILES, MAX_REPORTS = 500, 20
 #: What a source calls profiles that were set by us.
 OURS = "CSO"
+BY_OTHERS = "Set by others."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,7 +243,7 @@ def _compare(told: ReportedProfile, ours: ChargingProfileAssignment | None) -> C
     except Unreadable:
         return Compared(told=told, plan=None, verdict="Cannot be read.", is_as_ours=False)
     if told.source != OURS:
-        return Compared(told=told, plan=plan, verdict="Set by others.", is_as_ours=True)
+        return Compared(told=told, plan=plan, verdict=BY_OTHERS, is_as_ours=True)
     if ours is None:
         return Compared(told=told, plan=plan, verdict="Not known here.", is_as_ours=False)
     is_same = says_the_same(plan, ours.plan_now)

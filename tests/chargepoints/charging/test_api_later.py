@@ -212,7 +212,7 @@ def test_limits_of_others_are_listed_and_counted(viewer: Actor, charge_point: Ch
 
     assert names(client.get(url), "source") == ["EMS", "SO"]
     assert names(client.get(url, {"active": True}), "source") == ["EMS"]
-    expected = client.get(f"{STATION}composite-schedule/", {"connector": 1, "unit": "W"}).json()
+    expected = client.get(f"{STATION}composite-schedule/", {"connector": "1", "unit": "W"}).json()
     assert [(one["limit"], one["profile"]) for one in expected["periods"]] == [(4000, "Limit of EMS")]
 
 
