@@ -56,6 +56,7 @@ class Dialect:
     tag_length     characters that a token may have
     has_token_types  a token is its value and its type
     text_passwords the Basic password of a charger is text; in 1.6 it may be bytes
+    tells_bad_results  a CALLRESULT that cannot be used is answered with a CALLRESULTERROR
     replaces_level  a charging profile takes the place of another one of the same purpose and level (1.6 §3.13.2)
     """
 
@@ -70,6 +71,7 @@ class Dialect:
     calls: Mapping[str, ToCall] = field(default_factory=dict)
     text_passwords: bool = True
     replaces_level: bool = False
+    tells_bad_results: bool = False
 
 
 def sent_as(action: str, convert: Callable[[Payload], Payload]) -> ToCall:
@@ -77,7 +79,9 @@ def sent_as(action: str, convert: Callable[[Payload], Payload]) -> ToCall:
     return lambda payload: (action, convert(payload))
 
 
-def dialect_of(version: str, label: str, blocks: Sequence[Block], *, tag_length: int) -> Dialect:
+def dialect_of(
+    version: str, label: str, blocks: Sequence[Block], *, tag_length: int, tells_bad_results: bool = False
+) -> Dialect:
     """The version that these blocks make.
 
     label  how people call it: “OCPP 2.0.1”
@@ -117,6 +121,7 @@ def dialect_of(version: str, label: str, blocks: Sequence[Block], *, tag_length:
         asked_message=asked_message,
         tag_length=tag_length,
         has_token_types=True,
+        tells_bad_results=tells_bad_results,
     )
 
 

@@ -25,11 +25,14 @@ from ocpp_gateway.dialects import DIALECTS, dialect_for
 from ocpp_gateway.link import Link
 from ocpp_gateway.outcome import CannotSend, Effect, Outcome, outcome_of_error
 from ocpp_gateway.wire import frames, schemas
+from ocpp_gateway.wire.errors import ErrorCode
 from ocpp_gateway.writer import CallableWork, Writer
 from transactions.services.batch import SessionBatch
 
 logger = logging.getLogger(__name__)
 
+#: Code of a command whose answer breaks the specification.
+INVALID_ANSWER = "InvalidAnswer"
 ASKED_S = 120.0  # how long a charger that is not accepted may take to send what we asked for
 
 
@@ -178,7 +181,10 @@ class Dispatcher:
         outstanding = wire.state.match_answer(frame)
         if outstanding is None:
             return False
-        self._complete(wire, outstanding, self._outcome(wire, outstanding, frame), frame)
+        outcome = self._outcome(wire, outstanding, frame)
+        if isinstance(frame, frames.CallResult) and DIALECTS[wire.version].tells_bad_results:
+            _tell_bad_result(wire, frame, outcome)
+        self._complete(wire, outstanding, outcome, frame)
         return True
 
     @staticmethod
@@ -190,11 +196,11 @@ class Dispatcher:
                 calls.storable(frame.code), calls.storable(frame.description), frame.details
             )
         if isinstance(frame, frames.Malformed):
-            return _failed("InvalidAnswer", frame.description)
+            return _failed(INVALID_ANSWER, frame.description)
         if outstanding.action in schemas.actions(wire.version):
             violation = schemas.check_response(wire.version, outstanding.action, frame.payload)
             if violation is not None:
-                return _failed("InvalidAnswer", violation.description)
+                return _failed(INVALID_ANSWER, violation.description, code_of_wire=violation.code)
         return DIALECTS[wire.version].read_answer(
             outstanding.action, outstanding.token.request, frame.payload
         )
@@ -279,10 +285,20 @@ class Dispatcher:
         )
 
 
-def _failed(code: str, description: str) -> Outcome:
+def _failed(code: str, description: str, *, code_of_wire: str = "") -> Outcome:
+    details = {"code": code_of_wire} if code_of_wire else {}
     return Outcome(
-        status=CommandStatus.FAILED, error={"code": code, "description": description[:1000], "details": {}}
+        status=CommandStatus.FAILED,
+        error={"code": code, "description": description[:1000], "details": details},
     )
+
+
+def _tell_bad_result(wire: Wire, frame: frames.CallResult, outcome: Outcome) -> None:
+    """OCPP 2.1 part 4 §4.2.3: the charger learns that its answer could not be used."""
+    error = outcome.error
+    if error is not None and error["code"] == INVALID_ANSWER:
+        code = error["details"].get("code", ErrorCode.FORMAT_VIOLATION.value)
+        wire.push(frames.result_error(frame.message_id, code, error["description"]))
 
 
 def tag_length(version: str) -> int:

@@ -41,4 +41,4 @@ TAG_LENGTH = 255
 
 IN_MEMORY = v201.IN_MEMORY
 
-DIALECT = dialect_of(V21, "OCPP 2.1", BLOCKS, tag_length=TAG_LENGTH)
+DIALECT = dialect_of(V21, "OCPP 2.1", BLOCKS, tag_length=TAG_LENGTH, tells_bad_results=True)

@@ -97,3 +97,22 @@ def test_send_that_cannot_be_read_is_kept_and_never_answered(
     assert csms21.text(charge_point, '[6,"m-78","NoSuchStream",{}]') == []
     csms21.node.writer.flush()
     assert FrameAnomaly.objects.get(message_id="m-78").was_served is False
+
+
+def test_answer_that_cannot_be_used_is_told_in_2_1(csms21: Csms21, charge_point: ChargePoint) -> None:
+    """2.1 part 4 §4.2.3: CALLRESULTERROR"""
+    order = csms21.order(charge_point, "ClearCache", {})
+    csms21.answers(charge_point)
+    command = order.answer(status="Perhaps")
+    assert command.status == CommandStatus.FAILED
+    told = [frame for frame in csms21.answers(charge_point) if frame[0] == 5]
+    assert told == [[5, order.message_id, "PropertyConstraintViolation", told[0][3], {}]]
+    assert "status" in told[0][3]
+
+
+def test_answer_that_cannot_be_used_is_not_told_in_2_0_1(csms: Csms, charge_point: ChargePoint) -> None:
+    """2.0.1 has no frame for it."""
+    order = csms.order(charge_point, "ClearCache", {})
+    csms.answers(charge_point)
+    assert order.answer(status="Perhaps").status == CommandStatus.FAILED
+    assert csms.answers(charge_point) == []
