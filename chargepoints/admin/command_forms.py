@@ -171,7 +171,7 @@ def make_field(spec: FieldSpec) -> forms.Field:
             return forms.SplitDateTimeField(widget=widgets.UnfoldAdminSplitDateTimeWidget, **common)
     if spec.secret:
         widget: Any = widgets.UnfoldAdminPasswordWidget(attrs={"autocomplete": "off"})
-    elif spec.max_length and spec.max_length > _TEXT_AREA_FROM:
+    elif spec.max_length and spec.max_length > _TEXT_AREA_FROM and spec.name != "value":
         widget = _area(6)
     else:
         widget = widgets.UnfoldAdminTextInputWidget

@@ -67,9 +67,11 @@ def _field(row: Variable) -> forms.Field:
         options = [(choice, choice) for choice in choices]
         return forms.ChoiceField(choices=options, widget=widgets.UnfoldAdminSelectWidget, **common)
     if row.data_type == MEMBER_LIST and choices:
-        common["initial"] = _known(choices, common["initial"])
+        common |= {"initial": _known(choices, common["initial"]), "label": ""}
         options = [(choice, choice) for choice in choices]
-        return forms.MultipleChoiceField(choices=options, widget=forms.CheckboxSelectMultiple, **common)
+        return forms.MultipleChoiceField(
+            choices=options, widget=widgets.UnfoldAdminCheckboxSelectMultipleWidget, **common
+        )
     if row.is_secret:
         widget: Any = widgets.UnfoldAdminPasswordWidget(attrs={"autocomplete": "off"})
     elif row.data_type in (INTEGER, DECIMAL):

@@ -168,7 +168,7 @@ DEVICE_MODEL = (
                 type="string",
                 label="Address",
                 required=True,
-                max_length=2000,
+                max_length=500,
                 example="wss://csms.example.org/ocpp",
                 help="wss://…, without the charger's identity at its end.",
             ),
@@ -220,7 +220,7 @@ DEVICE_MODEL = (
                 secret=True,
                 help="Another one (2.1). Only for another system: ours changes it with “Change configuration”.",
             ),
-            FieldSpec(name="apn", type="string", label="APN", max_length=2000, help="Of a mobile network."),
+            FieldSpec(name="apn", type="string", label="APN", max_length=500, help="Of a mobile network."),
             FieldSpec(
                 name="apn_authentication",
                 type="enum",
@@ -232,7 +232,7 @@ DEVICE_MODEL = (
             FieldSpec(name="apn_sim_pin", type="integer", label="SIM PIN", minimum=0, secret=True),
             FieldSpec(name="apn_preferred_network", type="string", label="Preferred network", max_length=6),
             FieldSpec(name="apn_only_preferred", type="boolean", label="Only the preferred network"),
-            FieldSpec(name="vpn_server", type="string", label="VPN server", max_length=2000),
+            FieldSpec(name="vpn_server", type="string", label="VPN server", max_length=500),
             FieldSpec(
                 name="vpn_type", type="enum", label="VPN type", choices=("IKEv2", "IPSec", "L2TP", "PPTP")
             ),
