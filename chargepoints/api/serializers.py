@@ -365,8 +365,13 @@ class ReserveSerializer(serializers.Serializer[Any]):
     connector_id = serializers.IntegerField(
         source="connector", required=False, default=0, help_text="The charger's number; 0: any."
     )
-    id_token = serializers.CharField(max_length=36)
-    parent_id_token = serializers.CharField(max_length=36, required=False, allow_blank=True)
+    id_token = serializers.CharField(max_length=255)
+    connector_type = serializers.CharField(
+        max_length=20,
+        required=False,
+        help_text="Any connector of this kind, as cCCS2, instead of `connector_id` (OCPP 2.x).",
+    )
+    parent_id_token = serializers.CharField(max_length=255, required=False, allow_blank=True)
     expires_at = serializers.DateTimeField()
     reservation_id = serializers.IntegerField(
         required=False, allow_null=True, help_text="The number on the wire. Absent: a new one."

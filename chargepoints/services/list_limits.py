@@ -11,7 +11,7 @@ MESSAGE_LENGTH = "SendLocalListMaxLength"
 KEYS = (ENABLED, LIST_LENGTH, MESSAGE_LENGTH)
 
 _COMPONENT = "LocalAuthListCtrlr"
-_BYTES, _ITEMS = "BytesPerMessage", "ItemsPerMessage"
+_BYTES, _ITEMS, _ENTRIES = "BytesPerMessage", "ItemsPerMessage", "entries"
 #: The same of the device model; how many tags a list may have is the limit of a variable, which a report tells.
 VARIABLES = tuple(f"{_COMPONENT}/{name}" for name in ("Enabled", _ITEMS, _BYTES))
 # Variable of the device model → what we call it.
@@ -31,7 +31,7 @@ def limits_of(charge_point: ChargePoint) -> Limits:
 
 def has_limits(charge_point: ChargePoint) -> bool:
     """Whether it has said how much it takes."""
-    return bool({LIST_LENGTH, MESSAGE_LENGTH} & _said(charge_point).keys())
+    return bool({LIST_LENGTH, MESSAGE_LENGTH, _BYTES} & _said(charge_point).keys())
 
 
 def is_switched_off(charge_point: ChargePoint) -> bool:
@@ -44,8 +44,13 @@ def _said(charge_point: ChargePoint) -> dict[str, str | None]:
     names = {name.casefold(): name for name in KEYS}
     rows = Variable.objects.filter(charge_point=charge_point, gone_at=None, attribute="Actual")
     keys = rows.filter(component="", name_key__in=names)
-    variables = rows.filter(component__iexact=_COMPONENT, name_key__in=_OF_DEVICE_MODEL)
-    said = {_OF_DEVICE_MODEL[key]: value for key, value in variables.values_list("name_key", "value")}
+    variables = rows.filter(component__iexact=_COMPONENT, name_key__in=(*_OF_DEVICE_MODEL, _ENTRIES))
+    said: dict[str, str | None] = {}
+    for key, value, limit in variables.values_list("name_key", "value", "max_limit"):
+        if key != _ENTRIES:
+            said[_OF_DEVICE_MODEL[key]] = value
+        elif limit is not None:
+            said[LIST_LENGTH] = f"{limit:.0f}"
     return said | {names[key]: value for key, value in keys.values_list("name_key", "value")}
 
 

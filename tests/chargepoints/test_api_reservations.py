@@ -147,3 +147,21 @@ def test_cancel_of_another_tenants_reservation_is_404(stranger: Actor, connectio
 
     problem_of(client_of(stranger).post(f"{PATH}{row.pk}/cancel/"), 404)
     assert not Command.objects.exists()
+
+
+def test_kind_of_connector_is_reserved_at_chargers_of_2x_only(
+    operator: Actor, connection: Connection
+) -> None:
+    body = {
+        "charge_point": connection.charge_point.identity,
+        "id_token": "04A1",
+        "expires_at": "2099-03-02T10:00:00Z",
+        "connector_type": "cCCS2",
+    }
+    client = client_of(operator)
+
+    document = problem_of(client.post("/api/v1/reservations/", body), 400)
+    assert "cannot reserve a kind of connector" in str(document["errors"])
+    ChargePoint.objects.update(ocpp_version="ocpp2.0.1")
+    assert client.post("/api/v1/reservations/", body).status_code == 201
+    assert Command.objects.get().payload["connector_type"] == "cCCS2"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ class Charger:
         self.csms, self.charge_point = csms, charge_point
         self.version, self.tags = 0, dict[tuple[str, str], dict[str, Any]]()
         self.sent: list[dict[str, Any]] = []
+        self.items = ""
         csms.connect(charge_point)
 
     def serve(self) -> list[str]:
@@ -38,11 +40,19 @@ class Charger:
             self.csms.text(self.charge_point, f'[3,"{message_id}",{answer}]')
         return actions
 
+    def variable(self, item: dict[str, Any]) -> dict[str, Any]:
+        """It says how many tags it takes in a message, or that it knows nothing of that."""
+        if self.items and item["variable"]["name"] == "ItemsPerMessage":
+            return {**item, "attributeStatus": "Accepted", "attributeValue": self.items}
+        return {**item, "attributeStatus": "UnknownVariable"}
+
     def answer(self, action: str, payload: dict[str, Any]) -> str:
         if action == "GetLocalListVersion":
             return f'{{"versionNumber":{self.version}}}'
         if action == "GetVariables":
-            return '{"getVariableResult":[]}'
+            return json.dumps(
+                {"getVariableResult": [self.variable(item) for item in payload["getVariableData"]]}
+            )
         assert action == "SendLocalList"
         self.sent.append(payload)
         entries = payload.get("localAuthorizationList", [])
@@ -131,6 +141,18 @@ def test_list_comes_in_messages_that_the_charger_takes(
     assert len(charger.tags) == 6
 
 
+def test_charger_is_asked_how_much_it_takes(charger: Charger, tenant: Tenant) -> None:
+    """In the words of its version, before it gets the first list."""
+    for number in range(7):
+        factories.IdTokenFactory(tenant=tenant, value=f"04A{number}")
+    charger.items = "3"
+
+    actions = charger.serve()
+
+    assert actions[:2] == ["GetVariables", "GetLocalListVersion"]
+    assert [len(payload["localAuthorizationList"]) for payload in charger.sent] == [3, 3, 1]
+
+
 def test_list_that_the_charger_has_lost_comes_again(charger: Charger, tenant: Tenant) -> None:
     """D02: a charger whose version is not ours gets the whole list"""
     factories.IdTokenFactory(tenant=tenant, value="04A1")
@@ -141,3 +163,25 @@ def test_list_that_the_charger_has_lost_comes_again(charger: Charger, tenant: Te
     assert charger.serve() == ["GetLocalListVersion", "SendLocalList"]
 
     assert charger.tags == {("04A1", "ISO14443"): {"status": "Accepted"}}
+
+
+def test_list_is_no_longer_than_the_charger_said(charger: Charger, tenant: Tenant) -> None:
+    """D01.FR.12: the limit of the variable Entries"""
+    Variable.objects.create(
+        tenant=tenant,
+        charge_point=charger.charge_point,
+        component="LocalAuthListCtrlr",
+        name="Entries",
+        name_key="entries",
+        value="0",
+        max_limit=2,
+        updated_at=charger.csms.now,
+    )
+    for number in range(3):
+        factories.IdTokenFactory(tenant=tenant, value=f"04A{number}")
+
+    charger.serve()
+
+    row = LocalList.objects.get()
+    assert (row.state, charger.tags) == (LocalListState.FAILED, {})
+    assert row.last_error == "There are 3 tags and the charger has room for 2: choose 1 fewer."
