@@ -51,18 +51,20 @@ class CertificateActs(Base):
             path("charge-point/<int:pk>/ask/", wrap(self.ask_view), name=f"{name}_ask"),
             path("charge-point/<int:pk>/install/", wrap(self.install_view), name=f"{name}_install"),
             path("charge-point/<int:pk>/renew/", wrap(self.renew_view), name=f"{name}_renew"),
+            path("charge-point/<int:pk>/renew-v2g/", wrap(self.renew_v2g_view), name=f"{name}_renew_v2g"),
             path("installed/<int:pk>/delete/", wrap(self.delete_root_view), name=f"{name}_delete_root"),
         ]
 
     def ask_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Ask the charger which roots it holds."""
+        """Ask the charger which certificates it holds."""
         station = _find(request, pk)
         require(request, get_spec("get_installed_certificate_ids").permission, station)
         return self._order(
             request,
             station,
-            title=f"List the roots of {station}",
-            lead="The charger is asked which roots it holds, of this system and of its manufacturer.",
+            title=f"List the certificates in {station}",
+            lead="The charger is asked which certificates it holds: all of them where it speaks OCPP 2.x, else the "
+            "roots of this system and of its manufacturer.",
             submit="Ask",
             act=lambda expires_in: installed_certificates.ask(
                 actor=actor_of(request), charge_point=station, expires_in=expires_in
@@ -101,13 +103,33 @@ class CertificateActs(Base):
             station,
             title=f"A new certificate for {station}",
             lead="The charger is asked to make a new key and to send a request for its certificate. Its configuration "
-            f"key CpoName must be “{station.tenant.certificate_organization}”.",
+            f"key CpoName (OrganizationName in OCPP 2.x) must be “{station.tenant.certificate_organization}”.",
             submit="Ask",
             act=lambda expires_in: commands.queue(
                 actor=actor_of(request),
                 charge_point=station,
                 action="trigger_message",
                 payload={"message": "SignCertificate"},
+                expires_in=expires_in,
+            ),
+        )
+
+    def renew_v2g_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Ask the charger for a request for the certificate that it shows to vehicles (2.0.1 A02)."""
+        station = _find(request, pk)
+        require(request, get_spec("trigger_message").permission, station)
+        return self._order(
+            request,
+            station,
+            title=f"A new certificate for vehicles for {station}",
+            lead="The charger is asked to make a new key and to send a request for the certificate that it shows to "
+            "vehicles (Plug & Charge, ISO 15118). The Plug & Charge provider signs it.",
+            submit="Ask",
+            act=lambda expires_in: commands.queue(
+                actor=actor_of(request),
+                charge_point=station,
+                action="trigger_message",
+                payload={"message": "SignV2GCertificate"},
                 expires_in=expires_in,
             ),
         )
@@ -126,7 +148,7 @@ class CertificateActs(Base):
             request,
             station,
             title=f"Delete {name} in {station}",
-            lead=_LAST[row.use] if held.is_last else _NOT_LAST,
+            lead=_LAST.get(row.use, _NOT_LAST) if held.is_last else _NOT_LAST,
             submit="Delete",
             is_dangerous=True,
             act=lambda expires_in: installed_certificates.delete(
@@ -178,6 +200,12 @@ _LAST = {
     "it cannot check this system's certificate: it may never connect by TLS again, and somebody must go there.",
     "ManufacturerRootCertificate": "This is the last root of the manufacturer that we know of in the charger. Without "
     "one it can no longer install signed firmware.",
+    "V2GRootCertificate": "This is the last V2G root that we know of in the charger. Without one vehicles may no "
+    "longer charge there by Plug & Charge.",
+    "MORootCertificate": "This is the last root of a mobility operator that we know of in the charger. Without one it "
+    "can no longer check contracts by itself.",
+    "V2GCertificateChain": "This is the certificate that the charger shows to vehicles. Without one nobody can charge "
+    "there by Plug & Charge, until it has a new one.",
 }
 
 

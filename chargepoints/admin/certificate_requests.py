@@ -30,15 +30,22 @@ class RefuseForm(forms.Form):
 class CertificateRequestAdmin(ReadOnlyAdmin):
     permission_area = "certificates"
     domain_errors = ERRORS
-    list_display = ("common_name", "status", "where", "received_at", "key", "organization", "problem")
-    list_filter = ("state", ("charge_point", ScopedAutocompleteFilter), ("received_at", TimeFilter))
+    list_display = (
+        "common_name", "status", "where", "purpose_words", "received_at", "key", "organization", "problem",
+    )  # fmt: skip
+    list_filter = (
+        "state",
+        "purpose",
+        ("charge_point", ScopedAutocompleteFilter),
+        ("received_at", TimeFilter),
+    )
     list_select_related = ("charge_point",)
     search_fields = ("common_name", "organization")
     change_form_template = "admin/chargepoints/certificate/page.html"
     actions = ("approve", "refuse", "try_again")
     fieldsets = (
         (None, {"fields": ("where", "status", "problem", "certificate", "command")}),
-        ("Asked for", {"fields": ("subject", "key", "text")}),
+        ("Asked for", {"fields": ("purpose_words", "subject", "key", "ocpp_request_id", "text")}),
         (
             "Life",
             {
@@ -64,6 +71,10 @@ class CertificateRequestAdmin(ReadOnlyAdmin):
     @display(description="Charge point")
     def where(self, obj: CertificateRequest) -> str:
         return charge_point_link(obj.charge_point)
+
+    @display(description="For", ordering="purpose")
+    def purpose_words(self, obj: CertificateRequest) -> str:
+        return obj.get_purpose_display() if obj.purpose else "Connection (not said)"
 
     @display(description="Request")
     def text(self, obj: CertificateRequest) -> str:

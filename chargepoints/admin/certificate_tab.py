@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from accounts.admin_base import allowed
+from chargepoints import plug_and_charge
 from chargepoints.admin.shared import certificate_chip, days_left, request_chip
 from chargepoints.admin.tabs import Tab, register
 from chargepoints.certificate_providers import get_provider
@@ -19,16 +20,19 @@ from chargepoints.services import certificate_requests, certificates, installed_
 
 
 def _context(request: HttpRequest, obj: ChargePoint) -> dict[str, Any]:
-    own = Certificate.objects.filter(charge_point=obj, kind=CertificateKind.CHARGER).order_by("-pk")[:20]
+    kinds = (CertificateKind.CHARGER, CertificateKind.V2G)
+    own = Certificate.objects.filter(charge_point=obj, kind__in=kinds).order_by("-pk")[:20]
     asked = CertificateRequest.objects.filter(charge_point=obj).order_by("-pk")[:10]
     is_live = obj.archived_at is None
     return {
         "signing_problem": get_provider().problem(),
+        "has_purposes": any(row.purpose for row in asked),
         "own": [
             {
                 "row": row,
                 "chip": certificate_chip(row),
                 "until": days_left(row.not_after),
+                "for_vehicles": row.kind == CertificateKind.V2G,
                 "may_revoke": row.state != CertificateState.REVOKED,
             }
             for row in own
@@ -60,15 +64,23 @@ def _buttons(request: HttpRequest, obj: ChargePoint) -> list[dict[str, Any]]:
             get_spec("trigger_message").permission,
             False,
         ),
+        (
+            "renew_v2g",
+            "New certificate for vehicles",
+            "Ask the charger for a request for the certificate that it shows to vehicles (Plug & Charge).",
+            get_spec("trigger_message").permission,
+            False,
+        ),
         ("install", "Install a root", "Let the charger trust one of our roots.", SEND_DANGEROUS, True),
         (
             "ask",
-            "List its roots",
-            "Ask the charger which roots it holds.",
+            "List what it holds",
+            "Ask the charger which certificates it holds.",
             get_spec("get_installed_certificate_ids").permission,
             False,
         ),
     )
+    has_vehicles = not plug_and_charge.get_provider().problem()
     return [
         {
             "label": label,
@@ -77,7 +89,7 @@ def _buttons(request: HttpRequest, obj: ChargePoint) -> list[dict[str, Any]]:
             "url": reverse(f"admin:chargepoints_certificate_{name}", args=[obj.pk]),
         }
         for name, label, title, permission, is_dangerous in offered
-        if allowed(request, permission, obj)
+        if allowed(request, permission, obj) and (has_vehicles or name != "renew_v2g")
     ]
 
 

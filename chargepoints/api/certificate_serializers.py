@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from chargepoints.choices import RevocationReason
+from chargepoints.choices import CertificatePurpose, RevocationReason
 from chargepoints.models import (
     Certificate,
     CertificateAuthority,
@@ -65,12 +65,19 @@ class CertificateRequestSerializer(serializers.ModelSerializer[CertificateReques
     """`problem` says why a request waits, or why it ended."""
 
     charge_point = serializers.CharField(source="charge_point.identity", read_only=True)
+    purpose = serializers.ChoiceField(
+        choices=CertificatePurpose.choices,
+        allow_blank=True,
+        read_only=True,
+        help_text="As the charger has said; empty: it did not say.",
+    )
 
     class Meta:
         model = CertificateRequest
         fields = [
             "id",
             "charge_point",
+            "purpose",
             "state",
             "problem",
             "received_at",
@@ -137,8 +144,20 @@ class BundleSerializer(serializers.Serializer[Any]):
     bundle = serializers.CharField(help_text="Roots and issuing authorities.")
 
 
+class InstalledNameSerializer(serializers.Serializer[Any]):
+    """A certificate by its hashes."""
+
+    algorithm = serializers.CharField()
+    issuer_name_hash = serializers.CharField()
+    issuer_key_hash = serializers.CharField()
+    serial_number = serializers.CharField()
+
+
 class HeldSerializer(serializers.Serializer[Held]):
-    """A root in a charger; `name` is what we know it as, null if it is none of ours."""
+    """A certificate in a charger; `name` is what we know it as, null if it is none of ours.
+
+    `chain`: of the charger's own for vehicles, the hashes of the authorities above it.
+    """
 
     id = serializers.IntegerField(source="row.pk")
     certificate_type = serializers.CharField(source="row.use")
@@ -152,6 +171,7 @@ class HeldSerializer(serializers.Serializer[Held]):
     is_last = serializers.BooleanField(help_text="The only one of its type that we know of.")
     name = serializers.CharField(source="known.common_name", default=None, allow_null=True)
     fingerprint = serializers.CharField(source="known.fingerprint", default=None, allow_null=True)
+    chain = InstalledNameSerializer(source="row.chain", many=True, allow_null=True)
     updated_at = serializers.DateTimeField(source="row.updated_at")
 
 

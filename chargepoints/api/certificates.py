@@ -20,6 +20,7 @@ from chargepoints.choices import (
     AuthorityKind,
     AuthorityState,
     CertificateKind,
+    CertificatePurpose,
     CertificateRequestState,
     CertificateState,
 )
@@ -85,6 +86,7 @@ class CertificateViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Tenan
 class CertificateRequestFilter(filters.FilterSet):
     charge_point = TextFilter(field_name="charge_point__identity_key")
     state = filters.ChoiceFilter(choices=CertificateRequestState.choices)
+    purpose = filters.ChoiceFilter(choices=CertificatePurpose.choices)
     received_after = AfterFilter(field_name="received_at")
     received_before = BeforeFilter(field_name="received_at")
 
@@ -156,7 +158,7 @@ class AuthorityViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, TenantV
 
 @extend_schema(tags=["charge-points"])
 class InstalledCertificateViewSet(mixins.ListModelMixin, ChargePointPartViewSet):
-    """Roots that the charger holds, as it listed them last; ask it by the command `get_installed_certificate_ids`."""
+    """Certificates that the charger holds, as it listed them last; ask it by `get_installed_certificate_ids`."""
 
     queryset = InstalledCertificate.objects.all()
     serializer_class = serializers.HeldSerializer

@@ -106,7 +106,8 @@ def check_owner(request: Request, *, names: Iterable[str], organization: str) ->
     if request.organization.casefold() != organization.strip().casefold():
         said = f"is “{request.organization[:64]}”" if request.organization else "is missing"
         raise BadRequest(
-            f"The organisation (O) {said}; it must be “{organization}”. Set the charger's key CpoName to that."
+            f"The organisation (O) {said}; it must be “{organization}”. Set the charger's key CpoName to that "
+            "(OrganizationName in OCPP 2.x)."
         )
 
 

@@ -11,6 +11,7 @@ from django.conf import settings as django_settings
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from pytest_django import Settings
 
 from accounts.choices import Role
 from accounts.models import Tenant, User
@@ -27,6 +28,7 @@ from chargepoints.models import (
     InstalledCertificate,
     SecurityEvent,
 )
+from chargepoints.pki import reading
 from chargepoints.services import authorities, certificate_requests, installed_certificates
 from csms_project.common import crypto
 from tests import factories
@@ -308,8 +310,8 @@ def test_tab_says_what_to_do_while_there_is_nothing(
     sign_in(client, operator)
     text = tab(client, charge_point)
     assert "There is no certificate authority yet" in text
-    assert "CpoName must be “Acme”" in text
-    assert "We know of no root in this charger" in text
+    assert "CpoName (OrganizationName in OCPP 2.x) must be “Acme”" in text
+    assert "We know of no certificate in this charger" in text
 
 
 def test_tab_shows_certificates_requests_and_roots_with_their_acts(
@@ -350,7 +352,7 @@ def test_orders_of_the_tab_wait_for_a_charger_that_is_offline(
     operator: Actor, charge_point: ChargePoint, client: Client
 ) -> None:
     sign_in(client, operator)
-    for name in ("ask", "renew"):
+    for name in ("ask", "renew", "renew_v2g"):
         path = url(f"chargepoints_certificate_{name}", charge_point.pk)
         assert "The charger is offline" in text_of(client, path)
         assert "for a day" in said(client.post(path, follow=True))[0]
@@ -359,7 +361,58 @@ def test_orders_of_the_tab_wait_for_a_charger_that_is_offline(
         ("get_installed_certificate_ids", True),
         ("get_installed_certificate_ids", True),
         ("trigger_message", True),
+        ("trigger_message", True),
     ]
+    assert [row.payload["message"] for row in rows[2:]] == ["SignCertificate", "SignV2GCertificate"]
+
+
+def test_charger_of_2x_is_asked_for_everything_at_once(
+    operator: Actor, charge_point: ChargePoint, client: Client
+) -> None:
+    ChargePoint.objects.filter(pk=charge_point.pk).update(ocpp_version="ocpp2.0.1")
+    sign_in(client, operator)
+    client.post(url("chargepoints_certificate_ask", charge_point.pk))
+    row = Command.objects.get()
+    assert (row.action, row.payload) == ("get_installed_certificate_ids", {})
+
+
+def test_tab_tells_what_certificates_are_for(
+    operator: Actor, charge_point: ChargePoint, client: Client, settings: Settings
+) -> None:
+    sign_in(client, operator)
+    assert "New certificate for vehicles" not in tab(client, charge_point), "nobody would sign it"
+    settings.PLUG_AND_CHARGE_PROVIDER = "chargepoints.plug_and_charge.FixedProvider"
+    factories.CertificateRequestFactory(charge_point=charge_point, purpose="V2GCertificate")
+    use = "V2GCertificateChain"
+    name = reading.HashData(
+        algorithm="SHA384", issuer_name_hash="AB", issuer_key_hash="CD", serial_number="1F"
+    )
+    chains = {name.key(): [name, name]}
+    installed_certificates.listed(charge_point.pk, use, [name], at=timezone.now(), chains=chains)
+    text = tab(client, charge_point)
+    for words in (
+        "New certificate for vehicles",
+        "Vehicles (ISO 15118-2)",
+        "The charger&#x27;s own, for vehicles",
+        "SHA384 · 2 above it",
+    ):
+        assert words in text
+    held = InstalledCertificate.objects.get()
+    page = text_of(client, url("chargepoints_certificate_delete_root", held.pk))
+    assert "the certificate that the charger shows to vehicles" in page
+
+
+def test_certificates_for_vehicles_are_asked_for_by_who_may_and_for_own_chargers(
+    viewer: Actor, operator: Actor, other_tenant: Tenant, charge_point: ChargePoint, client: Client
+) -> None:
+    path = url("chargepoints_certificate_renew_v2g", charge_point.pk)
+    assert client.get(path).status_code == 302
+    sign_in(client, viewer)
+    assert client.post(path).status_code == 403
+    foreign = factories.ChargePointFactory(tenant=other_tenant)
+    sign_in(client, operator)
+    assert client.post(url("chargepoints_certificate_renew_v2g", foreign.pk)).status_code == 404
+    assert not Command.objects.exists()
 
 
 def test_last_root_is_deleted_only_after_a_warning(

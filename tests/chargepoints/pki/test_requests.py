@@ -128,9 +128,10 @@ def test_request_that_names_an_address_is_refused(name: str) -> None:
 @pytest.mark.parametrize(("organization", "said"), [("Rival", "is “Rival”"), (None, "is missing")])
 def test_request_of_another_operator_says_what_to_set(organization: str | None, said: str) -> None:
     problem = owner_problem(["CP-A"], organization=organization)
-    assert (
-        problem == f"The organisation (O) {said}; it must be “Acme”. Set the charger's key CpoName to that."
+    assert problem.startswith(
+        f"The organisation (O) {said}; it must be “Acme”. Set the charger's key CpoName"
     )
+    assert "OrganizationName" in problem
 
 
 SHA1 = """\
