@@ -52,7 +52,7 @@ def listed(
     found: Iterable[HashData],
     *,
     at: datetime,
-    chains: Mapping[tuple[str, ...], Sequence[HashData]] | None = None,
+    chains: Mapping[tuple[str, str, str, str], Sequence[HashData]] | None = None,
 ) -> int:
     """A charger has listed what it holds for a use: this and nothing else; returns how many.
 
