@@ -70,6 +70,8 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "transactions.stop": _FIELD | {Role.SUPPORT},
     "transactions.close": _MANAGE,
     "transactions.recompute": _MANAGE,
+    # Amounts, receipts and who they are made out to.
+    "settlements.view": _CARE | {Role.VIEWER},
     "tariffs.view": ALL,
     "tariffs.change": _MANAGE,
     "reservations.view": ALL,

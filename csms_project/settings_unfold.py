@@ -84,6 +84,15 @@ UNFOLD: dict[str, Any] = {
                     _item("Locations", "location_on", "chargepoints_location_changelist", "locations.view"),
                     _item("Tariffs", "sell", "transactions_tariff_changelist", "tariffs.view"),
                     _item(
+                        "Settlements",
+                        "receipt_long",
+                        "transactions_settlement_changelist",
+                        "settlements.view",
+                    ),
+                    _item(
+                        "Web payments", "qr_code", "transactions_webpayment_changelist", "settlements.view"
+                    ),
+                    _item(
                         "Charging profiles",
                         "battery_charging_full",
                         "chargepoints_chargingprofile_changelist",

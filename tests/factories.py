@@ -942,3 +942,39 @@ class AuditEntryFactory(Factory):
     actor_name = "somebody"
     via = "api"
     action = "tenant.change"
+
+
+class SettlementFactory(Factory):
+    """A payment of 5.00 EUR that a charger with a terminal has settled."""
+
+    class Meta:
+        model = transactions.Settlement
+
+    charge_point = SubFactory(ChargePointFactory)
+    tenant = SelfAttribute("charge_point.tenant")
+    psp_ref = Sequence(lambda n: f"psp-{n}")
+    status = "Settled"
+    amount = Decimal("5.0000")
+    currency = "EUR"
+    settled_at = T0
+    received_at = T0
+    receipt_token = Sequence(lambda n: f"receipt-{n:030}")
+    digest = Sequence(lambda n: f"{n:040}")
+
+
+class WebPaymentFactory(Factory):
+    """A payment on the web of which nothing is authorized yet."""
+
+    class Meta:
+        model = transactions.WebPayment
+
+    charge_point = SubFactory(ChargePointFactory)
+    tenant = SelfAttribute("charge_point.tenant")
+    evse_number = 1
+    public_id = Sequence(lambda n: f"payment-{n:030}")
+    interval = Sequence(lambda n: n)
+    provider = "fake"
+    amount = Decimal("50.0000")
+    currency = "EUR"
+    created_at = T0
+    changed_at = T0

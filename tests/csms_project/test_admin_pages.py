@@ -57,6 +57,9 @@ EXEMPT = {
     "chargepoints.VariableChange": "part of the charge point's page",
     "chargepoints.VariableRequest": "bookkeeping of templates",
     "common.IdempotencyRecord": "bookkeeping of the API",
+    "transactions.ChargerTariff": "part of the charge point's page",
+    "transactions.PrepaidDebit": "bookkeeping of balances; told in the ledger of its session",
+    "transactions.QrPayment": "part of the charge point's page",
     "transactions.CostDisplay": "bookkeeping of what displays were told; the commands are listed",
     "transactions.LedgerEntry": "part of the session's page",
     "transactions.MeterLayout": "meaning of meter values, shown with them",
@@ -146,6 +149,8 @@ PAGES = {
     "chargepoints.DataTransfer": Page(view="messages.view"),
     "transactions.Transaction": Page(view="transactions.view"),
     "transactions.MeterValue": Page(view="transactions.view"),
+    "transactions.Settlement": Page(view="settlements.view"),
+    "transactions.WebPayment": Page(view="settlements.view"),
     "transactions.Tariff": Page(
         view="tariffs.view", add="tariffs.change", change="tariffs.change", delete="tariffs.change"
     ),
@@ -219,6 +224,11 @@ VIEWS = [
     ("transactions_transaction_stop", "transactions.Transaction", (), "transactions.stop"),
     ("transactions_transaction_limit", "transactions.Transaction", (), "commands.send_dangerous"),
     ("transactions_transaction_unlimit", "transactions.Transaction", (), "commands.send_dangerous"),
+    ("transactions_transaction_cap", "transactions.Transaction", (), "transactions.stop"),
+    ("transactions_transaction_retariff", "transactions.Transaction", (), "commands.send_dangerous"),
+    ("transactions_tariff_step", "chargepoints.ChargePoint", ("send",), "commands.send_dangerous"),
+    ("transactions_tariff_step", "chargepoints.ChargePoint", ("qr",), "commands.send_dangerous"),
+    ("transactions_tariff_step", "chargepoints.ChargePoint", ("off",), "commands.send_dangerous"),
     ("transactions_transaction_close", "transactions.Transaction", (), "transactions.close"),
     ("transactions_transaction_recompute", "transactions.Transaction", (), "transactions.recompute"),
 ]
@@ -232,6 +242,7 @@ LIST_VIEWS = {
     "chargepoints_batteryswap_export": "battery_swaps.view",
     "chargepoints_chargerevent_export": "charger_events.view",
     "transactions_transaction_export": "transactions.view",
+    "transactions_settlement_export": "settlements.view",
     "chargepoints_chargepointmodelprofile_built_in": "model_profiles.view",
     "chargepoints_chargepointmodelprofile_import": "model_profiles.change",
     "chargepoints_chargepointmodelprofile_export": "model_profiles.view",
@@ -284,6 +295,8 @@ def make_rows(tenant: Tenant, charge_point: ChargePoint) -> dict[str, Any]:
         "transactions.Transaction": transaction,
         "transactions.MeterValue": factories.MeterValueFactory(transaction=transaction),
         "transactions.Tariff": factories.TariffFactory(tenant=tenant),
+        "transactions.Settlement": factories.SettlementFactory(**here),
+        "transactions.WebPayment": factories.WebPaymentFactory(**here),
         "common.Event": factories.EventFactory(tenant=tenant),
         "common.AuditEntry": factories.AuditEntryFactory(tenant=tenant),
     }

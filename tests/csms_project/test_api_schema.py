@@ -217,9 +217,16 @@ PATHS: dict[str, Path] = {
     "transactions/{id}/limit/": Path(
         write={"post": "commands.send_dangerous", "delete": "commands.send_dangerous"}
     ),
+    "transactions/{id}/session-limits/": Path(write={"post": "transactions.stop"}),
     "transactions/{id}/meter-values/": Path("transactions.view"),
     "transactions/{id}/events/": Path("transactions.view"),
     "transactions/{id}/ledger/": Path("transactions.view"),
+    "settlements/": Path("settlements.view"),
+    "settlements/{id}/": Path("settlements.view"),
+    "web-payments/": Path("settlements.view"),
+    "web-payments/{id}/": Path("settlements.view"),
+    "charge-points/{identity}/tariffs/": Path("tariffs.view"),
+    "charge-points/{identity}/tariffs/send/": Path(write={"post": "commands.send_dangerous"}),
     "tariffs/": TARIFFS,
     "tariffs/{id}/": TARIFF,
 }
@@ -307,6 +314,8 @@ def rows(tenant: Tenant, charge_point: ChargePoint) -> dict[str, int]:
             charge_point=charge_point
         ).pk,
         "transactions": session.pk,
+        "settlements": factories.SettlementFactory(charge_point=charge_point).pk,
+        "web-payments": factories.WebPaymentFactory(charge_point=charge_point).pk,
         "tariffs": factories.TariffFactory(tenant=tenant).pk,
     }
 

@@ -1,5 +1,5 @@
 """Admin of sessions, meter values and tariffs; one module per noun."""
 
-from transactions.admin import charge_point_tab, meter_values, sessions, tariffs
+from transactions.admin import charge_point_tab, meter_values, payments, sessions, tariff_tab, tariffs
 
-__all__ = ["charge_point_tab", "meter_values", "sessions", "tariffs"]
+__all__ = ["charge_point_tab", "meter_values", "payments", "sessions", "tariff_tab", "tariffs"]

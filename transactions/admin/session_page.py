@@ -15,6 +15,12 @@ from accounts.admin_base import allowed
 from csms_project.common.admin import duration
 from csms_project.common.charts import LineChart, line_chart
 from transactions.admin.limits import limit_buttons, limit_facts
+from transactions.admin.session_costs import (
+    cost_buttons,
+    local_cost_of,
+    session_limit_facts,
+    settlements_of,
+)
 from transactions.admin.shared import cost_of, flag_text, kwh, length, local, money, state_chip
 from transactions.choices import EndKind, LedgerKind
 from transactions.energy import Sample, power_w
@@ -35,7 +41,9 @@ def context(request: HttpRequest, obj: Transaction) -> dict[str, Any]:
     ledger = list(ledger_of(obj))
     return {
         **live_context(obj, samples),
-        "facts": [*_facts(obj), *limit_facts(obj)],
+        "facts": [*_facts(obj), *limit_facts(obj), *session_limit_facts(obj)],
+        "local_cost": local_cost_of(obj),
+        "settlements": settlements_of(request, obj),
         "cost_lines": [_line(line, obj.currency) for line in obj.cost_lines],
         "totals": _totals(obj),
         "samples": _table(samples[-SHOWN_SAMPLES:]),
@@ -45,7 +53,7 @@ def context(request: HttpRequest, obj: Transaction) -> dict[str, Any]:
         "events": _events(obj) if obj.event_count else [],
         "flags": [{"text": flag_text(value), "name": value} for value in obj.flags],
         "explanations": [entry for entry in ledger if entry.kind == LedgerKind.ANOMALY],
-        "buttons": [*_buttons(request, obj), *limit_buttons(request, obj)],
+        "buttons": [*_buttons(request, obj), *limit_buttons(request, obj), *cost_buttons(request, obj)],
         "meter_values_url": f"{reverse('admin:transactions_metervalue_changelist')}?transaction__id__exact={obj.pk}",
     }
 

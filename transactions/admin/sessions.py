@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -38,11 +39,13 @@ from csms_project.common.big_tables import read_all
 from csms_project.common.csv_files import csv_response
 from transactions.admin import session_page
 from transactions.admin.limits import LimitForm
+from transactions.admin.session_costs import CapForm, RetariffForm
 from transactions.admin.shared import ERRORS, cost_of, flag_chips, kwh, length, local, money, state_chip
 from transactions.choices import Flag
 from transactions.models import Transaction
 from transactions.selectors import list_transactions, running_costs, search_transactions
-from transactions.services import limits
+from transactions.services import limits, session_limits
+from transactions.services.charger_tariffs import change_session
 from transactions.services.closing import close_transaction
 from transactions.services.control import request_stop
 from transactions.services.recompute import recompute
@@ -199,6 +202,8 @@ class TransactionAdmin(BigTable, ReadOnlyAdmin):
             path("<int:pk>/live/", self.live_view, name="transactions_transaction_live"),
             path("<int:pk>/stop/", wrap(self.stop_view), name="transactions_transaction_stop"),
             path("<int:pk>/limit/", wrap(self.limit_view), name="transactions_transaction_limit"),
+            path("<int:pk>/cap/", wrap(self.cap_view), name="transactions_transaction_cap"),
+            path("<int:pk>/retariff/", wrap(self.retariff_view), name="transactions_transaction_retariff"),
             path("<int:pk>/unlimit/", wrap(self.unlimit_view), name="transactions_transaction_unlimit"),
             path("<int:pk>/close/", wrap(self.close_view), name="transactions_transaction_close"),
             path("<int:pk>/recompute/", wrap(self.recompute_view), name="transactions_transaction_recompute"),
@@ -250,6 +255,36 @@ class TransactionAdmin(BigTable, ReadOnlyAdmin):
             "session, and ends with the session; what the whole charger may draw still applies."
         )
         return self._ask(request, obj, f"Limit session {obj.pk}", lead, "Limit", form)
+
+    def cap_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Limit what the session may cost, take or last."""
+        obj = self.find_or_404(request, str(pk))
+        require(request, session_limits.PERMISSION, obj)
+        form = CapForm(obj, request.POST if request.method == "POST" else None)
+        if request.method == "POST" and form.is_valid():
+            actor, wanted = actor_of(request), form.limits()
+            done = "The charger is told with the answer to its next message about the session."
+            act = partial(session_limits.set_limits, actor=actor, transaction=obj, limits=wanted)
+            self.attempt(request, act, done)
+            return HttpResponseRedirect(_url(obj))
+        lead = "The charger stops giving energy at the limit. One that it was told can only be changed."
+        return self._ask(request, obj, f"Limit the cost or energy of session {obj.pk}", lead, "Limit", form)
+
+    def retariff_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Let the charger go on by another tariff."""
+        obj = self.find_or_404(request, str(pk))
+        require(request, SEND_DANGEROUS, obj)
+        form = RetariffForm(obj, request.POST if request.method == "POST" else None)
+        if request.method == "POST" and form.is_valid():
+            actor, tariff = actor_of(request), form.cleaned_data["tariff"]
+            act = partial(change_session, actor=actor, transaction=obj, tariff=tariff)
+            self.attempt(request, act, "The charger is asked to go on by this tariff.")
+            return HttpResponseRedirect(_url(obj))
+        lead = (
+            "For a charger that calculates the cost itself. What was used until now stays as it was priced; our own "
+            "figures stay with the tariff of the start, and a difference is flagged."
+        )
+        return self._ask(request, obj, f"Change the tariff of session {obj.pk}", lead, "Change", form)
 
     def unlimit_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Take the session's own limit back."""

@@ -106,8 +106,18 @@ class TariffAdmin(TenantModelAdmin):
         price_lists.delete_tariff(actor=actor_of(request), tariff=obj)
 
     def get_urls(self) -> list[Any]:
-        view = self.admin_site.admin_view(self.example_view)
-        return [path("example/", view, name="transactions_tariff_example"), *super().get_urls()]
+        wrap = self.admin_site.admin_view
+        return [
+            path("example/", wrap(self.example_view), name="transactions_tariff_example"),
+            path("of/<int:pk>/<slug:step>/", wrap(self.step_view), name="transactions_tariff_step"),
+            *super().get_urls(),
+        ]
+
+    def step_view(self, request: HttpRequest, pk: int, step: str) -> HttpResponse:
+        """What is done about the tariffs of one charger, from its page."""
+        from transactions.admin.tariff_tab import step_view
+
+        return step_view(self, request, pk, step)
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any

@@ -42,6 +42,13 @@ class TransactionSerializer(serializers.ModelSerializer[Transaction]):
     cost_excl_vat = MoneyField(allow_null=True)
     cost_vat = MoneyField(allow_null=True)
     cost_lines = AnyField()
+    limits = AnyField(
+        help_text="OCPP 2.1, by kind (maxCost, maxEnergy, maxTime, maxSoC): `wanted` by us, `told` to the charger, "
+        "`reported` by it; null where there are none."
+    )
+    local_cost = AnyField(
+        help_text="What the charger has calculated itself (OCPP 2.1); null where it does not."
+    )
     flags: Any = serializers.ListField(child=serializers.CharField(), read_only=True)
 
     class Meta:
@@ -78,9 +85,32 @@ class TransactionSerializer(serializers.ModelSerializer[Transaction]):
             "cost_excl_vat",
             "cost_vat",
             "cost_lines",
+            "limits",
+            "local_cost",
             "flags",
         ]
         read_only_fields = fields
+
+
+class SessionLimitsSerializer(serializers.Serializer[Any]):
+    """One of them at least; kinds that are left out stay as they are."""
+
+    max_cost = serializers.DecimalField(
+        required=False, max_digits=14, decimal_places=4, help_text="Including tax, in the session's currency."
+    )
+    max_energy_wh = serializers.DecimalField(required=False, max_digits=12, decimal_places=3)
+    max_time_s = serializers.IntegerField(required=False, max_value=10**9, help_text="Since the start.")
+    max_soc = serializers.IntegerField(required=False, max_value=100, help_text="State of charge in percent.")
+
+    def limits(self) -> dict[str, Any]:
+        """By OCPP's names."""
+        names = {
+            "max_cost": "maxCost",
+            "max_energy_wh": "maxEnergy",
+            "max_time_s": "maxTime",
+            "max_soc": "maxSoC",
+        }
+        return {names[name]: value for name, value in self.validated_data.items()}
 
 
 class CloseSerializer(serializers.Serializer[Any]):

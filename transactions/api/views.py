@@ -29,7 +29,7 @@ from transactions.api import (
 )
 from transactions.models import LedgerEntry, MeterValue, Tariff, Transaction, TransactionEvent
 from transactions.selectors import expand_meter_values, list_transactions, running_costs
-from transactions.services import closing, control, limits, price_lists
+from transactions.services import closing, control, limits, price_lists, session_limits
 from transactions.services.recompute import recompute
 
 
@@ -46,6 +46,7 @@ class TransactionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Tenan
         "recompute": "transactions.recompute",
         "limit": "commands.send_dangerous",
         "remove_limit": "commands.send_dangerous",
+        "session_limits": session_limits.PERMISSION,
     }
     own_idempotency = frozenset({"stop", "limit"})
     is_big = True
@@ -110,6 +111,17 @@ class TransactionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Tenan
         command = limits.remove_limit(actor=self.actor, transaction=self.get_object())
         shown = CommandSerializer(waiting.wait_for(command, seconds), context=self.get_serializer_context())
         return Response(shown.data)
+
+    @extend_schema(request=serializers.SessionLimitsSerializer, responses=serializers.TransactionSerializer)
+    @action(detail=True, methods=["post"], url_path="session-limits")
+    def session_limits(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Limit what the running session may cost, take or last; told to the charger with its next answer (2.1)."""
+        row = self.get_object()
+        given = serializers.SessionLimitsSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        session_limits.set_limits(actor=self.actor, transaction=row, limits=given.limits())
+        row.refresh_from_db()
+        return Response(self._shown(row))
 
     @extend_schema(request=serializers.CloseSerializer, responses=serializers.TransactionSerializer)
     @action(detail=True, methods=["post"])
