@@ -16,6 +16,7 @@ from transactions.services import (
     closing,
     cost_display,
     cost_features,
+    limit_enforcement,
     prepaid,
     web_payments,
 )
@@ -83,6 +84,12 @@ def resolve_cost_features(now: datetime) -> int:
 def sync_charger_tariffs(now: datetime) -> int:
     """Give chargers that calculate costs themselves the tariff that they should have."""
     return charger_tariffs.sync(now)
+
+
+@job(every_s=30)
+def stop_at_limits(now: datetime) -> int:
+    """Ask for the end of sessions that have reached a limit which their charger does not know."""
+    return limit_enforcement.stop_at_limits(now)
 
 
 @job(every_s=30, batch=prepaid.BATCH)

@@ -40,7 +40,7 @@ def request_stop(
     row = Transaction.objects.select_related("charge_point").get(pk=transaction.pk)
     if not row.is_active or not row.ocpp_id:
         raise errors.TransactionNotActive
-    open_command = _stop_commands(row.charge_point_id, row.ocpp_id).filter(
+    open_command = stop_commands(row.charge_point_id, row.ocpp_id).filter(
         status__in=(CommandStatus.QUEUED, CommandStatus.SENT)
     )
     if (waiting := open_command.first()) is not None:
@@ -69,7 +69,7 @@ def stop_blocked(now: datetime) -> int:
     ).select_related("charge_point")
     asked = 0
     for row in running.order_by("pk"):
-        recent = _stop_commands(row.charge_point_id, row.ocpp_id).filter(created_at__gt=now - RETRY_AFTER)
+        recent = stop_commands(row.charge_point_id, row.ocpp_id).filter(created_at__gt=now - RETRY_AFTER)
         if recent.exists():
             continue
         try:
@@ -82,7 +82,8 @@ def stop_blocked(now: datetime) -> int:
     return asked
 
 
-def _stop_commands(charge_point_id: int, ocpp_id: str) -> QuerySet[Command]:
+def stop_commands(charge_point_id: int, ocpp_id: str) -> QuerySet[Command]:
+    """Orders to end a session, the newest first."""
     rows: QuerySet[Command] = Command.objects.filter(
         charge_point_id=charge_point_id, action=_ACTION, payload__transaction_id=ocpp_id
     ).order_by("-id")

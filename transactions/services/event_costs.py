@@ -180,6 +180,13 @@ def first_limits(row: Transaction, token: IdToken | None, asked: Mapping[str, An
         row.limits = session_limits.wanting(row.limits, wanted, prepaid=balance is not None)
 
 
+def limits_by_us(row: Transaction, authorization: Authorization) -> None:
+    """The limits of a session whose charger can be told none: we end it there (see `limit_enforcement`)."""
+    first_limits(row, _payer(authorization))
+    if row.limits:
+        _, row.limits = session_limits.to_tell(row.limits, ())
+
+
 def limits_of_start(row: Transaction, command: Command | None) -> None:
     """The limits that the remote start of a session named (C24.FR.02, C25.FR.24)."""
     if command is not None and command.payload.get("limits"):

@@ -15,6 +15,7 @@ from transactions.corrections import Correction
 from transactions.models import Transaction
 from transactions.rows import LedgerRow
 from transactions.services.batch import SessionBatch, digest_of
+from transactions.services.event_costs import limits_by_us
 from transactions.services.opening import (
     connect_reservation,
     limited,
@@ -90,6 +91,7 @@ def decide_start(request: Start, batch: SessionBatch) -> Started:
     row = _open(request, digest, authorization, batch)
     supersede_older(row, request, batch)
     connect_reservation(row, request, batch)
+    limits_by_us(row, authorization)
     batch.add_transaction(row)
     if batch.charge_point(row.charge_point_id).shows_cost:
         show_price(row, request, authorization, batch)
