@@ -38,7 +38,7 @@ def _customer(order: Mapping[str, Any], *, raw: bool) -> str:
     """Whom an order is about, as people read it; codes that people type are secrets (C04.FR.04)."""
     if tag := tag_of(order, raw=raw):
         token = order.get("idToken")
-        kind = token.get("type") if isinstance(token, Mapping) else order.get("token_type")
+        kind = token.get("type") if isinstance(token, Mapping) else order.get("id_token_type")
         return f"Tag {MASK if str(kind).casefold() == 'keycode' else tag}"
     if name := order.get("customerIdentifier" if raw else "customer_identifier"):
         return f"Identifier {name}"

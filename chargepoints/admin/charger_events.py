@@ -39,7 +39,8 @@ def severity_chip(event: ChargerEvent) -> SafeString | str:
     """How grave an event is, and whether it waits for somebody."""
     name = severity_name(event.severity)
     if event.is_alert and event.acknowledged_at is None:
-        return chip("Alert", "bad", title=f"{name or 'severity not known'}, nobody has acknowledged it")
+        label = "Alert" if event.severity is None else f"Alert: {event.severity} {name}"
+        return chip(label, "bad", title="Nobody has acknowledged it.")
     if event.severity is None:
         return "–"
     tone = "bad" if event.severity <= _GRAVE else "warn" if event.severity <= _SERIOUS else "neutral"

@@ -209,6 +209,12 @@ class SourceForm(forms.Form):
         widget=widgets.UnfoldAdminTextareaWidget(attrs={"rows": 5, "spellcheck": "false"}),
         help_text="Their values, one on each line.",
     )
+    without = forms.CharField(
+        label="Tags left out",
+        required=False,
+        widget=widgets.UnfoldAdminTextareaWidget(attrs={"rows": 3, "spellcheck": "false"}),
+        help_text="Their values, one on each line; also those whose data this charger was told to delete.",
+    )
     with_refused = forms.BooleanField(
         label="List refused tags as well",
         required=False,
@@ -230,7 +236,13 @@ class SourceForm(forms.Form):
         return {"yes": True, "no": False}.get(self.cleaned_data["is_kept"])
 
     def clean_tokens(self) -> list[Any]:
-        found, unknown = chosen_tokens(self.tenant, self.cleaned_data["tokens"].splitlines())
+        return self._chosen("tokens")
+
+    def clean_without(self) -> list[Any]:
+        return self._chosen("without")
+
+    def _chosen(self, name: str) -> list[Any]:
+        found, unknown = chosen_tokens(self.tenant, self.cleaned_data[name].splitlines())
         if unknown:
             raise forms.ValidationError([f"There is no tag “{value}”." for value in unknown[:20]])
         return found
@@ -244,6 +256,7 @@ class SourceForm(forms.Form):
             "all_tokens": row.all_tokens,
             "token_groups": [group.pk for group in standing.groups],
             "tokens": "\n".join(dict.fromkeys(token.value for token in standing.tokens)),
+            "without": "\n".join(dict.fromkeys(token.value for token in standing.without)),
             "with_refused": row.with_refused,
         }
 

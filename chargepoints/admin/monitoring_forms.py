@@ -32,6 +32,7 @@ class MonitorForm(CommandForm):
         }
         for name in self.offered:
             self.fields[name].widget.attrs["list"] = f"known-{name}"
+        self.fields["value"].required = True
         self.fields["severity"].widget = widgets.UnfoldAdminSelectWidget(choices=_SEVERITIES)
 
 

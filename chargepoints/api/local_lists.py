@@ -52,6 +52,12 @@ class LocalListSerializer(serializers.Serializer[Any]):
         max_length=_MAX_CHOSEN,
         help_text="Values of tags that are chosen one by one.",
     )
+    without = serializers.ListField(
+        child=serializers.CharField(max_length=255),
+        required=False,
+        max_length=_MAX_CHOSEN,
+        help_text="Values of tags that are left out, also those whose data the charger was told to delete.",
+    )
     with_refused = serializers.BooleanField(
         required=False, help_text="Blocked and expired tags are listed as such instead of being left out."
     )
@@ -119,6 +125,7 @@ def _shown(standing: Standing) -> dict[str, Any]:
         "charge_point": row.charge_point.identity,
         "token_groups": [group.name for group in standing.groups],
         "tokens": sorted({token.value for token in standing.tokens}),
+        "without": sorted({token.value for token in standing.without}),
         "wanted_count": len(standing.wanted),
         "held_count": len(standing.held) if standing.held is not None else None,
         "left_out": standing.left_out,
@@ -204,8 +211,9 @@ class LocalListViewSet(ChargePointPartViewSet):
         serializer = self.get_serializer(data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
         given = dict(serializer.validated_data)
-        if "tokens" in given:
-            given["tokens"] = self._tokens(given["tokens"])
+        for name in ("tokens", "without"):
+            if name in given:
+                given[name] = self._tokens(name, given[name])
         if "token_groups" in given:
             given["token_groups"] = self._groups(given["token_groups"])
         local_list.change(actor=self.actor, charge_point=charge_point, **given)
@@ -234,10 +242,10 @@ class LocalListViewSet(ChargePointPartViewSet):
     def _answer(self) -> Response:
         return Response(self.get_serializer(_shown(local_list.standing_of(self.charge_point))).data)
 
-    def _tokens(self, values: list[str]) -> list[IdToken]:
+    def _tokens(self, name: str, values: list[str]) -> list[IdToken]:
         found, unknown = chosen_tokens(self.charge_point.tenant, values)
         if unknown:
-            raise ValidationError({"tokens": [f"There is no tag “{value}”." for value in unknown[:20]]})
+            raise ValidationError({name: [f"There is no tag “{value}”." for value in unknown[:20]]})
         return found
 
     def _groups(self, names: list[str]) -> list[TokenGroup]:

@@ -233,7 +233,7 @@ class AskCustomerSerializer(_WaitingSerializer):
     report = serializers.BooleanField(default=True)
     clear = serializers.BooleanField(default=False)
     id_token = serializers.CharField(required=False, max_length=255)
-    token_type = serializers.CharField(required=False, max_length=20)
+    id_token_type = serializers.CharField(required=False, max_length=20)
     customer_identifier = serializers.CharField(required=False, max_length=64)
     hash_algorithm = serializers.ChoiceField(required=False, choices=["SHA256", "SHA384", "SHA512"])
     issuer_name_hash = serializers.CharField(required=False, max_length=128)

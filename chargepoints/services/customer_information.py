@@ -57,10 +57,10 @@ def ask(
     Raises   PermissionRefused, InvalidPayload, and what `commands.queue` raises
     """
     given = dict(payload)
-    if given.get("id_token") and not given.get("token_type"):
+    if given.get("id_token") and not given.get("id_token_type"):
         token = find_token(tenant=charge_point.tenant, value=given["id_token"])
         if token is not None:
-            given["token_type"] = str(token.type)
+            given["id_token_type"] = str(token.type)
     command = commands.queue(
         actor=actor,
         charge_point=charge_point,

@@ -31,7 +31,11 @@ from csms_project.common import audit, jobs
 NOT_SUPPORTED = -1
 
 _PLAIN = ("is_kept", "all_tokens", "with_refused")
-_CHOSEN: dict[str, type[IdToken] | type[TokenGroup]] = {"token_groups": TokenGroup, "tokens": IdToken}
+_CHOSEN: dict[str, type[IdToken] | type[TokenGroup]] = {
+    "token_groups": TokenGroup,
+    "tokens": IdToken,
+    "without": IdToken,
+}
 
 
 def store_version(charge_point_id: int, version: int, *, at: datetime) -> None:
@@ -56,6 +60,7 @@ class Standing:
     held        None: not known
     difference  between both; None where it cannot be said
     groups      chosen ones, whether or not all tags are listed; as well `tokens`
+    without     tags that are left out whatever is chosen
     room        tags that the charger takes; None: it does not say
     """
 
@@ -65,6 +70,7 @@ class Standing:
     difference: Difference | None
     groups: list[TokenGroup]
     tokens: list[IdToken]
+    without: list[IdToken]
     left_out: int
     room: int | None
     is_switched_off: bool
@@ -83,6 +89,7 @@ def standing_of(charge_point: ChargePoint) -> Standing:
         difference=list_plan.compare(held, wanted.entries) if held is not None else None,
         groups=list(row.token_groups.order_by("name")) if is_stored else [],
         tokens=list(row.tokens.order_by("value", "id")) if is_stored else [],
+        without=sorted(row.without.all(), key=lambda token: token.value) if is_stored else [],
         left_out=wanted.left_out,
         room=limits_of(charge_point).list_length,
         is_switched_off=is_switched_off(charge_point),
@@ -98,6 +105,7 @@ def change(*, actor: Actor, charge_point: ChargePoint, **changes: Any) -> LocalL
     all_tokens    all tags of the tenant; else those chosen
     token_groups  groups whose tags are chosen
     tokens        tags that are chosen one by one
+    without       tags that are left out whatever is chosen
     with_refused  blocked and expired tags are listed as such instead of being left out
     Raises        PermissionRefused, Invalid
     """

@@ -40,6 +40,7 @@ def test_list_that_nobody_has_touched_is_shown_as_it_would_be(
         "all_tokens": True,
         "token_groups": [],
         "tokens": [],
+        "without": [],
         "with_refused": True,
         "state": "unknown",
         "version": None,
@@ -206,3 +207,15 @@ def test_lists_of_all_chargers_are_found_by_state_and_switch(
     assert (first["last_error"], first["held_count"], first["is_active"]) == ("No room.", None, True)
     assert (second["held_count"], second["is_active"]) == (1, False)
     problem_of(client.get("/api/v1/local-lists/?state=odd"), 400)
+
+
+def test_tags_are_left_out_and_taken_in_again(technician: Actor, charge_point: ChargePoint) -> None:
+    factories.IdTokenFactory(tenant=charge_point.tenant, value="04A1")
+    factories.IdTokenFactory(tenant=charge_point.tenant, value="04A2")
+    client = client_of(technician)
+    path = PATH
+    left = client.patch(path, {"without": ["04a1"]}).json()
+    assert (left["without"], left["wanted_count"]) == (["04A1"], 1)
+    problem = problem_of(client.patch(path, {"without": ["04FF"]}), 400)
+    assert "without" in problem["errors"]
+    assert client.patch(path, {"without": []}).json()["wanted_count"] == 2

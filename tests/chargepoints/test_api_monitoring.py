@@ -210,7 +210,7 @@ def test_customers_data_is_asked_for_and_forgotten(operator: Actor, online: Char
     row = CustomerInformation.objects.get(pk=made.json()["id"])
     assert (row.customer, row.report, row.clear, row.state) == ("Tag 04A1", True, True, "requested")
     assert row.command is not None
-    assert row.command.payload["token_type"] == "Central"
+    assert row.command.payload["id_token_type"] == "Central"
     path = f"{CUSTOMERS}{row.pk}/"
     assert problem_of(client.post(f"{path}forget/"), 409)["code"] == "nothing_to_forget"
     CustomerInformation.objects.filter(pk=row.pk).update(text="Anna", state=ReportState.COMPLETE)

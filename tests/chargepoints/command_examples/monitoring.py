@@ -47,7 +47,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "report": True,
         "clear": False,
         "id_token": "04A1",
-        "token_type": "ISO14443",
+        "id_token_type": "ISO14443",
         "request_id": 9,
     },
 }
