@@ -77,8 +77,8 @@ def simulated(product: Product, identity: str) -> Iterator[Any]:
     def do(work: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(work, loop).result(40)
 
-    async def connect() -> simulator.ChargePoint:
-        made = simulator.ChargePoint(station)
+    async def connect() -> simulator.ChargePoint16:
+        made = simulator.ChargePoint16(station)
         await made.connect()
         await made.boot()
         return made

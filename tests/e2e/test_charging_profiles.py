@@ -47,8 +47,8 @@ class Driver:
         self.do(self.charger.boot())
         self.do(self._plug_in(tag))
 
-    async def _made(self, station: simulator.Station) -> simulator.ChargePoint:
-        return simulator.ChargePoint(station)
+    async def _made(self, station: simulator.Station) -> simulator.ChargePoint16:
+        return simulator.ChargePoint16(station)
 
     async def _plug_in(self, tag: str) -> None:
         session = await self.charger.start(1, tag)

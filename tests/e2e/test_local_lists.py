@@ -46,8 +46,8 @@ class Simulated:
         self._thread.start()
         self.charger = self.do(self._made(station))
 
-    async def _made(self, station: simulator.Station) -> simulator.ChargePoint:
-        return simulator.ChargePoint(station)
+    async def _made(self, station: simulator.Station) -> simulator.ChargePoint16:
+        return simulator.ChargePoint16(station)
 
     def do(self, work: Any) -> Any:
         """Run a coroutine of the charger."""
