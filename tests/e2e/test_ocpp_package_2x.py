@@ -399,7 +399,7 @@ def test_package_client_gets_its_certificate(product: Product, version: str) -> 
         assert answer.status == "Accepted"
         held = partial(
             Certificate.objects.filter(
-                charge_point__identity=identity, state=CertificateState.INSTALLED
+                charge_point__identity=identity, state=CertificateState.DELIVERED
             ).first
         )
         wait_until(held, "the certificate is delivered")
