@@ -242,8 +242,17 @@ def _running_words(numbers: list[int]) -> str:
 
 
 def _reset(facts: Facts, payload: Payload) -> Iterator[str]:
-    if numbers := _running(facts):
-        how = "in good order" if payload["kind"] == "Soft" else "perhaps without a stop that reaches us"
+    place = payload.get("connector")
+    numbers = [number for number in _running(facts) if place is None or number == place]
+    if not numbers:
+        return
+    kind = payload["kind"]
+    if kind == "OnIdle" or (kind == "Soft" and facts.cuts_orders):
+        yield f"{_running_words(numbers)}: the charger restarts when it has ended."
+    elif kind == "ImmediateAndResume":
+        yield f"{_running_words(numbers)}: interrupted by the reset, and resumed."
+    else:
+        how = "in good order" if kind == "Soft" else "perhaps without a stop that reaches us"
         yield f"{_running_words(numbers)}: ended by the reset, {how}."
 
 

@@ -165,7 +165,7 @@ def results_in(response: Mapping[str, Any], member: str) -> list[Result]:
             found.append(
                 Result(
                     name=name,
-                    status=text(item, "attributeStatus", 25),
+                    status=text(item, "attributeStatus", 25).replace("\0", ""),
                     value=None if value is None else str(value)[:_VALUE],
                     reason=reason_in(item.get("attributeStatusInfo")),
                 )
@@ -178,7 +178,7 @@ def reason_in(info: object) -> str:
     if not isinstance(info, Mapping):
         return ""
     parts = without_none(code=info.get("reasonCode"), more=info.get("additionalInfo"))
-    return ": ".join(str(part) for part in parts.values() if part)
+    return ": ".join(str(part).replace("\0", "") for part in parts.values() if part)
 
 
 def _objects(rows: object) -> list[Mapping[str, Any]]:

@@ -122,6 +122,14 @@ CASES: list[tuple[Facts, tuple[str, dict[str, Any]], str | None]] = [
     (facts(sessions=ONE_SESSION), ("remote_stop", {"transaction_id": "78"}), "No session with the id 78"),
     (facts(), ("reset", {"kind": "Soft"}), None),
     (facts(sessions=ONE_SESSION), ("reset", {"kind": "Soft"}), "running on connector 1: ended by the reset"),
+    (facts(sessions=ONE_SESSION), ("reset", {"kind": "OnIdle"}), "restarts when it has ended"),
+    (
+        facts(sessions=ONE_SESSION, cuts_orders=True),
+        ("reset", {"kind": "Soft"}),
+        "restarts when it has ended",
+    ),
+    (facts(sessions=ONE_SESSION), ("reset", {"kind": "ImmediateAndResume"}), "and resumed"),
+    (facts(sessions=ONE_SESSION), ("reset", {"kind": "Immediate", "connector": 2}), None),
     (
         facts(connectors={1: "Charging", 2: "SuspendedEVSE"}),
         ("reset", {"kind": "Hard"}),

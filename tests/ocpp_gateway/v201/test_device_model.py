@@ -424,6 +424,19 @@ def test_old_key_stays_unless_the_password_is_accepted(
     assert bool(charge_point.pending_key_hash) is keeps_new
 
 
+def test_secret_that_a_charger_tells_is_hidden(csms: Csms, charge_point: ChargePoint) -> None:
+    """A01.FR.09: chargers exist that answer what they should not."""
+    order = csms.order(charge_point, "get_variables", {"variables": ["SecurityCtrlr/BasicAuthPassword"]})
+    told = result("SecurityCtrlr/BasicAuthPassword", "Accepted", PASSWORD)
+    assert order.answer(getVariableResult=[told]).summary == "SecurityCtrlr/BasicAuthPassword: ***."
+    row = reported("NetworkConfiguration/VpnKey", PASSWORD, instance="1")
+    csms.send(charge_point, "NotifyReport", part(1, 0, row))
+    csms.node.writer.flush()
+    kept = [str(row) for model in (Command, Variable, OcppMessage) for row in model.objects.values()]
+    assert not [text for text in kept if PASSWORD in text]
+    assert set(values(charge_point).values()) == {"***"}
+
+
 def test_password_in_a_raw_message_is_a_key_change(csms: Csms, charge_point: ChargePoint) -> None:
     data = {**variable("SecurityCtrlr/BasicAuthPassword"), "attributeValue": PASSWORD}
     order = csms.order(charge_point, "SetVariables", {"setVariableData": [data]})
