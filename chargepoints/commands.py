@@ -32,6 +32,7 @@ from chargepoints import (
     keys,
     list_news,
     monitoring_limits,
+    network_slots,
     network_upgrades,
     profile_changes,
     reserving,
@@ -320,6 +321,7 @@ def _check_state(charge_point: ChargePoint, action: str, payload: dict[str, Any]
         raise errors.InvalidPayload({"message": _BOOT_REFUSED})
     profile_changes.check(charge_point, action, payload)
     network_upgrades.check(charge_point, action, payload)
+    network_slots.check(charge_point, action, payload)
     monitoring_limits.check(charge_point, action, payload)
     conflicts.check(charge_point, action, payload)
     swapping.check(charge_point, action, payload)

@@ -56,10 +56,14 @@ def _said_of_key(response: Any) -> str | None:
     if not isinstance(results, list):
         return None
     for result in results:
-        name = result.get("variable", {}).get("name") if isinstance(result, dict) else None
-        if isinstance(name, str) and name.casefold() == "basicauthpassword":
+        if isinstance(result, dict) and _name_in(result) == ("securityctrlr", "basicauthpassword"):
             return str(result.get("attributeStatus"))
     return "Rejected"  # it says nothing of it: the charger cannot have taken it
+
+
+def _name_in(result: dict[str, Any]) -> tuple[str, ...]:
+    parts = (result.get("component"), result.get("variable"))
+    return tuple(str(part.get("name")).casefold() for part in parts if isinstance(part, dict))
 
 
 def _waits_for_reboot(response: Any) -> bool:

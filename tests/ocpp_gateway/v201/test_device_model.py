@@ -483,6 +483,26 @@ def test_secrets_of_a_network_profile_are_nowhere(csms21: Csms21, charge_point: 
     assert not [text for text in stored for secret in secrets.values() if str(secret) in text]
 
 
+@pytest.mark.parametrize("action", ["change_configuration", "SetVariables"])
+def test_network_profile_in_use_is_not_changed_in_parts(
+    csms21: Csms21, charge_point: ChargePoint, action: str
+) -> None:
+    """2.1 B09.FR.21"""
+    row = reported("OCPPCommCtrlr/NetworkConfigurationPriority", "2,1")
+    csms21.send(charge_point, "NotifyReport", part(1, 0, row))
+
+    def payload(slot: str) -> dict[str, Any]:
+        if action == "change_configuration":
+            return {"key": f"NetworkConfiguration[{slot}]/MessageTimeout", "value": "30"}
+        about = variable("NetworkConfiguration/MessageTimeout")
+        about["component"]["instance"] = slot
+        return {"setVariableData": [{**about, "attributeValue": "30"}]}
+
+    with pytest.raises(InvalidPayload, match="Network profile 1 is in use"):
+        csms21.order(charge_point, action, payload("1"))
+    assert csms21.order(charge_point, action, payload("3")).action == "SetVariables"
+
+
 def test_reset_may_go_on_with_the_session(csms21: Csms21, charge_point: ChargePoint) -> None:
     """2.1 B13: resume after a reset."""
     order = csms21.order(charge_point, "reset", {"kind": "ImmediateAndResume", "connector": 1})
