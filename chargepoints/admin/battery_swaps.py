@@ -9,7 +9,7 @@ from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, StreamingHttpResponse
 from django.urls import path
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 
 from accounts.admin_base import ReadOnlyAdmin, ScopedAutocompleteFilter, register, require
 from chargepoints.admin.shared import ERRORS, charge_point_link
@@ -49,6 +49,7 @@ _COLUMNS = (
 class BatterySwapAdmin(ReadOnlyAdmin):
     permission_area = "battery_swaps"
     domain_errors = ERRORS
+    change_form_template = "admin/chargepoints/batteryswap/page.html"
     list_before_template = "admin/chargepoints/batteryswap/tools.html"
     list_display = ("last_event_at", "where", "state_column", "tag", "brought", "taken", "request_id")
     list_filter = (
@@ -68,7 +69,6 @@ class BatterySwapAdmin(ReadOnlyAdmin):
         "authorization",
         "in_at",
         "out_at",
-        "batteries_table",
         "command",
     )
 
@@ -109,34 +109,11 @@ class BatterySwapAdmin(ReadOnlyAdmin):
     def taken(self, obj: Any) -> int:
         return int(obj.taken_count)
 
-    @display(description="Batteries")
-    def batteries_table(self, obj: BatterySwap) -> str:
-        rows = [
-            (
-                row.get_direction_display(),
-                row.evse_number,
-                row.serial_number,
-                f"{row.soc.normalize():f}",
-                f"{row.soh.normalize():f}",
-                row.produced_on or "–",
-                row.vendor_info or "–",
-            )
-            for row in obj.batteries.all()
-        ]
-        if not rows:
-            return "None reported yet."
-        body = format_html_join(
-            "",
-            "<tr><td>{}</td><td>{}</td><td><code>{}</code></td><td>{} %</td><td>{} %</td><td>{}</td><td>{}</td></tr>",
-            rows,
-        )
-        names = ("", "Slot", "Serial number", "Charge", "Health", "Produced", "More")
-        head = format_html_join("", '<th scope="col">{}</th>', ((name,) for name in names))
-        return format_html(
-            '<div class="cs-scroll"><table class="cs-table"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>',
-            head,
-            body,
-        )
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        context["batteries"] = list(context["original"].batteries.all())
+        return super().render_change_form(request, context, *args, **kwargs)
 
     # ------------------------------------------------------------ export
 

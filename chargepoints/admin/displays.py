@@ -118,7 +118,7 @@ class DisplayMessageAdmin(TenantModelAdmin):
     actions = ("send_again",)
     fieldsets = (
         (None, {"fields": ("name", "content", ("format", "language"), "languages", "is_active")}),
-        ("When", {"fields": (("priority", "state"), ("starts_at", "ends_at"))}),
+        ("When", {"fields": (("priority", "state"), "starts_at", "ends_at")}),
         (
             "Which chargers",
             {

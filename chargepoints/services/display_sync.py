@@ -38,6 +38,7 @@ LOOK_AGAIN: Final = timedelta(minutes=15)
 _SOON = timedelta(seconds=10)
 _RETRY_AFTER: Final = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 30, 120, 720))
 _ANSWER_S = 60
+_NO_MESSAGE = "The charger speaks OCPP 1.6, which has no messages for displays."
 _ACTOR: Final = Actor.system("display messages")
 
 
@@ -62,7 +63,8 @@ def _spread(key: int, now: datetime) -> int:
     is_over = message.ends_at is not None and message.ends_at <= now
     fitting = set() if is_over or not message.is_active else set(chargers_for(message))
     wanted = displaying.normal(message.told())
-    shown = {row.charge_point_id: row for row in message.shown.select_for_update(no_key=True).order_by("pk")}
+    rows_of = message.shown.select_for_update(no_key=True, of=("self",)).select_related("charge_point")
+    shown = {row.charge_point_id: row for row in rows_of.order_by("pk")}
     changed = 0
     for charge_point_id, row in shown.items():
         if charge_point_id in fitting:
@@ -117,13 +119,20 @@ def _renew(row: ShownMessage, wanted: dict[str, Any], now: datetime) -> int:
     """Let a message that has changed, or was to be taken away, be sent again."""
     if row.status == ShownState.SENDING or (row.status == ShownState.CLEARING and row.command_id is not None):
         return 0
-    if row.status in (ShownState.DUE, ShownState.CLEARING) or displaying.differences(wanted, row.sent):
+    is_other = bool(displaying.differences(wanted, row.sent)) or _may_have_changed(row)
+    if row.status in (ShownState.DUE, ShownState.CLEARING) or is_other:
         if row.status == ShownState.DUE and row.next_attempt_at is not None:
             return 0
         row.status, row.next_attempt_at, row.failures, row.problem = ShownState.DUE, now, 0, ""
         row.save(update_fields=["status", "next_attempt_at", "failures", "problem", "updated_at"])
         return 1
     return 0
+
+
+def _may_have_changed(row: ShownMessage) -> bool:
+    """Whether a charger that has refused it has booted since: it may have new firmware, or speak another version."""
+    booted = row.charge_point.last_boot_at
+    return row.status == ShownState.REFUSED and booted is not None and booted > row.updated_at
 
 
 def _take_away(row: ShownMessage, *, is_over: bool, now: datetime) -> int:
@@ -186,14 +195,19 @@ def _show(row: ShownMessage, abilities: dict[int, displaying.Abilities]) -> None
         row.delete()
         return
     told = row.message.told()
+    # What is refused before it is sent stays refused until the message changes, or the charger has booted.
+    row.sent = displaying.normal(told)
     if row.charge_point_id not in abilities:
         abilities[row.charge_point_id] = abilities_of(row.charge_point)
+    if not commands.can_be_said(row.charge_point, "set_display_message"):
+        refuse(row, _NO_MESSAGE)
+        return
     commands.check_order(row.charge_point, "set_display_message", {**told, "message_id": row.number})
     if problems := abilities[row.charge_point_id].problems(told):
         refuse(row, " ".join(problems))
         return
     row.command = _order(row.charge_point, "set_display_message", {**told, "message_id": row.number})
-    row.status, row.sent, row.next_attempt_at = ShownState.SENDING, displaying.normal(told), None
+    row.status, row.next_attempt_at = ShownState.SENDING, None
     row.save()
 
 

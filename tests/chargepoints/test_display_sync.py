@@ -12,6 +12,7 @@ from accounts.models import Tenant
 from chargepoints.choices import ReadingState, ShownState
 from chargepoints.models import ChargePoint, Command, DisplayMessage, DisplayReading, ShownMessage, Variable
 from chargepoints.services import display_sync
+from csms_project.common.models import Event
 from tests.factories import T0, ChargePointFactory, ConnectionFactory
 from tests.ocpp_gateway.csms import Csms as AnyCsms
 from tests.ocpp_gateway.v201.helpers import Csms, Csms21, Payload, boot
@@ -85,8 +86,28 @@ def test_charger_of_ocpp16_is_said_to_have_no_such_message(tenant: Tenant, charg
     display_sync.run(T0)
 
     assert row(charge_point).status == ShownState.REFUSED
-    assert row(charge_point).problem == "OCPP 1.6 has no message for set_display_message."
+    assert row(charge_point).problem == "The charger speaks OCPP 1.6, which has no messages for displays."
     assert not Command.objects.exists()
+
+
+def test_charger_that_speaks_another_version_after_a_boot_gets_it(
+    csms: Csms, tenant: Tenant, charge_point: ChargePoint
+) -> None:
+    csms.connect(charge_point)
+    ChargePoint.objects.filter(pk=charge_point.pk).update(ocpp_version="ocpp1.6")
+    message_of(tenant)
+    display_sync.run(csms.now)
+    csms.now += timedelta(hours=1)
+    display_sync.run(csms.now)
+    assert row(charge_point).status == ShownState.REFUSED
+    assert Event.objects.filter(kind="display_message.refused").count() == 1
+
+    csms.connect(charge_point)
+    csms.send(charge_point, "BootNotification", boot())
+    csms.now += timedelta(hours=1)
+    sent(csms, charge_point)
+
+    assert row(charge_point).status == ShownState.HELD
 
 
 def test_what_the_charger_cannot_show_is_not_sent(

@@ -132,7 +132,7 @@ def test_swaps_are_found_by_tag_and_by_battery(
     assert "TAG-2" not in found
     assert "Blocked" in whole
     assert "B-77" in page
-    assert "12.5 %" in page
+    assert "12.50 %" in page
 
 
 def test_export_holds_the_batteries_of_the_list_and_no_formula(
