@@ -256,10 +256,7 @@ def _slot(charge_point: ChargePoint) -> Step:
             f"Slot {found.slot} gets the new address; {', '.join(found.slots)} stay behind it.",
         )
     else:
-        state, detail = (
-            UNKNOWN,
-            f"Its device model was not read yet: slot {found.slot} is taken, unless you say another.",
-        )
+        state, detail = MISSING, "Which slots it uses is not known: ask it for a report of all variables."
     return Step(
         name="supported",
         label="A free slot for a network profile",
@@ -371,6 +368,13 @@ def _open(actor: Actor, charge_point: ChargePoint) -> SecurityProfileUpgrade:
 def _begin(
     actor: Actor, charge_point: ChargePoint, target: int, network: Network, expires_in: int | None
 ) -> None:
+    if not network.slots:
+        # Without those before in the new order the charger could not fall back.
+        raise errors.Invalid(
+            {
+                "network_slot": "Which slots the charger uses is not known: ask it for a report of all variables first."
+            }
+        )
     if not network.url:
         raise errors.Invalid(
             {"network_url": "Say under which address the charger reaches this system with the new profile."}

@@ -220,6 +220,18 @@ def test_without_an_address_one_has_to_be_named(
     assert not SecurityProfileUpgrade.objects.exists()
 
 
+def test_charger_whose_slots_are_not_known_has_to_tell_them_first(
+    csms: Csms, station: ChargePoint, technician: Actor
+) -> None:
+    """It could not fall back: the slot that it uses now would be missing in the new order."""
+    Variable.objects.all().delete()
+    with pytest.raises(errors.Invalid, match="report of all variables"):
+        start(csms, station, technician)
+    assert not SecurityProfileUpgrade.objects.exists()
+    found = {step.name: step for step in profile_upgrades.steps(station, 2)}
+    assert (found["supported"].state, found["supported"].action) == ("missing", "get_base_report")
+
+
 def test_in_21_the_network_profile_names_its_version(
     csms21: Csms21, station: ChargePoint, technician: Actor
 ) -> None:
