@@ -104,6 +104,8 @@ def update_token(*, actor: Actor, token: IdToken, **changes: Any) -> IdToken:
     changed = {name: value for name, value in changes.items() if getattr(row, name) != value}
     if not changed:
         return token
+    if row.is_secret and "type" in changed and "value" not in changed:
+        raise errors.Invalid({"type": "A key code stays one, or its value would be shown: make a new tag."})
     hidden = {"value"} if row.is_secret or changed.get("type") == TokenType.KEY_CODE else set()
     diff = {
         name: [_MASK, _MASK] if name in hidden else [_shown(getattr(row, name)), _shown(value)]

@@ -7,6 +7,7 @@ from django.db import models
 from accounts.models import IdToken
 from chargepoints.choices import ReservationStatus
 from chargepoints.models.sites import ChargePoint, Connector
+from chargepoints.redaction import MASK
 from csms_project.common.models import TenantOwned, Timestamped
 
 
@@ -36,4 +37,9 @@ class Reservation(TenantOwned, Timestamped):
         indexes = [models.Index(fields=["tenant", "-id"], name="reservation_tenant")]
 
     def __str__(self) -> str:
-        return f"{self.charge_point} #{self.reservation_id} for {self.id_token_value}"
+        return f"{self.charge_point} #{self.reservation_id} for {self.shown_token}"
+
+    @property
+    def shown_token(self) -> str:
+        """For which token, for people; the value of a key code is not kept."""
+        return "(key code)" if self.id_token_value == MASK else self.id_token_value

@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from accounts.errors import Invalid
 from accounts.models import IdToken, Tenant
 from accounts.permissions import Actor
 from accounts.services import tokens
@@ -86,6 +87,7 @@ def test_reservation_for_a_code_knows_its_token_and_not_the_code(
 
     row = Reservation.objects.get()
     assert (row.status, row.id_token, row.id_token_value) == (ReservationStatus.ACTIVE, code, MASK)
+    assert row.shown_token == "(key code)"
     assert CODE not in everything_kept()
 
 
@@ -105,6 +107,11 @@ def test_changes_of_a_code_are_told_without_it(technician: Actor, owner: Actor, 
     assert CODE not in everything_kept()
     assert "111222" not in everything_kept()
     assert str(code) == code.shown_value == f"key code #{code.pk}"
+
+
+def test_code_does_not_become_something_that_is_shown(owner: Actor, code: IdToken) -> None:
+    with pytest.raises(Invalid, match="stays one"):
+        tokens.update_token(actor=owner, token=code, type="ISO14443")
 
 
 def test_pages_of_tags_do_not_show_it(owner: Actor, code: IdToken, client: Client) -> None:

@@ -12,7 +12,14 @@ from pytest_django import Settings
 from accounts.permissions import Actor
 from chargepoints.choices import CommandStatus, FirmwareState
 from chargepoints.errors import InvalidPayload
-from chargepoints.models import ChargePoint, FirmwareFile, FirmwareUpdate, PublishedFirmware, StatusReport
+from chargepoints.models import (
+    ChargePoint,
+    FirmwareFile,
+    FirmwareUpdate,
+    PublishedFirmware,
+    SecurityEvent,
+    StatusReport,
+)
 from chargepoints.services import firmware_campaigns as campaigns
 from chargepoints.services import firmware_following, firmware_updates
 from tests.chargepoints.firmware import signed, uploaded
@@ -59,6 +66,13 @@ def restart(csms: Csms, charge_point: ChargePoint, version: str) -> None:
     answer = csms.send(charge_point, "BootNotification", boot("FirmwareUpdate", firmwareVersion=version))
     assert answer["status"] == "Accepted"
     csms.send(charge_point, "StatusNotification", status(1, "Available", at=csms.now))
+
+
+def secure(csms: Csms, charge_point: ChargePoint, kind: str) -> None:
+    """The security event that goes with it (L01.FR.02, .03)."""
+    said = {"type": kind, "timestamp": clock(csms.now)}
+    assert csms.send(charge_point, "SecurityEventNotification", said) == {}
+    assert SecurityEvent.objects.get(charge_point=charge_point).type == kind
 
 
 def followed(csms: Csms, update: FirmwareUpdate) -> FirmwareUpdate:
@@ -138,6 +152,7 @@ def test_tc_l_04_tc_l_05_certificate_is_refused(
     """Secure Firmware Update - RevokedCertificate; - InvalidCertificate"""
     update, order = begin(csms, charge_point, technician, file)
     assert order.answer(status=answer).status == CommandStatus.REJECTED
+    secure(csms, charge_point, "InvalidFirmwareSigningCertificate")
     followed(csms, update)
     assert update.state == FirmwareState.FAILED
     assert words in update.note
@@ -175,6 +190,8 @@ def test_tc_l_06_to_09_update_that_fails(
     update, order = begin(csms, charge_point, technician, file)
     order.answer(status="Accepted")
     report(csms, charge_point, order, *statuses)
+    if statuses[-1] == "InvalidSignature":
+        secure(csms, charge_point, "InvalidFirmwareSignature")
     followed(csms, update)
     assert update.state == FirmwareState.FAILED
     assert words in update.note
