@@ -42,6 +42,10 @@ def _with_type(tenant_id: int, payload: Payload) -> Payload:
     return {**payload, **_types(tenant_id, [payload])[0]}
 
 
+def _with_type_if_named(tenant_id: int, payload: Payload) -> Payload:
+    return _with_type(tenant_id, payload) if "id_token" in payload else payload
+
+
 def _with_types(tenant_id: int, payload: Payload) -> Payload:
     entries = payload.get("entries") or []
     found = _types(tenant_id, entries)
@@ -90,6 +94,7 @@ def _some(values: Iterable[str]) -> Iterator[list[str]]:
 
 _COMPLETE: dict[str, Callable[[int, Payload], Payload]] = {
     "remote_start": _with_type,
+    "customer_information": _with_type_if_named,
     "reserve_now": _with_type,
     "send_local_list": _with_types,
 }

@@ -56,16 +56,11 @@ def ask(
     payload  as the command `customer_information` takes it
     Raises   PermissionRefused, InvalidPayload, and what `commands.queue` raises
     """
-    given = dict(payload)
-    if given.get("id_token") and not given.get("id_token_type"):
-        token = find_token(tenant=charge_point.tenant, value=given["id_token"])
-        if token is not None:
-            given["id_token_type"] = str(token.type)
     command = commands.queue(
         actor=actor,
         charge_point=charge_point,
         action="customer_information",
-        payload=given,
+        payload=payload,
         expires_in=expires_in,
     )
     row: CustomerInformation = CustomerInformation.objects.get(command=command)

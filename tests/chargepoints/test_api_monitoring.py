@@ -204,13 +204,11 @@ def _message(charge_point: ChargePoint, stream: int, at: Any, values: list[Any])
 
 def test_customers_data_is_asked_for_and_forgotten(operator: Actor, online: ChargePoint) -> None:
     client = client_of(operator)
-    token = factories.IdTokenFactory(tenant=online.tenant, value="04A1", type="Central")
+    token = factories.IdTokenFactory(tenant=online.tenant, value="04A1")
     made = client.post(CUSTOMERS, {"id_token": token.value, "clear": True})
     assert made.status_code == 201, made.content
     row = CustomerInformation.objects.get(pk=made.json()["id"])
     assert (row.customer, row.report, row.clear, row.state) == ("Tag 04A1", True, True, "requested")
-    assert row.command is not None
-    assert row.command.payload["id_token_type"] == "Central"
     path = f"{CUSTOMERS}{row.pk}/"
     assert problem_of(client.post(f"{path}forget/"), 409)["code"] == "nothing_to_forget"
     CustomerInformation.objects.filter(pk=row.pk).update(text="Anna", state=ReportState.COMPLETE)

@@ -23,6 +23,7 @@ from chargepoints.models import (
 from chargepoints.monitoring_choices import ReportState
 from chargepoints.services import customer_information, monitoring, monitoring_reports
 from csms_project.common.models import Event
+from tests import factories
 from tests.factories import T0
 from tests.ocpp_gateway.v201.helpers import Csms, boot
 from tests.ocpp_gateway.v201.monitoring import customer_part, limit, monitor, orders, report, set_result
@@ -354,6 +355,21 @@ def test_exactly_one_customer_is_named(csms: Csms, charge_point: ChargePoint, gi
     with pytest.raises(InvalidPayload):
         csms.order(charge_point, "customer_information", given)
     assert not CustomerInformation.objects.exists()
+
+
+def test_tag_is_named_with_its_type(csms: Csms, charge_point: ChargePoint) -> None:
+    factories.IdTokenFactory(tenant=charge_point.tenant, value="04A1", type="Central")
+    order = csms.order(charge_point, "customer_information", {"id_token": "04a1"})
+    assert order.payload["idToken"] == {"idToken": "04a1", "type": "Central"}
+
+
+def test_key_code_of_a_customer_is_shown_nowhere(csms: Csms, charge_point: ChargePoint) -> None:
+    """C04.FR.04"""
+    factories.IdTokenFactory(tenant=charge_point.tenant, value="4711", type="KeyCode")
+    order = csms.order(charge_point, "customer_information", {"id_token": "4711"})
+    assert order.payload["idToken"] == {"idToken": "4711", "type": "KeyCode"}
+    assert CustomerInformation.objects.get().customer == "Tag ***"
+    assert "4711" not in f"{order.command.payload} {order.command.request}"
 
 
 def test_long_tag_is_not_said_in_201(csms: Csms, charge_point: ChargePoint) -> None:
