@@ -46,7 +46,7 @@ pytestmark = pytest.mark.server
 MODULES = {V201: "ocpp.v201", V21: "ocpp.v21"}
 VERSIONS = pytest.mark.parametrize("version", [V201, V21])
 EVSE = {"id": 1, "connector_id": 1}
-HASHES = {
+HASHES: dict[str, Any] = {
     "hash_algorithm": "SHA256",
     "issuer_name_hash": "ab" * 32,
     "issuer_key_hash": "cd" * 32,
