@@ -1,7 +1,7 @@
 """Modes of operation of a charger that can also feed back (2.1 part 2, block Q): what each may say of limits.
 
-Table 95 and “Limits and setpoints per operation mode”.  Q03.FR.02 forbids limits beside a setpoint, which the table
-and the type allow: “the overshoot must remain within these values”.  We let them through.
+Table 95, “Limits and setpoints per operation mode”, Q03, Q07 (errata 2025-09), Q08, Q10. The table allows limits beside
+our setpoints, Q03.FR.02 and Q07.FR.03 forbid them: the requirements count.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from chargepoints.charging.plan import (
     PRIORITY,
     TX,
     TX_DEFAULT,
+    WATT,
     Period,
     Plan,
 )
@@ -61,8 +62,8 @@ _CAPS = (*LIMITS, *DISCHARGE_LIMITS)
 #: mode → what it may say of limits and setpoints
 _MAY = {
     CHARGING_ONLY: LIMITS,
-    CENTRAL_SETPOINT: (*_CAPS, *SETPOINTS, *REACTIVE),
-    CENTRAL_FREQUENCY: (*_CAPS, *SETPOINTS),
+    CENTRAL_SETPOINT: (*SETPOINTS, *REACTIVE),
+    CENTRAL_FREQUENCY: SETPOINTS,
     LOCAL_FREQUENCY: _NOTHING,
     EXTERNAL_SETPOINT: _CAPS,
     EXTERNAL_LIMITS: _NOTHING,
@@ -124,6 +125,8 @@ def _curve_problem(period: Period, mode: str) -> str:
         return f"v2x_baseline: The mode {LOCAL_FREQUENCY} needs one."
     if len(period.details.get(_CURVES[0], ())) < 2:
         return f"{_CURVES[0]}: The mode {LOCAL_FREQUENCY} needs a curve of two points or more."
+    if len(period.details.get(_CURVES[1], (1, 2))) < 2:
+        return f"{_CURVES[1]}: A curve has two points or more."
     return ""
 
 
@@ -152,6 +155,12 @@ def plan_problems(plan: Plan) -> dict[str, str]:
         ),
         "limit_at_soc": _soc_problem(plan),
         "periods": _dynamic_problem(plan.periods) if plan.kind == DYNAMIC else "",
+        "kind": _frequency_problem(plan),
+        "charging_rate_unit": (
+            f"The curve of the mode {LOCAL_FREQUENCY} is in watt."
+            if plan.charging_rate_unit != WATT and _has_mode(plan, LOCAL_FREQUENCY)
+            else ""
+        ),
     }
     return {name: text for name, text in found.items() if text}
 
@@ -168,3 +177,14 @@ def _soc_problem(plan: Plan) -> str:
 def _dynamic_problem(periods: Sequence[Period]) -> str:
     """K28.FR.01."""
     return "" if len(periods) == 1 else "A dynamic profile has one limit, which is updated."
+
+
+def _frequency_problem(plan: Plan) -> str:
+    """Q07.FR.02."""
+    if plan.kind == DYNAMIC or not _has_mode(plan, CENTRAL_FREQUENCY):
+        return ""
+    return f"The mode {CENTRAL_FREQUENCY} needs a profile that is updated while it holds (Dynamic)."
+
+
+def _has_mode(plan: Plan, mode: str) -> bool:
+    return any(mode_of(period) == mode for period in plan.periods)

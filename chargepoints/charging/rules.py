@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from itertools import pairwise
 
-from chargepoints.charging.modes import period_problem, plan_problems
+from chargepoints.charging.modes import CENTRAL_FREQUENCY, mode_of, period_problem, plan_problems
 from chargepoints.charging.plan import (
     ABSOLUTE,
     AMPERE,
@@ -121,6 +121,8 @@ def remarks_on(plan: Plan) -> list[str]:
         found.append("A limit begins after the end and is never reached.")
     if plan.charging_rate_unit == AMPERE and any(0 < (period.limit or 0) < 6 for period in plan.periods):
         found.append("Below 6 A most vehicles do not charge at all; 0 pauses charging.")
+    if plan.duration is None and any(mode_of(period) == CENTRAL_FREQUENCY for period in plan.periods):
+        found.append("Without an end it goes on when no updates come: give it a duration (OCPP 2.1 Q07).")
     if len({period.number_phases or DEFAULT_PHASES for period in plan.periods}) > 1:
         found.append("Not every vehicle can change its phases during a session (OCPP 1.6 §3.13).")
     return found

@@ -22,7 +22,6 @@ PERIODS = [
         "start_period": 0,
         "operation_mode": "CentralSetpoint",
         "setpoint": "-5000",
-        "discharge_limit": "-6000",
         "setpoint_l2": "-2000",
     }
 ]
@@ -83,7 +82,7 @@ def row_of(**values: Any) -> dict[str, Any]:
 
 def test_editor_writes_what_only_2_1_knows(browser: Client, later: ChargePoint) -> None:
     data = form(("0:00", ""), times="relative", unit="kW") | row_of(
-        mode="CentralSetpoint", setpoint="-5", discharge_limit="6", phases="1", which="2"
+        mode="ExternalSetpoint", discharge_limit="6", phases="1", which="2"
     )
     data |= {"max_offline_duration": 3600, "soc": 80, "soc_limit": "5.5", "use_local_time": "on"}
 
@@ -94,8 +93,7 @@ def test_editor_writes_what_only_2_1_knows(browser: Client, later: ChargePoint) 
             "start_period": 0,
             "number_phases": 1,
             "phase_to_use": 2,
-            "operation_mode": "CentralSetpoint",
-            "setpoint": "-5000",
+            "operation_mode": "ExternalSetpoint",
             "discharge_limit": "-6000",
         }
     ]
@@ -112,11 +110,11 @@ def test_editor_keeps_what_it_does_not_show(browser: Client, later: ChargePoint)
     page = browser.get(change_url(row))
     shown = page.context["adminform"].form
     [first] = shown.row_forms.forms
-    assert (first["setpoint"].value(), first["discharge_limit"].value()) == ("-5", "6")
+    assert (first["setpoint"].value(), first["mode"].value()) == ("-5", "CentralSetpoint")
     assert shown["soc_limit"].value() == "5.5"
 
     data = form(("0:00", ""), times="relative", unit="kW", name=row.name) | row_of(
-        mode="CentralSetpoint", setpoint="-4", discharge_limit="6", rest=first["rest"].value()
+        mode="CentralSetpoint", setpoint="-4", rest=first["rest"].value()
     )
     data |= {"max_offline_duration": 60, "elements-INITIAL_FORMS": 1}
     answer = browser.post(change_url(row), data)

@@ -22,7 +22,6 @@ PERIODS = [
         "start_period": 0,
         "operation_mode": "CentralSetpoint",
         "setpoint": -5000.5,
-        "discharge_limit": -6000,
         "number_phases": 3,
     }
 ]

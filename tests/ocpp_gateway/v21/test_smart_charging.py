@@ -93,18 +93,17 @@ def test_limits_of_single_phases_keep_their_digits(csms: Csms21, charge_point: C
     ("period", "wanted"),
     [
         (
-            {"operation_mode": "CentralSetpoint", "setpoint": -5000, "discharge_limit": -6000},
-            {"operationMode": "CentralSetpoint", "setpoint": -5000, "dischargeLimit": -6000},
-        ),
-        (
-            {"operation_mode": "CentralFrequency", "setpoint": 300.5},
-            {"operationMode": "CentralFrequency", "setpoint": 300.5},
+            {"operation_mode": "CentralSetpoint", "setpoint": -5000, "setpoint_reactive": 100},
+            {"operationMode": "CentralSetpoint", "setpoint": -5000, "setpointReactive": 100},
         ),
         (
             {"operation_mode": "LocalFrequency", "v2x_baseline": 1000, "v2x_freq_watt_curve": CURVE},
             {"operationMode": "LocalFrequency", "v2xBaseline": 1000, "v2xFreqWattCurve": CURVE},
         ),
-        ({"operation_mode": "ExternalSetpoint", "limit": 7000}, {"operationMode": "ExternalSetpoint", "limit": 7000}),
+        (
+            {"operation_mode": "ExternalSetpoint", "limit": 7000, "discharge_limit": -6000},
+            {"operationMode": "ExternalSetpoint", "limit": 7000, "dischargeLimit": -6000},
+        ),
         ({"operation_mode": "ExternalLimits"}, {"operationMode": "ExternalLimits"}),
         ({"operation_mode": "LocalLoadBalancing"}, {"operationMode": "LocalLoadBalancing"}),
         ({"operation_mode": "Idle", "evse_sleep": True}, {"operationMode": "Idle", "evseSleep": True}),
@@ -114,7 +113,7 @@ def test_limits_of_single_phases_keep_their_digits(csms: Csms21, charge_point: C
 def test_modes_of_operation(
     csms: Csms21, charge_point: ChargePoint, period: Payload, wanted: Payload
 ) -> None:
-    """Q03.FR.01, Q05, Q07, Q08.FR.01, Q09, Q10.FR.01"""
+    """Q03.FR.01, Q05, Q08.FR.01, Q09, Q10.FR.01"""
     order = order_profile(csms, charge_point, periods=[{"start_period": 0, **period}])
 
     assert profile_in(order)["chargingSchedule"][0]["chargingSchedulePeriod"] == [
@@ -146,6 +145,40 @@ def test_modes_of_operation(
             },
             "not for a PriorityCharging",
         ),
+        (
+            {"periods": [{"start_period": 0, "operation_mode": "CentralSetpoint", "setpoint": 1, "limit": 1}]},
+            "limit: Must be left out",
+        ),
+        (
+            {
+                "periods": [
+                    {"start_period": 0, "operation_mode": "CentralSetpoint", "setpoint": 1, "discharge_limit": -1}
+                ]
+            },
+            "discharge_limit: Must be left out",
+        ),
+        ({"periods": [{"start_period": 0, "operation_mode": "CentralFrequency", "setpoint": 1}]}, "Dynamic"),
+        (
+            {
+                "kind": "Dynamic",
+                "periods": [{"start_period": 0, "operation_mode": "CentralFrequency", "setpoint": 1, "limit": 1}],
+            },
+            "limit: Must be left out",
+        ),
+        (
+            {
+                "charging_rate_unit": "A",
+                "periods": [
+                    {
+                        "start_period": 0,
+                        "operation_mode": "LocalFrequency",
+                        "v2x_baseline": 0,
+                        "v2x_freq_watt_curve": CURVE,
+                    }
+                ],
+            },
+            "in watt",
+        ),
         ({"dyn_update_interval": 60}, "Dynamic"),
         (
             {"kind": "Dynamic", "periods": [{"start_period": 0, "limit": 1}, {"start_period": 9, "limit": 2}]},
@@ -159,7 +192,7 @@ def test_modes_of_operation(
 def test_what_does_not_go_together_is_refused(
     csms: Csms21, charge_point: ChargePoint, given: Payload, said: str
 ) -> None:
-    """Q02.FR.02, Q08.FR.03, Q10.FR.01, K01.FR.71, 73, 95, K28.FR.01"""
+    """Q02.FR.02, Q03.FR.02, Q07.FR.02–03, Q08.FR.02, 03, 05, Q10.FR.01, K01.FR.71, 73, 95, K28.FR.01"""
     with pytest.raises(InvalidPayload) as raised:
         order_profile(csms, charge_point, **given)
 
@@ -254,6 +287,19 @@ def test_update_that_the_mode_does_not_allow_is_refused(dynamic: ChargingProfile
 # --- priority ---
 
 
+def test_central_frequency_support_is_one_dynamic_period(csms: Csms21, charge_point: ChargePoint) -> None:
+    """Q07.FR.02, Q07.FR.03"""
+    periods = [{"start_period": 0, "operation_mode": "CentralFrequency", "setpoint": 300.5}]
+
+    profile = profile_in(order_profile(csms, charge_point, kind="Dynamic", duration=900, periods=periods))
+
+    [schedule] = profile["chargingSchedule"]
+    assert (profile["chargingProfileKind"], schedule["duration"]) == ("Dynamic", 900)
+    assert schedule["chargingSchedulePeriod"] == [
+        {"startPeriod": 0, "operationMode": "CentralFrequency", "setpoint": 300.5}
+    ]
+
+
 def test_priority_is_asked_for_and_told(csms: Csms21, charge_point: ChargePoint) -> None:
     """K21.FR.03, 05, 08, 09"""
     begin(csms, charge_point)
@@ -295,22 +341,27 @@ def test_priority_of_an_unknown_session_is_acknowledged(csms: Csms21, charge_poi
 # --- vehicles ---
 
 
-def needs(transfer: str = "DC", **more: Any) -> Payload:
+def needs(transfer: str = "DC", control: str = "ScheduledControl", **more: Any) -> Payload:
     """NotifyEVChargingNeedsRequest of 2.1"""
     return {
         "evseId": 1,
-        "chargingNeeds": {"requestedEnergyTransfer": transfer, "controlMode": "ScheduledControl", **more},
+        "chargingNeeds": {"requestedEnergyTransfer": transfer, "controlMode": control, **more},
     }
 
 
 DC: Payload = {"dcChargingParameters": {"evMaxCurrent": 200.5, "evMaxVoltage": 500, "evMaxPower": 50_000}}
 
 
-def test_needs_of_direct_current_get_a_plan_in_watts(csms: Csms21, charge_point: ChargePoint) -> None:
-    """K18.FR.02, 03, 07, 08, 18, K19.FR.03, 07"""
+@pytest.mark.parametrize("control", ["ScheduledControl", "DynamicControl"])
+def test_needs_of_direct_current_get_a_plan_in_watts(
+    csms: Csms21, charge_point: ChargePoint, control: str
+) -> None:
+    """K17.FR.19, K18.FR.02, 03, 07, 08, 18, K19.FR.02, 03, 07, 08"""
     begin(csms, charge_point)
 
-    answer = csms.send(charge_point, "NotifyEVChargingNeeds", needs("DC", **DC, departureTime=clock(hours=2)))
+    answer = csms.send(
+        charge_point, "NotifyEVChargingNeeds", needs("DC", control, **DC, departureTime=clock(hours=2))
+    )
 
     assert answer == {"status": "Accepted"}
     profile = profile_in(sent(csms, charge_point))
