@@ -51,7 +51,7 @@ class ChargingProfileAdmin(TenantModelAdmin):
             "Validity and precedence",
             {
                 "classes": ("collapse",),
-                "fields": (("valid_from", "valid_to"), "ends_after", "stack_level", "min_charging_rate"),
+                "fields": ("valid_from", "valid_to", "ends_after", "stack_level", "min_charging_rate"),
             },
         ),
     )

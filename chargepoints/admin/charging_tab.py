@@ -52,7 +52,7 @@ def _context(request: HttpRequest, obj: ChargePoint) -> dict[str, Any]:
     reports, now = outlook.reports_of(obj), timezone.now()
     others, priority = outlook.limits_of_others(obj), outlook.sessions_with_priority(obj)
     may_set = allowed(request, SEND_DANGEROUS, obj) and obj.archived_at is None
-    numbers = obj.connectors.order_by("ocpp_number").values_list("ocpp_number", flat=True)
+    numbers = obj.connectors.order_by("ocpp_number").values_list("ocpp_number", flat=True).distinct()
     has_own = _has_own(standing, reports) or any(one.connector == 0 for one in others)
     shown = [0, *numbers[:MAX_CONNECTORS]] if has_own else list(numbers[:MAX_CONNECTORS])
     may_ask = allowed(request, SEND, obj) and obj.archived_at is None

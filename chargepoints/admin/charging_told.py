@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from chargepoints.admin.charging_form import words
 from chargepoints.admin.shared import ago
-from chargepoints.charging.plan import WATT, Plan, Unreadable, convert, read_periods
+from chargepoints.charging.plan import EXTERNAL, WATT, Plan, Unreadable, convert, read_periods
 from chargepoints.charging.speech import speech_of
-from chargepoints.choices import NeedsAnswer, ProfileReportState
+from chargepoints.choices import NeedsAnswer, ProfilePurpose, ProfileReportState
 from chargepoints.models import ChargePoint, ExternalLimit, PriorityCharging, ProfileReport, VehicleNeeds
 from chargepoints.services import charging_reports
 from csms_project.common.admin import chip
@@ -33,6 +33,7 @@ _TRANSFERS = {
     "DC_BPT": "DC, both ways",
     "WPT": "wireless",
 }
+PURPOSES = {**dict(ProfilePurpose.choices), EXTERNAL: "Limit of others"}
 _ANSWERS = {
     NeedsAnswer.ACCEPTED: ("planned", "ok"),
     NeedsAnswer.PROCESSING: ("planning", "info"),
@@ -86,6 +87,7 @@ def _reported(one: charging_reports.Compared) -> dict[str, Any]:
     tone = "ok" if one.is_as_ours else "warn"
     return {
         "row": one.told,
+        "purpose": PURPOSES.get(one.told.purpose, one.told.purpose).lower(),
         "source": source_words(one.told.source),
         "chip": chip(
             one.verdict.rstrip("."), "neutral" if one.verdict == charging_reports.BY_OTHERS else tone

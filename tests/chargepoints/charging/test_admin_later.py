@@ -193,11 +193,19 @@ def test_tab_shows_what_a_charger_has_told(browser: Client, later: ChargePoint) 
     assert "4 kW" in page
     assert "the grid operator" not in page
     assert "first of 2 schedules" in page
+    assert "every session" in page
     assert "Not known here" in page
     assert "Cannot be read" in page
     assert "20.0 kWh, AC, three phases" in page
     assert "up to 11.0 kW in 1 step" in page
     assert "Enough for the 20.0 kWh" in page
+
+
+def test_tab_shows_an_evse_of_two_connectors_once(browser: Client, later: ChargePoint) -> None:
+    first = factories.ConnectorFactory(charge_point=later, evse__charge_point=later, ocpp_number=1)
+    factories.ConnectorFactory(charge_point=later, evse=first.evse, number=2, ocpp_number=1)
+
+    assert tab(browser, later).count('aria-label="Connector 1"') == 1
 
 
 def test_tab_says_that_the_charger_was_not_asked(browser: Client, later: ChargePoint) -> None:
