@@ -43,8 +43,9 @@ def session_limit_facts(obj: Transaction) -> list[tuple[str, str]]:
     for name, title in (("wanted", "Limits"), ("reported", "Limits by the charger")):
         if limits.get(name):
             facts.append((title, ", ".join(in_words(limits[name], obj.currency))))
-    if limits.get("unknown"):
-        facts.append(("Not known to the charger", ", ".join(limits["unknown"])))
+    by_us = {kind: limits.get("wanted", {}).get(kind) for kind in limits.get("unknown", ())}
+    if said := in_words({kind: text for kind, text in by_us.items() if text is not None}, obj.currency):
+        facts.append(("Unknown to the charger, kept by us", ", ".join(said)))
     if obj.is_active and kinds.is_pending(limits):
         facts.append(("To be told", "with the answer to the charger's next message"))
     if limits.get("prepaid"):

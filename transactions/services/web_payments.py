@@ -160,7 +160,7 @@ def _start(payment: WebPayment, now: datetime) -> None:
     limits = session_limits.lowest(payment.limits, {session_limits.MAX_COST: payment.amount or Decimal(0)})
     payload: dict[str, Any] = {
         "id_token": payment.psp_ref,
-        "token_type": TokenType.DIRECT_PAYMENT.value,
+        "id_token_type": TokenType.DIRECT_PAYMENT.value,
         "limits": limits,
     }
     if payment.evse_number:

@@ -270,7 +270,7 @@ def test_whole_way_from_the_code_to_the_receipt(csms: Csms21, client: Client, pa
     """C25.FR.20 to .25, .40"""
     payment = pay(client, scan(client, payable, query="?maxcost=20&maxtime=7200"))
     answer(csms, payable, {})
-    assert payment.state == WebPaymentState.AUTHORIZED
+    assert payment.state == WebPaymentState.AUTHORIZED, payment.note
 
     action, started = answer(csms, payable)
     assert action == "RequestStartTransaction"
@@ -418,7 +418,7 @@ def test_answer_of_the_provider_that_comes_twice_starts_once(client: Client, pay
 
     assert Command.objects.filter(action="remote_start").count() == 1
     payment.refresh_from_db()
-    assert payment.state == WebPaymentState.AUTHORIZED
+    assert payment.state == WebPaymentState.AUTHORIZED, payment.note
 
 
 def test_fake_page_is_there_for_the_fake_provider_only(
