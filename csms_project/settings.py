@@ -266,6 +266,7 @@ SPECTACULAR_SETTINGS = {
         "ReservationStatus": "chargepoints.choices.ReservationStatus",
         "LocalListState": "chargepoints.choices.LocalListState",
         "CertificateState": "chargepoints.choices.CertificateState",
+        "CertificatePurpose": "chargepoints.choices.CertificatePurpose",
         "RevocationReason": "chargepoints.choices.RevocationReason",
         "CertificateRequestState": "chargepoints.choices.CertificateRequestState",
         "AuthorityState": "chargepoints.choices.AuthorityState",
