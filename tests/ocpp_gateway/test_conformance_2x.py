@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = {V201: "conformance-ocpp201.md", V21: "conformance-ocpp21.md"}
 #: Words that tell a requirement; more would be the specification's.
 MAX_WORDS = 14
+TEST = re.compile(r"`[\w/]+\.py::test_\w+`")
 CASE = re.compile(r"TC_[A-S]_\d\d+_CSMS")
 ID = re.compile(r"[A-S]\d\d\.FR\.\d{2,3}")
 versions = pytest.mark.parametrize("version", [V201, V21])
@@ -88,6 +89,7 @@ def test_messages_to_the_charger_are_those_that_have_a_command(version: str) -> 
 def test_messages_that_are_not_served_say_so(version: str) -> None:
     for name, how, served, test in page_of(version).messages:
         assert (how == "–") == served.startswith("not served: ") == (test == "–"), name
+        assert test == "–" or TEST.fullmatch(test), name
 
 
 # ---------------------------------------------------------------- requirements
