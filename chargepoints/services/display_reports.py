@@ -50,7 +50,9 @@ def decide_report(request: DisplayReport, batch: StationBatch) -> None:
     """Store one part of a list; the last one of a list of everything tells what is missing."""
     now = request.received_at
     rows = ShownMessage.objects.filter(charge_point_id=request.charge_point_id)
-    known = {row.number: row for row in rows.select_for_update(no_key=True).select_related("message")}
+    known = {
+        row.number: row for row in rows.select_for_update(no_key=True, of=("self",)).select_related("message")
+    }
     for number, message in list(request.messages.items())[:MAX_PART]:
         if not 0 <= number <= _MAX_NUMBER:
             continue
