@@ -7,7 +7,8 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from chargepoints.api.charging import LimitField, WaitingSerializer
+from chargepoints.api.charging import WaitingSerializer
+from chargepoints.api.charging_shapes import LimitField
 from chargepoints.charging.plan import Plan
 from chargepoints.choices import RateUnit
 from chargepoints.models import ChargingProfile
