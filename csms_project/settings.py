@@ -267,6 +267,7 @@ SPECTACULAR_SETTINGS = {
         "LocalListState": "chargepoints.choices.LocalListState",
         "CertificateState": "chargepoints.choices.CertificateState",
         "CertificatePurpose": "chargepoints.choices.CertificatePurpose",
+        "ChargingProfilePurpose": "chargepoints.choices.ProfilePurpose",
         "RevocationReason": "chargepoints.choices.RevocationReason",
         "CertificateRequestState": "chargepoints.choices.CertificateRequestState",
         "AuthorityState": "chargepoints.choices.AuthorityState",

@@ -36,6 +36,11 @@ _SPECIAL: dict[str, Any] = {
     "checksum": "d41d8cd98f00b204e9800998ecf8427e",
     "periods": [{"start_period": 0, "limit": 16.5}],
     "modes": ["AC_three_phase"],
+    "tariff": {
+        "currency": "EUR",
+        "elements": [{"price_components": [{"type": "ENERGY", "price": 0.4, "step_size": 1}]}],
+    },
+    "total_cost": "4.35",
 }
 #: What no argument is required of, and yet one is needed.
 _ONE_OF = {"update_dynamic_schedule": {"limit": 11000}}

@@ -207,11 +207,6 @@ class FirmwareCampaignViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, 
         return self.get_serializer(self.get_queryset().get(pk=campaign.pk)).data
 
 
-@extend_schema_view(
-    create=extend_schema(
-        request=shapes.UpdateRequestSerializer, responses={201: shapes.FirmwareUpdateSerializer}
-    )
-)
 @extend_schema(tags=["charge-points"])
 class PublishedFirmwareViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ChargePointPartViewSet):
     """Firmware that a local controller publishes, the newest order first; ordered by the command publish_firmware."""
@@ -223,6 +218,12 @@ class PublishedFirmwareViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin,
     ordering = ["-id"]
 
 
+@extend_schema_view(
+    create=extend_schema(
+        request=shapes.UpdateRequestSerializer, responses={201: shapes.FirmwareUpdateSerializer}
+    )
+)
+@extend_schema(tags=["charge-points"])
 class FirmwareUpdateViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ChargePointPartViewSet):
     """Updates of one charger, the newest first."""
 

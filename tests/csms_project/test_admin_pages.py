@@ -57,6 +57,7 @@ EXEMPT = {
     "chargepoints.VariableChange": "part of the charge point's page",
     "chargepoints.VariableRequest": "bookkeeping of templates",
     "common.IdempotencyRecord": "bookkeeping of the API",
+    "transactions.TransactionEvent": "part of the session's page",
     "transactions.ChargerTariff": "part of the charge point's page",
     "transactions.PrepaidDebit": "bookkeeping of balances; told in the ledger of its session",
     "transactions.QrPayment": "part of the charge point's page",

@@ -120,6 +120,8 @@ PATHS: dict[str, Path] = {
     "configuration-drift/sums/": Path("configuration_templates.view"),
     "configuration-drift/apply/": Path(write={"post": "commands.send_dangerous"}),
     "local-lists/": Path("local_lists.view"),
+    "charge-points/{identity}/published-firmware/": Path("firmware.view"),
+    "charge-points/{identity}/published-firmware/{id}/": Path("firmware.view"),
     "charge-points/{identity}/firmware-updates/": Path("firmware.view", {"post": "firmware.change"}),
     "charge-points/{identity}/firmware-updates/{id}/": Path("firmware.view"),
     "charge-points/{identity}/firmware-updates/{id}/cancel/": Path(write={"post": "firmware.change"}),

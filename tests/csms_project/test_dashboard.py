@@ -87,6 +87,7 @@ def test_tiles_count_the_tenants_own_figures(
         "Revenue today": "5.00 EUR",
         "Open anomalies": "1",
         "Security alerts": "0",
+        "Alerts of chargers": "0",
         "Refused connections": "1",
     }
 
@@ -172,7 +173,7 @@ def test_home_takes_a_fixed_number_of_queries(
         connector.status = "Faulted"
         connector.save()
     factories.GatewayNodeFactory()
-    with django_assert_num_queries(24):
+    with django_assert_num_queries(25):
         signed_in.get(reverse(HOME))
 
 

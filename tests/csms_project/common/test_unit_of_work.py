@@ -34,7 +34,7 @@ def test_nothing_noted_writes_nothing(db: None) -> None:
     assert len(queries) == 0
 
 
-@pytest.mark.parametrize("count", [1, 60])
+@pytest.mark.parametrize("count", [1, 40])
 def test_new_rows_of_a_model_are_one_statement(tenant: Tenant, count: int) -> None:
     work = UnitOfWork()
     for row in tokens(tenant, count):
