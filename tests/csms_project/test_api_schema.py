@@ -279,6 +279,7 @@ def rows(tenant: Tenant, charge_point: ChargePoint) -> dict[str, int]:
     # Parts of a charge point are all asked for by this number.
     update = factories.FirmwareUpdateFactory(charge_point=charge_point, pk=command.pk)
     factories.LogRequestFactory(charge_point=charge_point, pk=command.pk)
+    factories.PublishedFirmwareFactory(charge_point=charge_point, pk=command.pk)
     factories.MonitorFactory(charge_point=charge_point, monitor_id=command.pk)
     factories.EventStreamFactory(charge_point=charge_point, pk=command.pk)
     factories.CustomerInformationFactory(charge_point=charge_point, pk=command.pk)

@@ -20,6 +20,7 @@ from chargepoints.choices import CommandStatus
 from chargepoints.models import ChargePoint, Command, Connector, Reservation, Variable
 from ocpp_gateway.v16.commands import CALLS
 from ocpp_gateway.wire import schemas
+from tests.chargepoints.command_examples.cost import EXAMPLES
 from tests.e2e.conftest import MakeProduct, order, register, register_tag, wait_ended
 from tests.e2e.product import Product, wait_until
 from tests.e2e.sockets import VERSION, Charger, RawSocket, basic
@@ -328,6 +329,7 @@ MORE: list[tuple[str, dict[str, Any], str, CommandStatus, str]] = [
         CommandStatus.ACCEPTED,
         "",
     ),
+    ("cost_updated", EXAMPLES["cost_updated"], "DataTransfer", CommandStatus.NOT_SUPPORTED, ""),
     ("get_local_list_version", {}, "GetLocalListVersion", CommandStatus.ACCEPTED, "version 4"),
     (
         "send_local_list",

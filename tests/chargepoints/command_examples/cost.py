@@ -10,7 +10,16 @@ TARIFF: dict[str, Any] = {
 }
 
 EXAMPLES: dict[str, dict[str, Any]] = {
-    "cost_updated": {"transaction_id": "7", "total_cost": "4.35", "more": {"state": "Charging"}},
+    "cost_updated": {
+        "transaction_id": "7",
+        "total_cost": "4.35",
+        "more": {
+            "timestamp": "2099-03-02T10:00:00Z",
+            "meterValue": 5000,
+            "state": "Charging",
+            "chargingPrice": {"kWhPrice": 0.4},
+        },
+    },
     "set_default_tariff": {
         "tariff": TARIFF,
         "tariff_id": "day",
