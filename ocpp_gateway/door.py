@@ -122,7 +122,7 @@ class Door(asyncio.Protocol):
         assert transport is not None
         self._early += data
         if self._task is not None:
-            # Sent between the first bytes and the moment at which TLS reads for itself.
+            # Sent between the first bytes and the moment at which TLS reads for itself, or right behind the handshake.
             if len(self._early) > MAX_EARLY:
                 transport.abort()
         elif self._early[0] == _CLIENT_HELLO:
@@ -163,6 +163,7 @@ class Door(asyncio.Protocol):
 
     async def _shake_hands(self, transport: asyncio.Transport) -> None:
         entry: Any = _Entry(self._keeper.context, transport, self._early)
+        self._early = b""
         address = get_remote_addr(transport)
         try:
             secured: Any = await self._loop.start_tls(
@@ -183,6 +184,9 @@ class Door(asyncio.Protocol):
                 protocol = self._behind(**self._options)
                 secured.set_protocol(protocol)
                 protocol.connection_made(secured)
+                if self._early:
+                    # A client may send its request together with the end of its handshake.
+                    protocol.data_received(self._early)
                 return
         self._leave()
         transport.abort()

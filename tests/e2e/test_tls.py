@@ -299,6 +299,33 @@ def test_required_suite_is_offered(product: Product, suite: str) -> None:
     assert (name, version, secured.compression()) == (suite, "TLSv1.2", None)
 
 
+@pytest.mark.parametrize("attempt", range(5))
+def test_request_that_comes_with_the_end_of_the_handshake_is_served(product: Product, attempt: int) -> None:
+    """In TLS 1.3 a client may send data right behind its last handshake message, in the same packet."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    context = trust(version=ssl.TLSVersion.TLSv1_3)
+    client = context.wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
+    with socket.create_connection(("127.0.0.1", product.port), timeout=20) as tcp:
+        while True:
+            try:
+                client.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                tcp.sendall(outgoing.read())
+                incoming.write(tcp.recv(65536))
+        client.write(upgrade_request(f"/ocpp/NOBODY-{attempt}", [VERSION]))
+        tcp.sendall(outgoing.read())
+        answer = b""
+        while not answer:
+            with suppress(ssl.SSLWantReadError):
+                answer = client.read(4096)
+                break
+            received = tcp.recv(65536)
+            assert received, "the server has closed the connection"
+            incoming.write(received)
+    assert status_of(answer) == 404
+
+
 def test_tls13_is_offered(product: Product) -> None:
     with tls_socket(product, trust(version=ssl.TLSVersion.TLSv1_3)) as secured:
         assert secured.version() == "TLSv1.3"
