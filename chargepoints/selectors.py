@@ -36,6 +36,15 @@ def live_connections() -> QuerySet[Connection]:
     return rows
 
 
+def may_be_told_unasked(prefix: str = "") -> Q:
+    """Charge points to which something may be sent that nobody has ordered (`auto_configure`).
+
+    prefix  of the charge point's fields: "charge_point__"
+    """
+    own, tenants = f"{prefix}auto_configure", f"{prefix}tenant__auto_configure"
+    return Q(**{own: True}) | Q(**{own: None, tenants: True})
+
+
 def has_live_gateway() -> bool:
     """Whether any process serves chargers."""
     return GatewayNode.objects.filter(lease_until__gt=Now()).exists()

@@ -16,6 +16,7 @@ from transactions.services import (
     closing,
     cost_display,
     cost_features,
+    gaps,
     limit_enforcement,
     prepaid,
     web_payments,
@@ -60,6 +61,12 @@ def follow_charging_profiles(now: datetime) -> int:
     from transactions import charging
 
     return charging.follow_profiles(now)
+
+
+@job(every_s=60, batch=gaps.BATCH)
+def ask_about_gaps(now: datetime) -> int:
+    """Ask chargers about sessions of which events are missing."""
+    return gaps.ask_about_gaps(now)
 
 
 @job(every_s=5, batch=cost_display.BATCH)

@@ -16,7 +16,7 @@ from chargepoints import commands, errors
 from chargepoints.choices import RegistrationStatus
 from chargepoints.models import ChargePoint, Command, Monitor, MonitoringReport, MonitoringState, Variable
 from chargepoints.monitoring_choices import ReportState
-from chargepoints.selectors import live_connections
+from chargepoints.selectors import live_connections, may_be_told_unasked
 from chargepoints.services import monitoring
 from chargepoints.services.batch import Act, FromCharger, StationBatch
 from chargepoints.services.monitoring import MonitorFacts
@@ -162,7 +162,7 @@ def read_after_boots(now: datetime) -> int:
     )
     rows = (
         ChargePoint.objects.filter(
-            Q(auto_configure=True) | Q(auto_configure=None, tenant__auto_configure=True),
+            may_be_told_unasked(),
             archived_at=None,
             registration_status=RegistrationStatus.ACCEPTED,
             last_boot_at__gt=now - _WINDOW,
